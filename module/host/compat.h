@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Included ahead of every source of the module. The only place, with the
+ * rest of module/host, where kernel versions and configurations differ.
+ */
+#ifndef EVL_HOST_COMPAT_H
+#define EVL_HOST_COMPAT_H
+
+#ifndef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
+#error "evl: this kernel lacks CONFIG_DYNAMIC_FTRACE_WITH_ARGS, which the core hooks need"
+#endif
+#ifdef CONFIG_EVL
+#error "evl: this kernel has the in-tree EVL core built in (CONFIG_EVL); build for a plain Dovetail kernel"
+#endif
+#ifndef CONFIG_TRACEPOINTS
+#error "evl: this kernel lacks CONFIG_TRACEPOINTS"
+#endif
+#ifndef CONFIG_X86_64
+#error "evl: only x86-64 is supported by this release"
+#endif
+
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "evl: kernels older than 6.1 are not supported"
+#endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#error "evl: kernels newer than 6.12 are not supported yet"
+#endif
+
+#include <linux/device.h>
+#include <linux/ftrace.h>
+
+/* class_create() lost its owner argument in 6.4, with no symbol to probe for. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#define evl_class_create(__name)	class_create(__name)
+#else
+#define evl_class_create(__name)	class_create(THIS_MODULE, __name)
+#endif
+
+/* The devnode() handler of a class takes a const device since 6.2. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define evl_devnode_dev			const struct device
+#else
+#define evl_devnode_dev			struct device
+#endif
+
+#ifndef ftrace_regs_set_instruction_pointer
+#define ftrace_regs_set_instruction_pointer(__fregs, __ip)	\
+	ftrace_instruction_pointer_set(__fregs, __ip)
+#endif
+
+#endif /* !EVL_HOST_COMPAT_H */

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The seam between the EVL core and the kernel below it.
+ *
+ * Two hosts implement it: host/dovetail (a thin one) and host/stock (the
+ * shim). The core calls what is declared here and nothing else of a host; a
+ * host calls the core through struct host_ops only. The vocabulary is that of
+ * Dovetail: "hard irqs" is the CPU flag, "in-band" is Linux proper,
+ * "out-of-band" is us.
+ *
+ * Both hosts provide these in <host-types.h>, next to struct host_task (the
+ * host's share of a thread) and struct host_cpu (its share of a run queue):
+ *
+ *   hard_spinlock_t, DEFINE_HARD_SPINLOCK(), raw_spin_*() working on it
+ *   hard_local_irq_save/restore/disable/enable(), hard_irqs_disabled()
+ *   host_current()	the host_task of the caller, NULL if it has none
+ *   host_in_irq()	true when the caller interrupted something: it may
+ *			neither sleep nor switch
+ *   host_sched_begin/end()	bracket "unlock; reschedule; irqs on"
+ *   host_settle()	a point where the caller may lose the CPU to the
+ *			thread that the scheduler picked; hard irqs on
+ */
+#ifndef EVL_HOST_HOST_H
+#define EVL_HOST_HOST_H
+
+#include <linux/types.h>
+#include <linux/ktime.h>
+#include <linux/sched.h>
+#include <linux/cpumask.h>
+#include <host-types.h>
+
+/* What made a thread leave the out-of-band stage against its will. */
+enum host_cause {
+	HOST_CAUSE_NONE,
+	HOST_CAUSE_SIGNAL,
+	HOST_CAUSE_SYSCALL,
+	HOST_CAUSE_TRAP,
+	HOST_CAUSE_PTRACE,
+};
+
+/*
+ * What the core registers with a host. Unless said otherwise, @h belongs to
+ * an attached thread which cannot vanish during the call.
+ */
+struct host_ops {
+	/* Pick and switch on this CPU. Any stage, any irq state. */
+	void (*schedule)(void);
+	/* Complete the switch to a thread which just got out-of-band; drops the
+	 * run queue lock, hard irqs are off. */
+	void (*finish_switch)(void);
+	/* @h may be scheduled by the core from now on, on the current CPU. Hard
+	 * irqs off. */
+	void (*enter_oob)(struct host_task *h);
+	/* The per-CPU timer expired. Irq context, hard irqs off. */
+	void (*tick)(int cpu);
+	/* The wall clock was set. Any CPU, in-band, may be atomic. */
+	void (*clock_was_set)(void);
+	/* An out-of-band request. Task context, hard irqs on, either stage. */
+	long (*request)(struct host_task *h, u32 nr, unsigned long a0,
+			unsigned long a1, unsigned long a2);
+	/* A regular system call by an attached thread, about to be run in-band.
+	 * May be called atomically on the stock host. */
+	void (*inband_syscall)(struct host_task *h, bool oob);
+	/* A signal needs the in-band attention of @h. Atomic. */
+	void (*signal)(struct host_task *h);
+	/* @h, current, must go in-band now. Not atomic on the Dovetail host; may
+	 * be atomic on the stock one. */
+	void (*demote)(struct host_task *h, enum host_cause cause,
+		       unsigned long details);
+	/* @h, current, must go back out-of-band (in-band task context). */
+	void (*promote)(struct host_task *h);
+	/* True if @h was asked to come in-band as soon as possible. */
+	bool (*kicked)(struct host_task *h);
+	/* True if @h sleeps on something which a signal may interrupt. */
+	bool (*waits)(struct host_task *h);
+	/* Linux is about to move @h to another CPU. Atomic, scheduler locks
+	 * held: defer everything. */
+	void (*migrate)(struct host_task *h);
+	/* @h, current, exits or executes another program. Atomic. */
+	void (*exit)(struct host_task *h);
+};
+
+/* --- Life of the host ----------------------------------------------------- */
+
+const char *host_name(void);
+
+/*
+ * Checks that the kernel can host us, and takes what needs no core data yet.
+ * Prints one line on refusal. 0, -EBUSY (another core), -ENODEV, -ENOMEM.
+ */
+int host_init(const struct host_ops *ops);
+void host_cleanup(void);
+
+/*
+ * Opens the gates: from now on every callback may come. Core data must be
+ * valid on all CPUs. On error, all that was opened is closed again.
+ */
+int host_start(void);
+/* Closes the gates and drains the callbacks. No thread may be attached. */
+void host_stop(void);
+
+void host_init_cpu(struct host_cpu *hc, struct host_task *root, int cpu);
+
+/* --- Tasks ---------------------------------------------------------------- */
+
+/* In-band, by the task itself; may sleep. Not visible to callbacks yet. */
+void host_init_task(struct host_task *h);
+/* From now on current is known as @h, and callbacks may come for it. */
+void host_attach_task(struct host_task *h);
+/* By the task itself, in-band, atomic: no callback after this. */
+void host_detach_task(struct host_task *h);
+/* No one may be using @h any more; may sleep. */
+void host_destroy_task(struct host_task *h);
+/* The host_task attached to @task or NULL; stable under hard irqs off. */
+struct host_task *host_find_task(struct task_struct *task);
+/* Give the in-band side of current this policy and priority; may sleep. */
+void host_set_inband_prio(struct host_task *h, int policy, int prio);
+
+/* --- Stages --------------------------------------------------------------- */
+
+/*
+ * Leave the in-band stage: 0 on the out-of-band stage with hard irqs on, or
+ * -ERESTARTSYS if a signal is pending. In-band task context, may sleep. The
+ * host calls host_ops.enter_oob() meanwhile.
+ */
+int host_leave_inband(struct host_task *h);
+/*
+ * Way back in three steps, all by the task itself. prepare: hard irqs off,
+ * before the core marks the thread in-band; leave: hard irqs off, after it
+ * did, before it reschedules; finish: after it did, enables hard irqs.
+ */
+void host_prepare_inband(struct host_task *h);
+void host_leave_oob(struct host_task *h);
+void host_finish_inband(struct host_task *h);
+
+/* --- Scheduling ----------------------------------------------------------- */
+
+/*
+ * Give the CPU to @next, which the core just made current on its run queue
+ * instead of @prev. Run queue lock held, hard irqs off. True if the caller
+ * came back on the in-band stage, the lock having been dropped meanwhile.
+ */
+bool host_switch(struct host_cpu *hc, struct host_task *prev,
+		 struct host_task *next);
+/* Have host_ops.schedule() called where it can switch. Hard irqs off, or a
+ * context which cannot leave this CPU. */
+void host_schedule(void);
+/* Have host_ops.schedule() called on another CPU soon. Hard irqs off. */
+void host_kick_cpu(int cpu);
+/* Have @h, running out-of-band in user space or about to, check for
+ * host_ops.kicked() soon. Hard irqs off, run queue lock held. */
+void host_mayday(struct host_task *h);
+
+/* --- Timer ---------------------------------------------------------------- */
+
+/* Have host_ops.tick() called on this CPU at @date (CLOCK_MONOTONIC), or
+ * KTIME_MAX for never. Hard irqs off, callable from host_ops.tick(). */
+void host_program_tick(struct host_cpu *hc, ktime_t date);
+
+#endif /* !EVL_HOST_HOST_H */

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Elements and the factories which make them: what /dev/evl shows.
+ *
+ * An element lives as long as somebody holds a reference: each of its open
+ * files does, the clone descriptor which created it too, and so may the core
+ * (an attached thread holds its own). The last one out disposes of it, in-band.
+ */
+#ifndef EVL_FACTORY_H
+#define EVL_FACTORY_H
+
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/idr.h>
+#include <linux/mutex.h>
+#include <linux/kref.h>
+#include <evl/file.h>
+#include <evl/work.h>
+#include <evl/factory-abi.h>
+
+struct evl_factory;
+
+struct evl_element {
+	struct evl_factory *factory;
+	struct kref refs;
+	char *name;
+	u32 clone_flags;
+	u32 minor;
+	fundle_t fundle;		/* 0 if the class is not indexed */
+	u32 state_offset;		/* EVL_NO_STATE_OFFSET if none */
+	bool zombie;			/* no open may succeed any more */
+	struct device *dev;		/* in sysfs, and in /dev/evl if public */
+	struct cdev *cdev;		/* public elements only */
+	struct hlist_node name_hash;
+	struct evl_work put_work;	/* disposal requested out-of-band */
+};
+
+#define EVL_FACTORY_CLONE	1	/* has a clone device */
+#define EVL_FACTORY_SINGLE	2	/* is a device itself */
+#define EVL_FACTORY_INDEXED	4	/* its elements have fundles */
+
+struct evl_factory {
+	const char *name;		/* of the class, e.g. "xbuf" */
+	int flags;
+	u32 clone_flags;		/* those accepted at creation */
+	const struct file_operations *fops;	/* of its elements */
+	const struct evl_file_ops *oob_ops;	/* of its elements, or NULL */
+	/*
+	 * Make an element out of @u_attrs, calling evl_init_element(). In-band, may
+	 * sleep. ERR_PTR() on error. @name may be NULL. Checks attributes only:
+	 * flags were checked.
+	 */
+	struct evl_element *(*build)(struct evl_factory *factory,
+				     const char *name, void __user *u_attrs,
+				     u32 clone_flags);
+	/* Nobody refers to it any more: free it. May sleep. */
+	void (*dispose)(struct evl_element *element);
+	/* One of its files is being released: wake up whoever sleeps on it. */
+	void (*flush)(struct evl_element *element);
+	const struct attribute_group **attrs;	/* sysfs */
+
+	/* Private to factory.c. */
+	struct class *class;
+	struct cdev cdev;
+	struct device *dev;
+	dev_t region;			/* majors of public elements */
+	kuid_t uid;			/* owner of the clone node at its last open */
+	kgid_t gid;
+	struct mutex lock;		/* names, minors, fundles */
+	struct idr minors;
+	struct idr fundles;
+	u32 fundle_cursor;
+	DECLARE_HASHTABLE(names, 8);
+};
+
+/* State of an open file on an element: filp->private_data. */
+struct evl_element_file {
+	struct evl_file efile;
+	struct evl_element *element;
+};
+
+int evl_init_element(struct evl_element *element, struct evl_factory *factory,
+		     const char *name, u32 clone_flags);
+/* Undo evl_init_element() for an element that build() gives up. */
+void evl_cleanup_element(struct evl_element *element);
+
+static inline void evl_get_element(struct evl_element *element)
+{
+	kref_get(&element->refs);
+}
+
+/* Any stage. */
+void evl_put_element(struct evl_element *element);
+
+/* open() and release() of element files, to be put in fops. */
+int evl_open_element(struct inode *inode, struct file *filp);
+int evl_release_element(struct inode *inode, struct file *filp);
+
+static inline struct evl_element *evl_file_element(struct file *filp)
+{
+	return ((struct evl_element_file *)filp->private_data)->element;
+}
+
+/* The element of sysfs device @dev with a reference, NULL if it is dying. */
+struct evl_element *evl_get_dev_element(struct device *dev);
+/* By fundle, with a reference, or NULL. Any stage. */
+struct evl_element *evl_get_element_by_fundle(struct evl_factory *factory,
+					      fundle_t fundle);
+
+/* Create @element of @factory from the core itself (threads of drivers). */
+int evl_create_core_element(struct evl_element *element);
+
+int evl_init_factory(struct evl_factory *factory);
+void evl_exit_factory(struct evl_factory *factory);
+
+/* Bring-up of each room of element/, called by main.c in this order and undone
+ * in the exact reverse. */
+int evl_init_factories(void);	/* all of those below */
+void evl_exit_factories(void);
+
+extern struct evl_factory evl_control_factory;
+extern struct evl_factory evl_thread_factory;
+extern struct evl_factory evl_clock_factory;
+extern struct evl_factory evl_xbuf_factory;
+extern struct evl_factory evl_proxy_factory;
+
+#endif /* !EVL_FACTORY_H */

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Run queues: one per CPU. See lock.h for the lock order. */
+#ifndef EVL_RQ_H
+#define EVL_RQ_H
+
+#include <linux/percpu.h>
+#include <linux/bitmap.h>
+#include <evl/lock.h>
+#include <evl/timer.h>
+
+struct evl_thread;
+
+/* Weak threads use levels 0..99, SCHED_FIFO and SCHED_RR 128..227. */
+#define EVL_NR_LEVELS	256
+
+struct evl_level_queue {
+	DECLARE_BITMAP(map, EVL_NR_LEVELS);
+	struct list_head head[EVL_NR_LEVELS];
+};
+
+struct evl_rq {
+	hard_spinlock_t lock;
+	unsigned long flags;		/* RQ_*, atomic bits */
+	int cpu;
+	struct evl_thread *curr;	/* the one picked last */
+	struct evl_thread *root;	/* stands for Linux on this CPU */
+	struct evl_level_queue queue;	/* runnable, but for curr */
+	struct evl_timer rr_timer;	/* quantum of curr */
+	struct evl_timer wd_timer;	/* watchdog over oob activity */
+	ktime_t last_switch;		/* date of the last change of curr */
+	struct host_cpu host;
+};
+
+enum {
+	RQ_RESCHED,			/* the scheduler must run here */
+};
+
+DECLARE_PER_CPU(struct evl_rq, evl_runqueues);
+
+/* CPUs that threads may use; a subset of those that have a run queue. */
+extern struct cpumask evl_oob_cpus;
+extern struct cpumask evl_rq_cpus;
+
+static inline struct evl_rq *evl_cpu_rq(int cpu)
+{
+	return &per_cpu(evl_runqueues, cpu);
+}
+
+/* Hard irqs off, or a caller which does not mind a stale answer. */
+static inline struct evl_rq *this_evl_rq(void)
+{
+	return raw_cpu_ptr(&evl_runqueues);
+}
+
+#endif /* !EVL_RQ_H */

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Calls deferred to the in-band stage: a handler that may sleep. */
+#ifndef EVL_WORK_H
+#define EVL_WORK_H
+
+#include <linux/irq_work.h>
+#include <linux/workqueue.h>
+
+struct evl_work {
+	struct irq_work irq_work;
+	struct work_struct work;
+	void (*handler)(struct evl_work *work);
+};
+
+void evl_init_work(struct evl_work *work, void (*handler)(struct evl_work *work));
+/* Any stage. False if it was pending already. */
+bool evl_call_inband(struct evl_work *work);
+/* In-band, may sleep: wait for a pending or running handler. */
+void evl_flush_work(struct evl_work *work);
+/* The same, but drop it if it did not start. */
+void evl_cancel_work(struct evl_work *work);
+
+#endif /* !EVL_WORK_H */
