@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+
+VERSION := $(shell cat VERSION)
+PREFIX ?= /usr/local
+KDIR ?=
+# The kernel to build the module for; lists of several are for "make check".
+MODULE_KDIR = $(or $(firstword $(KDIR)),/lib/modules/$(shell uname -r)/build)
+RELEASE = $(shell cat $(MODULE_KDIR)/include/config/kernel.release 2>/dev/null || echo unknown)
+
+export KDIR ONLY SUITE JOBS
+
+all: modules
+
+help:
+	@echo 'evl $(VERSION)'
+	@echo '  make                  build evl.ko for the running kernel, or for KDIR=<build folder>'
+	@echo '  make demo             latency of an out-of-band thread, in a virtual machine; KDIR= for another kernel'
+	@echo '  make check            every test; KDIR="<folders>" adds kernels, ONLY=6.12 (6.12-rt, 6.1, kdir, unit)'
+	@echo '                        and SUITE=<name> restrict it'
+	@echo '  make bench            what operations cost, in instructions; ONLY= and KDIR= as above'
+	@echo '  make install          headers, pkg-config file, tools and udev rule; PREFIX=$(PREFIX), DESTDIR='
+	@echo '  make dkms-install     the module, for every installed kernel or those in KERNELS="<releases>"'
+	@echo '  make dkms-remove      undo it'
+	@echo '  make clean            remove what was built; distclean also removes the kernels fetched for tests'
+
+modules:
+	tools/build-modules.sh $(MODULE_KDIR) build/$(RELEASE)
+	@echo "built build/$(RELEASE)/module/evl.ko"
+
+deps:
+	@tools/setup-deps.sh
+
+check: deps
+	@test/vm/check.sh
+
+clean:
+	@[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name kernels -exec rm -rf {} +
+
+distclean:
+	rm -rf build
+
+.PHONY: all help modules deps check clean distclean

@@ -1,0 +1,120 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The whole test run behind "make check": unit tests here, then every suite on every kernel, in virtual machines.
+# Environment: KDIR    more kernels to test on, a list of build folders
+#              ONLY    restricts the run: unit, debian, kdir, installed, or names of kernels (6.12 6.12-rt 6.1 ...)
+#              SUITE   restricts the run to these suites
+#              JOBS    how many kernels to test at a time (default 2)
+# Last line: "N passed, N failed".
+set -euo pipefail
+
+cd "$(dirname "$0")/../.."
+build=$PWD/build
+logs=$build/log
+only=${ONLY:-all}
+jobs=${JOBS:-2}
+rm -rf "$logs"
+mkdir -p "$logs"
+
+wanted_unit() {
+	[ -z "${SUITE:-}" ] || return 1
+	case " $only " in *" all "* | *" unit "*) return 0 ;; *) return 1 ;; esac
+}
+
+# Unit tests speak cmocka's language too, so the same reader counts them.
+run_unit() {
+	mkdir -p "$logs/unit"
+	local status=0
+	CMOCKA_MESSAGE_OUTPUT=TAP make --no-print-directory -C test/unit check >"$logs/unit/output" 2>&1 </dev/null || status=$?
+	{
+		echo "##begin unit 0"
+		cat "$logs/unit/output"
+		echo "##end unit $status"
+	} | awk -v label=host -v out="$logs/unit" -f test/vm/report.awk
+}
+
+# A step that failed counts as one failed test.
+step_failed() {
+	mkdir -p "$logs/$1"
+	printf '%-9s %s\n' "[$1]" "$2 failed:"
+	tail -n 30 "$3" | sed 's/^/    /'
+	echo "0 1 0" >>"$logs/$1/counts"
+}
+
+suites_wanted() {
+	if [ -n "${SUITE:-}" ]; then
+		echo "$SUITE"
+		return
+	fi
+	find test/suite -maxdepth 1 \( -name '*.c' -o -name '*.sh' \) 2>/dev/null |
+		sed 's|.*/||; s|\.[a-z]*$||' | LC_ALL=C sort
+}
+
+# Only the suites asked for have to compile.
+build_programs() {
+	local targets=() suite
+	while read -r suite; do
+		[ ! -e "test/suite/$suite.c" ] || targets+=("$build/test/$suite")
+	done < <(suites_wanted)
+	make --no-print-directory -j2 -C test BUILD="$build" "${targets[@]}" examples
+}
+
+# What a guest gets. Programs are the same for all kernels, modules are not.
+stage() {
+	local root=$build/$1/root
+	rm -rf "$root"
+	mkdir -p "$root/test" "$root/mod" "$root/examples" "$build/test" "$build/examples"
+	find "$build/test" "$build/examples" -type f -perm -u+x | while read -r program; do
+		cp "$program" "$root${program#"$build"}"
+	done
+	cp test/suite/*.sh test/suite/limits "$root/test" 2>/dev/null || true
+	find "$build/$1" -path "$root" -prune -o -name '*.ko' -exec cp -t "$root/mod" {} +
+}
+
+test_kernel() {
+	local name=$1 kdir=$2 image=$3 suites
+	if ! tools/build-modules.sh "$kdir" "$build/$name" >"$logs/$name.build" 2>&1 </dev/null; then
+		step_failed "$name" "building the modules" "$logs/$name.build"
+		return
+	fi
+	stage "$name"
+	mapfile -t suites < <(suites_wanted)
+	[ ${#suites[@]} -gt 0 ] || return 0
+	# Its lines and its counts say what failed.
+	test/vm/vm-run.sh -k "$image" -r "$build/$name/root" -o "$logs/$name" -n "$name" "${suites[@]}" || true
+}
+
+if wanted_unit && [ -e test/unit/Makefile ]; then
+	run_unit
+fi
+
+if [ "$only" != unit ]; then
+	# shellcheck disable=SC2086
+	if ! test/vm/kernels.sh "$build/kernels" $only >"$logs/kernels.list"; then
+		step_failed kernels "finding the kernels" "$logs/kernels.list"
+	elif ! build_programs >"$logs/programs.build" 2>&1 </dev/null; then
+		step_failed programs "building the test programs" "$logs/programs.build"
+	elif [ ! -s "$logs/kernels.list" ]; then
+		echo "ONLY=$only selects no kernel" >"$logs/kernels.none"
+		step_failed kernels "finding the kernels" "$logs/kernels.none"
+	else
+		while read -r name kdir image; do
+			while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
+				wait -n || true
+			done
+			test_kernel "$name" "$kdir" "$image" </dev/null &
+		done <"$logs/kernels.list"
+		wait
+		# Whatever went wrong with a kernel, it must not pass for want of a count.
+		while read -r name _; do
+			[ -s "$logs/$name/counts" ] || step_failed "$name" "the run" "$logs/$name.build"
+		done <"$logs/kernels.list"
+	fi
+fi
+
+counts=$(find "$logs" -name counts -exec cat {} + | awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }')
+read -r passed failed skipped <<<"$counts"
+echo
+[ "$skipped" -eq 0 ] || echo "$skipped skipped"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

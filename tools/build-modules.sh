@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Builds evl.ko, and the modules that tests and examples use, for one kernel.
+# usage: build-modules.sh KDIR OUT
+# kbuild writes beside the sources, so OUT gets a tree of links to them: many kernels can be built for side by side.
+set -eu
+
+kdir=$1
+mkdir -p "$2"
+out=$(cd "$2" && pwd)
+cd "$(dirname "$0")/.."
+top=$PWD
+
+if [ ! -e "$kdir/Makefile" ]; then
+	echo "build-modules: no kernel build folder at $kdir (install the kernel headers, or give KDIR=...)" >&2
+	exit 1
+fi
+
+# Links every source below the folders given, and drops links to sources that are gone.
+link_sources() {
+	find "$out" -xtype l -delete
+	for folder; do
+		[ -d "$folder" ] || continue
+		find "$folder" -type f \( -name '*.[chS]' -o -name Kbuild -o -name Makefile \) ! -name '*.mod.c'
+	done | while read -r file; do
+		mkdir -p "$out/${file%/*}"
+		[ -L "$out/$file" ] || ln -s "$top/$file" "$out/$file"
+	done
+	ln -sf "$top/VERSION" "$out/VERSION"
+}
+
+# The order counts: those that come later use symbols of evl.ko.
+build() {
+	[ -e "$out/$1/Kbuild" ] || return 0
+	make --no-print-directory -C "$kdir" M="$out/$1" KBUILD_EXTRA_SYMBOLS="$2" modules
+}
+
+link_sources module uapi test/module examples
+build module ""
+for kbuild in test/module/Kbuild examples/Kbuild examples/*/Kbuild; do
+	build "${kbuild%/Kbuild}" "$out/module/Module.symvers"
+done
