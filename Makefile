@@ -5,9 +5,9 @@ PREFIX ?= /usr/local
 KDIR ?=
 # The kernel to build the module for; lists of several are for "make check".
 MODULE_KDIR = $(or $(firstword $(KDIR)),/lib/modules/$(shell uname -r)/build)
-RELEASE = $(shell cat $(MODULE_KDIR)/include/config/kernel.release 2>/dev/null || echo unknown)
+RELEASE = $(or $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(MODULE_KDIR)/include/generated/utsrelease.h 2>/dev/null),unknown)
 
-export KDIR ONLY SUITE JOBS
+export KDIR ONLY SUITE JOBS BUILD
 
 all: modules
 

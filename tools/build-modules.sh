@@ -32,7 +32,7 @@ link_sources() {
 # The order counts: those that come later use symbols of evl.ko.
 build() {
 	[ -e "$out/$1/Kbuild" ] || return 0
-	make --no-print-directory -C "$kdir" M="$out/$1" KBUILD_EXTRA_SYMBOLS="$2" modules
+	make --no-print-directory -j"$(nproc)" -C "$kdir" M="$out/$1" KBUILD_EXTRA_SYMBOLS="$2" modules
 }
 
 link_sources module uapi test/module examples

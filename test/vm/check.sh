@@ -5,11 +5,12 @@
 #              ONLY    restricts the run: unit, debian, kdir, installed, or names of kernels (6.12 6.12-rt 6.1 ...)
 #              SUITE   restricts the run to these suites
 #              JOBS    how many kernels to test at a time (default 2)
+#              BUILD   where everything goes (default build), so that two runs need not disturb each other
 # Last line: "N passed, N failed".
 set -euo pipefail
 
 cd "$(dirname "$0")/../.."
-build=$PWD/build
+build=$(realpath -m "${BUILD:-build}")
 logs=$build/log
 only=${ONLY:-all}
 jobs=${JOBS:-2}
@@ -90,7 +91,7 @@ fi
 
 if [ "$only" != unit ]; then
 	# shellcheck disable=SC2086
-	if ! test/vm/kernels.sh "$build/kernels" $only >"$logs/kernels.list"; then
+	if ! test/vm/kernels.sh "$PWD/build/kernels" $only >"$logs/kernels.list"; then
 		step_failed kernels "finding the kernels" "$logs/kernels.list"
 	elif ! build_programs >"$logs/programs.build" 2>&1 </dev/null; then
 		step_failed programs "building the test programs" "$logs/programs.build"

@@ -20,7 +20,7 @@ wanted() {
 	return 1
 }
 
-release_of() { cat "$1/include/config/kernel.release"; }
+release_of() { sed -n 's/^#define UTS_RELEASE "\(.*\)"/\1/p' "$1/include/generated/utsrelease.h"; }
 
 image_of() {
 	for image in "$1/arch/x86/boot/bzImage" "/boot/vmlinuz-$(release_of "$1")"; do
@@ -52,8 +52,8 @@ for name in 6.12 6.12-rt 6.1; do
 done
 
 for kdir in ${KDIR:-}; do
-	if [ ! -r "$kdir/include/config/kernel.release" ]; then
-		echo "kernels: $kdir is not the build folder of a kernel (no include/config/kernel.release)" >&2
+	if [ ! -r "$kdir/include/generated/utsrelease.h" ]; then
+		echo "kernels: $kdir is not the build folder of a kernel (it has no include/generated/utsrelease.h)" >&2
 		exit 1
 	fi
 	unique "$(release_of "$kdir")"
