@@ -40,7 +40,7 @@ struct host_task *host_find_task(struct task_struct *task);
 
 static inline struct host_task *host_current(void)
 {
-	if (!test_ti_local_flags(_TLF_DOVETAIL))
+	if (!test_thread_local_flags(_TLF_DOVETAIL))
 		return NULL;
 
 	return host_find_task(current);

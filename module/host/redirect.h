@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Take over or watch functions of the kernel with ftrace, the way livepatch
+ * does. A table is installed as a whole or not at all.
+ */
+#ifndef EVL_HOST_REDIRECT_H
+#define EVL_HOST_REDIRECT_H
+
+#include <linux/types.h>
+#include <linux/ftrace.h>
+#include <linux/ptrace.h>
+
+/*
+ * With @to, calls to @name reach @to instead, with the same arguments; or only
+ * those for which @match returns true, if there is one. Without @to, @match is
+ * merely called ahead of the function, and its result is ignored.
+ *
+ * @match is notrace, and runs in any context the function is called from.
+ * RCU may not be watching there, nor does anything prevent recursion.
+ */
+struct host_redirect {
+	const char *name;
+	void *to;
+	bool (*match)(struct ftrace_regs *fregs);
+	struct ftrace_ops ops;
+};
+
+/*
+ * In-band, may sleep. On error, prints one line which says what is missing.
+ * 0, -ENOENT (no such function, or not traceable), -EBUSY (somebody else
+ * redirects it), -EPERM (ftrace is turned off), or what ftrace says.
+ */
+int host_install_redirects(struct host_redirect *table, int nr);
+
+/*
+ * No new call reaches the module on return, and no task which ran all along
+ * is on its way from ftrace to it. Calls in progress are for the caller to
+ * wait for.
+ */
+void host_remove_redirects(struct host_redirect *table, int nr);
+
+/* The first argument of the function, for @match. */
+static __always_inline unsigned long
+host_redirect_arg0(struct ftrace_regs *fregs)
+{
+#ifdef ftrace_regs_get_argument
+	return ftrace_regs_get_argument(fregs, 0);
+#else
+	return fregs->regs.di;
+#endif
+}
+
+#endif /* !EVL_HOST_REDIRECT_H */
