@@ -7,6 +7,11 @@ KDIR ?=
 MODULE_KDIR = $(or $(firstword $(KDIR)),/lib/modules/$(shell uname -r)/build)
 RELEASE = $(or $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(MODULE_KDIR)/include/generated/utsrelease.h 2>/dev/null),unknown)
 
+UDEVRULESDIR ?= /usr/lib/udev/rules.d
+# Headers that drivers need, laid out as here.
+DRIVERDIR = $(PREFIX)/src/evl-$(VERSION)
+KERNELS ?=
+
 export KDIR ONLY SUITE JOBS BUILD
 
 all: modules
@@ -33,10 +38,40 @@ deps:
 check: deps
 	@test/vm/check.sh
 
+# Puts the files of a kind below a folder ($1), keeping their paths, into another one ($2).
+copy = cd $1 && find . -name $3 -exec install -D -m 644 {} $(DESTDIR)$2/{} \;
+
+install: install-udev
+	$(call copy,include,$(PREFIX)/include,'*.h')
+	$(call copy,uapi,$(PREFIX)/include,'*.h')
+	$(call copy,module/include,$(DRIVERDIR)/module/include,'*.h')
+	$(call copy,module/host,$(DRIVERDIR)/module/host,'*.h')
+	$(call copy,uapi,$(DRIVERDIR)/uapi,'*.h')
+	install -D -m 644 -t $(DESTDIR)$(DRIVERDIR)/tools tools/driver.mk
+	install -D -m 644 -t $(DESTDIR)$(DRIVERDIR) VERSION
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' tools/evl.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/evl.pc
+# The library is in the headers; programs that ask for -levl all the same find an empty one.
+	rm -f $(DESTDIR)$(PREFIX)/lib/libevl.a
+	ar rc $(DESTDIR)$(PREFIX)/lib/libevl.a
+	$(if $(wildcard tools/evl),install -D -t $(DESTDIR)$(PREFIX)/bin tools/evl)
+	$(if $(wildcard tools/evl-*),install -D -t $(DESTDIR)$(PREFIX)/libexec/evl $(wildcard tools/evl-*))
+
+# The group comes with it, unless this only fills a package.
+install-udev:
+	install -D -m 644 tools/evl.rules $(DESTDIR)$(UDEVRULESDIR)/60-evl.rules
+	[ -n "$(DESTDIR)" ] || getent group evl >/dev/null || groupadd --system evl
+
+dkms-install: install-udev
+	@tools/dkms.sh install $(KERNELS)
+
+dkms-remove:
+	@tools/dkms.sh remove
+
 clean:
 	@[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name kernels -exec rm -rf {} +
 
 distclean:
 	rm -rf build
 
-.PHONY: all help modules deps check clean distclean
+.PHONY: all help modules deps check install install-udev dkms-install dkms-remove clean distclean

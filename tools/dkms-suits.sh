@@ -1,0 +1,23 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Tells whether evl.ko can be built for an installed kernel by the bounds in dkms.conf. If not, prints why and fails.
+# usage: dkms-suits.sh RELEASE
+set -eu
+
+release=$1
+config=/lib/modules/$release/build/.config
+bounds() { sed -n "s/^BUILD_EXCLUSIVE_$1=\"\(.*\)\"$/\1/p" "$(dirname "$0")/../dkms.conf"; }
+
+refuse() {
+	echo "$*"
+	exit 1
+}
+
+[ -e "$config" ] || refuse "its headers are not installed (no $config)"
+[[ $release =~ $(bounds KERNEL) ]] || refuse "evl supports Linux 6.1 to 6.12"
+for option in $(bounds CONFIG); do
+	case $option in
+	!*) ! grep -q "^${option#!}=[ym]" "$config" || refuse "it was built with ${option#!}" ;;
+	*) grep -q "^$option=[ym]" "$config" || refuse "it was built without $option" ;;
+	esac
+done
