@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Older names, for programs written against earlier revisions of the API. */
+#ifndef _EVL_COMPAT_H
+#define _EVL_COMPAT_H
+
+#include <evl/thread-abi.h>
+
+/* Mode bits, before revision 23. */
+#define T_WOSS		EVL_T_WOSS
+#define T_WOLI		EVL_T_WOLI
+#define T_WOSX		EVL_T_WOSX
+#define T_WOSO		EVL_T_WOSO
+#define T_HMSIG		EVL_T_HMSIG
+#define T_HMOBS		EVL_T_HMOBS
+
+/* Before revision 11. */
+#define evl_sched_control(__policy, __param, __info, __cpu)	\
+	evl_control_sched(__policy, __param, __info, __cpu)
+
+/* Before revision 26: functions now, for good reasons. */
+#define proxy_outfd	evl_stdout()
+#define proxy_errfd	evl_stderr()
+
+#define evl_udelay(__usecs)	evl_usleep(__usecs)
+
+#endif /* _EVL_COMPAT_H */

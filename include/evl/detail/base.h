@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every header of the library starts with. It brings no name into the
+ * application but those with our prefix.
+ */
+#ifndef _EVL_DETAIL_BASE_H
+#define _EVL_DETAIL_BASE_H
+
+/*
+ * A strict -std=c11 hides POSIX, which this library is about. We may ask for
+ * it as long as no libc header was seen; GNU extensions are not asked for,
+ * since they would change the meaning of some calls of the application.
+ */
+#if defined(__STRICT_ANSI__) && !defined(__cplusplus) && \
+	!defined(_FEATURES_H) && !defined(_DEFAULT_SOURCE) && \
+	!defined(_POSIX_C_SOURCE) && !defined(_XOPEN_SOURCE) && !defined(_GNU_SOURCE)
+#define _DEFAULT_SOURCE 1
+#endif
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+#include <sys/types.h>
+#include <evl/types-abi.h>
+#include <evl/version.h>
+
+#ifndef CLOCK_MONOTONIC
+#error "POSIX is hidden: include EVL headers first, define _POSIX_C_SOURCE=200809L, or use -std=gnu11"
+#endif
+
+/*
+ * Marks each function of this library: private to the translation unit, and
+ * no harm if that unit does not use it. What must be shared is not in
+ * functions, but in evl/detail/shared.h.
+ */
+#define __evl_inline		static inline __attribute__((unused))
+
+/* For the slow side of a fast path. */
+#define __evl_cold		static __attribute__((unused, noinline, cold))
+
+#define __evl_likely(__x)	__builtin_expect(!!(__x), 1)
+#define __evl_unlikely(__x)	__builtin_expect(!!(__x), 0)
+
+/* Checks the arguments of a call against its format. */
+#define __evl_printf(__fmt, __args)	__attribute__((format(printf, __fmt, __args)))
+
+#ifdef __cplusplus
+#define __EVL_BEGIN_DECLS	extern "C" {
+#define __EVL_END_DECLS		}
+/* In C, compound literals: an initialiser may be assigned later, too. */
+#define __EVL_HL_INIT(__type, ...)	__type{ __VA_ARGS__ }
+#else
+#define __EVL_BEGIN_DECLS
+#define __EVL_END_DECLS
+#define __EVL_HL_INIT(__type, ...)	__extension__ (struct __type){ __VA_ARGS__ }
+#endif
+
+/* Addresses travel as 64-bit integers in requests. */
+#define __evl_hl_ptr64(__ptr)	((__u64)(uintptr_t)(__ptr))
+
+/*
+ * Words shared with the core, and with other threads: always 32-bit. The
+ * fast paths pair an acquiring exchange with a releasing one.
+ */
+#define __evl_hl_load(__p)		__atomic_load_n(__p, __ATOMIC_ACQUIRE)
+#define __evl_hl_store(__p, __v)	__atomic_store_n(__p, __v, __ATOMIC_RELEASE)
+#define __evl_hl_or(__p, __v)		__atomic_fetch_or(__p, __v, __ATOMIC_SEQ_CST)
+#define __evl_hl_and(__p, __v)		__atomic_fetch_and(__p, __v, __ATOMIC_SEQ_CST)
+
+/* On failure, *old becomes the present value. Never fails spuriously. */
+#define __evl_hl_cas(__p, __old, __new)	\
+	__atomic_compare_exchange_n(__p, __old, __new, false, \
+				    __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)
+
+/*
+ * Dates have 64-bit members in requests. Where struct timespec is the same,
+ * it goes as it is, so that the core may tell a bad address from a good one.
+ */
+#if defined(__LP64__)
+#define __evl_hl_date(__bounce, __ts)	((void)(__bounce), __evl_hl_ptr64(__ts))
+#else
+__evl_inline __u64 __evl_hl_date(struct __evl_timespec *bounce, const struct timespec *ts)
+{
+	if (ts == NULL)
+		return 0;
+
+	bounce->tv_sec = ts->tv_sec;
+	bounce->tv_nsec = ts->tv_nsec;
+	return __evl_hl_ptr64(bounce);
+}
+#endif
+
+#endif /* _EVL_DETAIL_BASE_H */

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* How elements are named, created and opened. */
+#ifndef _EVL_DETAIL_ELEMENT_H
+#define _EVL_DETAIL_ELEMENT_H
+
+#include <evl/detail/shared.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <evl/factory-abi.h>
+
+#define __EVL_HL_DEVROOT	"/dev/evl"
+
+/* The longest name which a directory entry may have. */
+#define __EVL_HL_NAME_MAX	255
+
+struct __evl_hl_name {
+	char text[__EVL_HL_NAME_MAX + 1];
+};
+
+/* A name is that of a directory in sysfs, and of a node if public. */
+__evl_inline int __evl_hl_check_name(const char *name)
+{
+	if (*name == '\0' || strchr(name, '/') ||
+	    strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return -EINVAL;
+
+	return strlen(name) > __EVL_HL_NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+/*
+ * Formats a name. A leading slash is not part of it, but asks for a public
+ * element, which the caller is told in *flags.
+ */
+__evl_inline int __evl_hl_format_name(struct __evl_hl_name *name, int *flags,
+				      const char *fmt, va_list ap)
+{
+	char text[__EVL_HL_NAME_MAX + 2];
+	const char *start = text;
+	int len;
+
+	len = vsnprintf(text, sizeof(text), fmt, ap);
+	if (len < 0)
+		return -EINVAL;
+
+	if (*start == '/') {
+		*flags |= EVL_CLONE_PUBLIC;
+		start++;
+		len--;
+	}
+
+	if (len > __EVL_HL_NAME_MAX)
+		return -ENAMETOOLONG;
+
+	memcpy(name->text, start, (size_t)len + 1);
+	return __evl_hl_check_name(name->text);
+}
+
+/* Opens a device of the core, the last part of its path may be absent. */
+__evl_inline int __evl_hl_open_device(const char *type, const char *name)
+{
+	char path[PATH_MAX];
+	int ret;
+
+	ret = snprintf(path, sizeof(path), "%s/%s%s%s", __EVL_HL_DEVROOT, type,
+		       name ? "/" : "", name ? name : "");
+	if (ret < 0 || ret >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+
+	ret = open(path, O_RDWR | O_CLOEXEC);
+	return ret < 0 ? -errno : ret;
+}
+
+/* The flags which live in the descriptor. */
+__evl_inline int __evl_hl_set_fd_flags(int efd, int clone_flags)
+{
+	int flags;
+
+	if (fcntl(efd, F_SETFD, FD_CLOEXEC) < 0)
+		return -errno;
+
+	if (!(clone_flags & EVL_CLONE_NONBLOCK))
+		return 0;
+
+	flags = fcntl(efd, F_GETFL);
+	if (flags < 0 || fcntl(efd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+
+	return 0;
+}
+
+/* Once per process: each further creation would only repeat it. */
+__evl_inline void __evl_hl_warn_stopped(void)
+{
+	if (__atomic_exchange_n(&__evl_hl_home()->stop_warned, 1, __ATOMIC_RELAXED) == 0)
+		fprintf(stderr, "evl: core is present but stopped (see 'evl start')\n");
+}
+
+/*
+ * Creates an element. The clone device goes last: it holds the reference
+ * which keeps a public element alive until its node is open. A thread lives
+ * without, so for this one, the descriptor of the clone device may make room
+ * for that of the thread if descriptors are short.
+ */
+__evl_inline int __evl_hl_clone(const char *type, const char *name, void *attrs,
+				int clone_flags, struct evl_element_ids *eids)
+{
+	struct evl_clone_req req;
+	int clonefd, efd, ret;
+
+	clonefd = __evl_hl_open_device(type, "clone");
+	if (clonefd < 0)
+		return clonefd;
+
+	memset(&req, 0, sizeof(req));
+	req.name_ptr = __evl_hl_ptr64(name);
+	req.attrs_ptr = __evl_hl_ptr64(attrs);
+	req.clone_flags = (__u32)clone_flags & EVL_CLONE_MASK & ~EVL_CLONE_NONBLOCK;
+
+	if (ioctl(clonefd, EVL_IOC_CLONE, &req)) {
+		ret = -errno;
+		if (ret == -ENXIO)
+			__evl_hl_warn_stopped();
+		close(clonefd);
+		return ret;
+	}
+
+	efd = (int)req.efd;
+	if (clone_flags & EVL_CLONE_PUBLIC) {
+		efd = __evl_hl_open_device(type, name);
+		if (efd == -EMFILE && strcmp(type, EVL_THREAD_DEV) == 0) {
+			close(clonefd);
+			clonefd = -1;
+			efd = __evl_hl_open_device(type, name);
+		}
+	}
+
+	ret = efd;
+	if (efd >= 0) {
+		ret = __evl_hl_set_fd_flags(efd, clone_flags);
+		if (ret == 0) {
+			ret = efd;
+			if (eids)
+				*eids = req.eids;
+		} else {
+			close(efd);
+		}
+	}
+
+	if (clonefd >= 0)
+		close(clonefd);
+
+	return ret;
+}
+
+/* Same, once the library is up, with a name which may ask to be public. */
+__evl_inline int __evl_hl_create_named(const char *type, const char *name, void *attrs,
+				       int clone_flags, struct evl_element_ids *eids)
+{
+	int ret;
+
+	if (!__evl_hl_ready())
+		return -ENXIO;
+
+	if (name && *name == '/') {
+		clone_flags |= EVL_CLONE_PUBLIC;
+		name++;
+	}
+
+	if (name) {
+		ret = __evl_hl_check_name(name);
+		if (ret)
+			return ret;
+	} else if (clone_flags & EVL_CLONE_PUBLIC) {
+		return -EINVAL;
+	}
+
+	return __evl_hl_clone(type, name, attrs, clone_flags, eids);
+}
+
+__evl_inline int __evl_hl_create_vargs(const char *type, void *attrs, int clone_flags,
+				       struct evl_element_ids *eids,
+				       const char *fmt, va_list ap)
+{
+	struct __evl_hl_name name;
+	int ret;
+
+	if (!__evl_hl_ready())
+		return -ENXIO;
+
+	if (fmt == NULL)
+		return __evl_hl_create_named(type, NULL, attrs, clone_flags, eids);
+
+	ret = __evl_hl_format_name(&name, &clone_flags, fmt, ap);
+	if (ret)
+		return ret;
+
+	return __evl_hl_clone(type, name.text, attrs, clone_flags, eids);
+}
+
+/* Opens a public element. A leading slash is fine, and means nothing here. */
+__evl_inline int __evl_hl_open_vargs(const char *type, const char *fmt, va_list ap)
+{
+	struct __evl_hl_name name;
+	int flags = 0, ret;
+
+	if (!__evl_hl_ready())
+		return -ENXIO;
+
+	if (fmt == NULL)
+		return -EINVAL;
+
+	ret = __evl_hl_format_name(&name, &flags, fmt, ap);
+	if (ret)
+		return ret;
+
+	return __evl_hl_open_device(type, name.text);
+}
+
+#endif /* _EVL_DETAIL_ELEMENT_H */

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state of the library: one per process, and one per thread.
+ *
+ * A header-only library is compiled into any number of units, which end up
+ * in any number of modules: the program, shared objects, plugins.
+ *
+ *   - Within a module, the linker keeps one of many weak definitions. They
+ *     are hidden, so that no symbol rule of the dynamic linker (visibility,
+ *     -rdynamic, RTLD_LOCAL, version scripts) has a say in what follows.
+ *   - Among modules, each leaves an ELF note with the address of its state.
+ *     All use the state of the first module that has such a note, in loading
+ *     order: its home. The program comes first if it has one.
+ *
+ * Limits: a module stripped of its notes keeps to itself, and is then told
+ * -EBUSY when attaching a thread which another module attached. The home is
+ * pinned in memory by evl_init(): if that is a plugin, dlclose() will not
+ * unload it. Modules built from headers which lay this state out differently
+ * do not share it.
+ */
+#ifndef _EVL_DETAIL_SHARED_H
+#define _EVL_DETAIL_SHARED_H
+
+#include <evl/detail/base.h>
+#include <link.h>
+#include <pthread.h>
+#include <string.h>
+#include <evl/control-abi.h>
+#include <evl/thread-abi.h>
+
+/* Goes up with each change of the two structures below. */
+#define __EVL_HL_LAYOUT		1
+
+/* How requests travel to the core, see evl/syscall-abi.h. */
+#define __EVL_HL_FORM_A		0
+#define __EVL_HL_FORM_B		1
+
+struct __evl_hl_thread {
+	fundle_t handle;		/* EVL_NO_HANDLE if not attached */
+	int efd;
+	struct evl_user_window *window;
+};
+
+/*
+ * lock serialises the bootstrap and the creation of elements on first use.
+ * What the bootstrap sets does not change after ready was set; ready and
+ * pinned are read without the lock.
+ */
+struct __evl_hl_process {
+	struct __evl_hl_thread *(*self)(void);	/* thread state in the home */
+	pthread_mutex_t lock;
+	int pinned;
+	int ready;
+	int booted;
+	int status;			/* of the bootstrap, if booted */
+	int form;
+	int ctlfd;
+	int clockfd[2];			/* monotonic, realtime */
+	int proxyfd[2];			/* stdout, stderr */
+	int atfork;
+	int stop_warned;
+	int heap_serial;
+	unsigned char *shm;
+	struct evl_core_info core;
+};
+
+#define __EVL_HL_SHARED		__attribute__((weak, visibility("hidden"), used))
+
+__EVL_BEGIN_DECLS
+
+extern struct __evl_hl_process __evl_hl_process;
+extern struct __evl_hl_process *__evl_hl_home_cache;
+extern __thread struct __evl_hl_thread __evl_hl_thread;
+struct __evl_hl_thread *__evl_hl_thread_here(void);
+
+__EVL_HL_SHARED __thread struct __evl_hl_thread __evl_hl_thread = {
+	EVL_NO_HANDLE, -1, NULL
+};
+
+__EVL_HL_SHARED struct __evl_hl_thread *__evl_hl_thread_here(void)
+{
+	return &__evl_hl_thread;
+}
+
+__EVL_HL_SHARED struct __evl_hl_process __evl_hl_process = {
+	__evl_hl_thread_here,
+	PTHREAD_MUTEX_INITIALIZER,
+	0, 0, 0, 0, __EVL_HL_FORM_A,
+	-1,
+	{ -ENXIO, -ENXIO },
+	{ -EBADF, -EBADF },
+	0, 0, 0,
+	NULL,
+	{ 0, 0, 0, 0 },
+};
+
+__EVL_HL_SHARED struct __evl_hl_process *__evl_hl_home_cache = NULL;
+
+/* What dl_iterate_phdr() gives, whether the libc shows it to us or not. */
+struct __evl_hl_module {
+	ElfW(Addr) base;
+	const char *name;
+	const ElfW(Phdr) *phdr;
+	ElfW(Half) phnum;
+};
+
+extern int __evl_hl_iterate_modules(int (*fn)(struct __evl_hl_module *, size_t, void *),
+				    void *arg) __asm__("dl_iterate_phdr");
+
+/*
+ * If the caller is part of the program, then so is the home: only a shared
+ * object may have to pin. Weak, for the sake of libcs which keep it apart.
+ */
+#if defined(__PIC__) && !defined(__PIE__)
+extern void *__evl_hl_dlopen(const char *path, int flags)
+	__asm__("dlopen") __attribute__((weak));
+#else
+static void *(*const __evl_hl_dlopen)(const char *, int) __attribute__((unused)) = NULL;
+#endif
+
+__EVL_END_DECLS
+
+/*
+ * The note: its type is the layout of the state, its content the distance to
+ * a pointer which the dynamic linker sets. (A note is read-only, and must not
+ * need relocation itself.) One per unit, all of a module say the same.
+ */
+#define __EVL_HL_NOTE_NAME	"EVL-hl"
+#define __EVL_HL_STR(__x)	#__x
+#define __EVL_HL_XSTR(__x)	__EVL_HL_STR(__x)
+
+#if defined(__LP64__)
+#define __EVL_HL_ASM_PTR	".8byte"
+#else
+#define __EVL_HL_ASM_PTR	".4byte"
+#endif
+
+__asm__("\t.pushsection .data.rel.ro.evl_hl,\"aw\",%progbits\n"
+	"\t.balign 8\n"
+	"881:\t" __EVL_HL_ASM_PTR " __evl_hl_process\n"
+	"\t.popsection\n"
+	"\t.pushsection .note.evl_hl,\"a\",%note\n"
+	"\t.balign 4\n"
+	"\t.4byte 7\n"
+	"\t.4byte 4\n"
+	"\t.4byte " __EVL_HL_XSTR(__EVL_HL_LAYOUT) "\n"
+	"\t.asciz \"" __EVL_HL_NOTE_NAME "\"\n"
+	"\t.balign 4\n"
+	"882:\t.4byte 881b - 882b\n"
+	"\t.popsection\n");
+
+struct __evl_hl_search {
+	struct __evl_hl_process *home;
+	const char *path;
+	int rank;
+};
+
+/* Looks for our note in one segment of notes. */
+__evl_inline struct __evl_hl_process *__evl_hl_scan_notes(const unsigned char *p, size_t size)
+{
+	const size_t namesz = sizeof(__EVL_HL_NOTE_NAME), header = 12;
+	struct __evl_hl_process *home;
+	__u32 word[3];
+	__s32 distance;
+	size_t length;
+
+	while (size >= header) {
+		memcpy(word, p, header);
+		length = header + ((word[0] + (size_t)3) & ~(size_t)3)
+			+ ((word[1] + (size_t)3) & ~(size_t)3);
+		if (length > size)
+			break;
+
+		if (word[0] == namesz && word[1] == sizeof(distance) &&
+		    word[2] == __EVL_HL_LAYOUT &&
+		    memcmp(p + header, __EVL_HL_NOTE_NAME, namesz) == 0) {
+			p += header + ((namesz + 3) & ~(size_t)3);
+			memcpy(&distance, p, sizeof(distance));
+			memcpy(&home, p + distance, sizeof(home));
+			return home;
+		}
+
+		p += length;
+		size -= length;
+	}
+
+	return NULL;
+}
+
+__evl_inline int __evl_hl_visit_module(struct __evl_hl_module *mod, size_t size, void *arg)
+{
+	struct __evl_hl_search *search = (struct __evl_hl_search *)arg;
+	int n;
+
+	(void)size;
+
+	for (n = 0; n < mod->phnum && search->home == NULL; n++) {
+		if (mod->phdr[n].p_type == PT_NOTE)
+			search->home = __evl_hl_scan_notes(
+				(const unsigned char *)(uintptr_t)
+				(mod->base + mod->phdr[n].p_vaddr),
+				mod->phdr[n].p_memsz);
+	}
+
+	search->path = mod->name;
+	search->rank++;
+
+	return search->home != NULL;
+}
+
+/*
+ * The answer may be kept once it cannot change any more, which is when the
+ * home cannot be unloaded.
+ */
+__evl_cold struct __evl_hl_process *__evl_hl_find_home(int pin)
+{
+	const int lazy_noload_nodelete = 0x1 | 0x4 | 0x1000;
+	struct __evl_hl_search search = { NULL, NULL, 0 };
+	int pinned;
+
+	__evl_hl_iterate_modules(__evl_hl_visit_module, &search);
+	if (search.home == NULL) {
+		search.home = &__evl_hl_process;
+		pin = 1;
+	} else if (search.rank == 1) {
+		pin = 1;	/* The program itself. */
+	} else if (pin && __evl_hl_dlopen && !__evl_hl_load(&search.home->pinned)) {
+		__evl_hl_dlopen(search.path, lazy_noload_nodelete);
+	}
+
+	pinned = pin || __evl_hl_load(&search.home->pinned);
+	if (pinned) {
+		__evl_hl_store(&search.home->pinned, 1);
+		__evl_hl_store(&__evl_hl_home_cache, search.home);
+	}
+
+	return search.home;
+}
+
+/* The process-wide state. */
+__evl_inline struct __evl_hl_process *__evl_hl_home(void)
+{
+	struct __evl_hl_process *home = __evl_hl_load(&__evl_hl_home_cache);
+
+	if (__evl_likely(home != NULL))
+		return home;
+
+	return __evl_hl_find_home(0);
+}
+
+/* The state of the calling thread. */
+__evl_inline struct __evl_hl_thread *__evl_hl_self(void)
+{
+	struct __evl_hl_process *home = __evl_hl_home();
+
+	if (__evl_likely(home == &__evl_hl_process))
+		return &__evl_hl_thread;
+
+	return home->self();
+}
+
+/*
+ * A plugin loaded while real-time threads run had better not search for its
+ * home in the first request of one of them.
+ */
+__EVL_BEGIN_DECLS
+void __evl_hl_enter(void);
+__attribute__((constructor)) __EVL_HL_SHARED void __evl_hl_enter(void)
+{
+	__evl_hl_home();
+}
+__EVL_END_DECLS
+
+/* True once evl_init() has succeeded. */
+__evl_inline bool __evl_hl_ready(void)
+{
+	return __evl_hl_load(&__evl_hl_home()->ready) != 0;
+}
+
+/* True if the caller runs in-band, attached or not. No request. */
+__evl_inline bool __evl_hl_is_inband(void)
+{
+	struct evl_user_window *window = __evl_hl_self()->window;
+
+	return window == NULL || (__evl_hl_load(&window->state) & EVL_T_INBAND) != 0;
+}
+
+/*
+ * Keeps the holder of the process lock from being cancelled: opening a
+ * device is a cancellation point.
+ */
+__evl_inline int __evl_hl_lock_process(struct __evl_hl_process *home)
+{
+	int cancel_state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+	pthread_mutex_lock(&home->lock);
+
+	return cancel_state;
+}
+
+__evl_inline void __evl_hl_unlock_process(struct __evl_hl_process *home, int cancel_state)
+{
+	pthread_mutex_unlock(&home->lock);
+	pthread_setcancelstate(cancel_state, NULL);
+}
+
+#endif /* _EVL_DETAIL_SHARED_H */

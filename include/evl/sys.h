@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* For those who build on the library: elements by class, modes, features. */
+#ifndef _EVL_SYS_H
+#define _EVL_SYS_H
+
+#include <evl/init.h>
+#include <evl/factory-abi.h>
+#include <evl/control-abi.h>
+
+__EVL_BEGIN_DECLS
+
+/*
+ * Creates an element of a class (EVL_*_DEV). attrs depends on the class,
+ * eids may be NULL. A name which starts with a slash makes it public, NULL
+ * anonymous. In-band, any thread. Returns its descriptor, or -ENXIO before
+ * evl_init() or while the core is stopped, -EEXIST if the name is taken,
+ * -EINVAL, -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM, -ENOENT for no such
+ * class, -EAGAIN if the class is full, -EPERM, -EACCES.
+ */
+__evl_inline int evl_create_element(const char *type, const char *name, void *attrs,
+				    int clone_flags, struct evl_element_ids *eids)
+{
+	return __evl_hl_create_named(type, name, attrs, clone_flags, eids);
+}
+
+/*
+ * Opens a public element by its name. In-band, any thread. Returns a
+ * descriptor, or -ENXIO before evl_init(), -ENOENT, -EINVAL, -EMFILE, ...
+ */
+__evl_inline int evl_open_element_vargs(const char *type, const char *fmt, va_list ap)
+{
+	return __evl_hl_open_vargs(type, fmt, ap);
+}
+
+__evl_inline __evl_printf(2, 3) int evl_open_element(const char *type, const char *fmt, ...)
+{
+	va_list ap;
+	int ret;
+
+	va_start(ap, fmt);
+	ret = __evl_hl_open_vargs(type, fmt, ap);
+	va_end(ap);
+
+	return ret;
+}
+
+/* Opens a device which has no named elements (EVL_POLL_DEV). Same errors. */
+__evl_inline int evl_open_raw(const char *type)
+{
+	if (!__evl_hl_ready())
+		return -ENXIO;
+
+	return __evl_hl_open_device(type, NULL);
+}
+
+/*
+ * State bits (EVL_T_*) of the caller as the core last told them, EVL_T_INBAND
+ * if not attached. Any stage, any thread, no request.
+ */
+__evl_inline int evl_get_current_mode(void)
+{
+	struct evl_user_window *window = __evl_hl_self()->window;
+
+	return window ? (int)__evl_hl_load(&window->state) : EVL_T_INBAND;
+}
+
+/*
+ * What the FPU tests of the core may use, a mask defined by the architecture;
+ * 0 if there is no core. Calls evl_init(). In-band, any thread.
+ */
+__evl_inline unsigned int evl_detect_fpu(void)
+{
+	return evl_init() ? 0 : __evl_hl_home()->core.fpu_features;
+}
+
+__EVL_END_DECLS
+
+#endif /* _EVL_SYS_H */

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads: a POSIX thread attaches itself to the core. */
+#ifndef _EVL_THREAD_H
+#define _EVL_THREAD_H
+
+#include <evl/init.h>
+#include <evl/sched.h>
+#include <evl/compat.h>
+#include <limits.h>
+#include <evl/thread-abi.h>
+#include <evl/observable-abi.h>
+
+__EVL_BEGIN_DECLS
+
+/* A stack size which is enough for most threads, in bytes. */
+#define EVL_STACK_DEFAULT	\
+	((size_t)(PTHREAD_STACK_MIN > 65536 ? PTHREAD_STACK_MIN : 65536))
+
+/* What the caller is for Linux, turned into what it shall be for the core. */
+__evl_inline void __evl_hl_inherit_sched(struct evl_sched_attrs *attrs)
+{
+	const int sched_batch = 3, sched_idle = 5;
+	struct sched_param param;
+	int policy;
+
+	memset(attrs, 0, sizeof(*attrs));
+
+	if (pthread_getschedparam(pthread_self(), &policy, &param) ||
+	    policy == SCHED_OTHER || policy == sched_batch || policy == sched_idle) {
+		attrs->sched_policy = SCHED_WEAK;
+		return;
+	}
+
+	/* SCHED_DEADLINE has no priority, while FIFO starts from 1. */
+	attrs->sched_policy = policy == SCHED_RR ? SCHED_RR : SCHED_FIFO;
+	attrs->sched_priority = param.sched_priority > 0 ? param.sched_priority : 1;
+}
+
+__evl_inline void __evl_hl_forget_thread(struct __evl_hl_thread *self)
+{
+	close(self->efd);
+	self->handle = EVL_NO_HANDLE;
+	self->efd = -1;
+	self->window = NULL;
+}
+
+__evl_inline int __evl_hl_attach(int flags, const char *fmt, va_list ap)
+{
+	const int known = EVL_CLONE_PUBLIC | EVL_CLONE_OBSERVABLE |
+		EVL_CLONE_UNICAST | EVL_CLONE_NONBLOCK;
+	struct __evl_hl_thread *self;
+	struct evl_sched_attrs attrs;
+	struct evl_element_ids eids;
+	int ret;
+
+	if (flags & ~known)
+		return -EINVAL;
+
+	ret = evl_init();
+	if (ret)
+		return ret;
+
+	self = __evl_hl_self();
+	if (self->window)
+		return -EBUSY;
+
+	/* Asked for while there is no stage to switch from yet. */
+	__evl_hl_inherit_sched(&attrs);
+
+	ret = __evl_hl_create_vargs(EVL_THREAD_DEV, NULL, flags, &eids, fmt, ap);
+	if (ret < 0)
+		return ret;
+
+	self->efd = ret;
+	self->handle = eids.fundle;
+	self->window = (struct evl_user_window *)(void *)
+		(__evl_hl_home()->shm + eids.state_offset);
+
+	/* On return, a real-time thread runs out-of-band. */
+	ret = __evl_hl_ioctl_oob(self->efd, EVL_THRIOC_SET_SCHEDPARAM, &attrs);
+	if (ret) {
+		__evl_hl_ioctl_inband(self->efd, EVL_THRIOC_DETACH_SELF, NULL);
+		__evl_hl_forget_thread(self);
+		return ret;
+	}
+
+	return self->efd;
+}
+
+/*
+ * Attaches the calling thread to the core. flags: EVL_CLONE_PUBLIC, _PRIVATE,
+ * _OBSERVABLE, _UNICAST (if observable), _NONBLOCK. A name which starts with
+ * a slash means public, NULL anonymous. The thread is pinned to its CPU. Its
+ * in-band policy is inherited: SCHED_FIFO and SCHED_RR keep their priority
+ * and return out-of-band; SCHED_OTHER, BATCH and IDLE become SCHED_WEAK and
+ * return in-band; others become SCHED_FIFO.
+ *
+ * Calls evl_init(). Returns a descriptor of the thread, or what evl_init()
+ * fails with, -EBUSY if attached already, -EINVAL for bad flags or a badly
+ * formed name, -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -EAGAIN, -ENXIO if
+ * the core is stopped.
+ */
+__evl_inline __evl_printf(2, 3) int evl_attach_thread(int flags, const char *fmt, ...)
+{
+	va_list ap;
+	int ret;
+
+	va_start(ap, fmt);
+	ret = __evl_hl_attach(flags, fmt, ap);
+	va_end(ap);
+
+	return ret;
+}
+
+/* int evl_attach_self(const char *fmt, ...): the same, without flags. */
+#define evl_attach_self(...)	evl_attach_thread(EVL_CLONE_PRIVATE, __VA_ARGS__)
+
+/*
+ * Detaches the calling thread, and closes the descriptor got by attaching.
+ * flags must be 0, else -EINVAL. In-band. -EPERM if not attached.
+ */
+__evl_inline int evl_detach_thread(int flags)
+{
+	struct __evl_hl_thread *self = __evl_hl_self();
+	__u32 mode = EVL_T_WOSS;
+	int ret;
+
+	if (flags)
+		return -EINVAL;
+
+	if (self->window == NULL)
+		return -EPERM;
+
+	/* The last switch in-band is no surprise to warn of. */
+	if (!__evl_hl_is_inband())
+		__evl_hl_ioctl_oob(self->efd, EVL_THRIOC_CLEAR_MODE, &mode);
+
+	ret = __evl_hl_ioctl_inband(self->efd, EVL_THRIOC_DETACH_SELF, NULL);
+	if (ret)
+		return ret;
+
+	__evl_hl_forget_thread(self);
+	return 0;
+}
+
+__evl_inline int evl_detach_self(void)
+{
+	return evl_detach_thread(0);
+}
+
+/* Descriptor of the caller, -EPERM if not attached. Any stage, no request. */
+__evl_inline int evl_get_self(void)
+{
+	struct __evl_hl_thread *self = __evl_hl_self();
+
+	return self->window ? self->efd : -EPERM;
+}
+
+/* True if the caller runs in-band, attached or not. Any stage, no request. */
+__evl_inline bool evl_is_inband(void)
+{
+	return __evl_hl_is_inband();
+}
+
+/* Moves the caller out-of-band. 0 if it is there, -EPERM if not attached. */
+__evl_inline int evl_switch_oob(void)
+{
+	struct __evl_hl_thread *self = __evl_hl_self();
+
+	if (self->window && !__evl_hl_is_inband())
+		return 0;
+
+	return __evl_hl_ioctl_oob(self->efd, EVL_THRIOC_SWITCH_OOB, NULL);
+}
+
+/* Moves the caller in-band. 0 if it is there, -EPERM if not attached. */
+__evl_inline int evl_switch_inband(void)
+{
+	struct __evl_hl_thread *self = __evl_hl_self();
+
+	if (self->window == NULL)
+		return -EPERM;
+
+	if (__evl_hl_is_inband())
+		return 0;
+
+	return __evl_hl_ioctl_inband(self->efd, EVL_THRIOC_SWITCH_INBAND, NULL);
+}
+
+/*
+ * State, counters and effective priority of a thread. Any stage, any caller.
+ * -EBADF, -ESTALE if the thread has gone.
+ */
+__evl_inline int evl_get_state(int efd, struct evl_thread_state *statebuf)
+{
+	return __evl_hl_ioctl(efd, EVL_THRIOC_GET_STATE, statebuf);
+}
+
+/*
+ * Makes the call which a thread sleeps in fail with -EINTR. Nothing happens
+ * to a thread which does not sleep. Any stage, any caller. -EBADF, -ESTALE.
+ */
+__evl_inline int evl_unblock_thread(int efd)
+{
+	return __evl_hl_ioctl(efd, EVL_THRIOC_UNBLOCK, NULL);
+}
+
+/*
+ * Unblocks a thread, forces it in-band and makes it SCHED_WEAK. Any stage,
+ * any caller. -EBADF, -ESTALE.
+ */
+__evl_inline int evl_demote_thread(int efd)
+{
+	return __evl_hl_ioctl(efd, EVL_THRIOC_DEMOTE, NULL);
+}
+
+__evl_inline int __evl_hl_change_mode(int efd, unsigned long request, int mask, int *oldmask)
+{
+	__u32 mode = (__u32)mask;
+	int ret;
+
+	ret = __evl_hl_ioctl(efd, request, &mode);
+	if (ret == 0 && oldmask)
+		*oldmask = (int)mode;
+
+	return ret;
+}
+
+/*
+ * Sets mode bits of a thread: EVL_T_WOSS, WOLI, WOSX, WOSO say what to warn
+ * of, EVL_T_HMSIG (default) and HMOBS how. The previous bits go to oldmask
+ * unless NULL; a zero mask only peeks. Any stage, any caller. -EINVAL for an
+ * unknown bit or HMOBS on a thread which is not observable, -EBADF, -ESTALE.
+ */
+__evl_inline int evl_set_thread_mode(int efd, int mask, int *oldmask)
+{
+	/* Cores turn HMSIG on when asked to set nothing, but clear nothing. */
+	return __evl_hl_change_mode(efd, mask ? EVL_THRIOC_SET_MODE :
+				    EVL_THRIOC_CLEAR_MODE, mask, oldmask);
+}
+
+/*
+ * Clears mode bits. Without anything left to warn of, the way to warn goes
+ * as well, and conversely. Otherwise as above.
+ */
+__evl_inline int evl_clear_thread_mode(int efd, int mask, int *oldmask)
+{
+	return __evl_hl_change_mode(efd, EVL_THRIOC_CLEAR_MODE, mask, oldmask);
+}
+
+/*
+ * Makes the caller receive the notices of an observable, or of an observable
+ * thread, up to backlog_count unread ones. flags: EVL_NOTIFY_ALWAYS or
+ * EVL_NOTIFY_ONCHANGE. In-band, any thread, attached or not. -EINVAL, -EEXIST
+ * if subscribed already, -EPERM if not an observable, -EBADF, -ENOMEM.
+ */
+__evl_inline int evl_subscribe(int ofd, unsigned int backlog_count, int flags)
+{
+	struct evl_subscription sub;
+	int ret;
+
+	sub.backlog_count = backlog_count;
+	sub.flags = (__u32)flags;
+	ret = __evl_hl_ioctl_inband(ofd, EVL_OBSIOC_SUBSCRIBE, &sub);
+
+	return ret == -ENOTTY ? -EPERM : ret;
+}
+
+/* The converse: -ENOENT if not subscribed, -EPERM, -EBADF. In-band. */
+__evl_inline int evl_unsubscribe(int ofd)
+{
+	int ret = __evl_hl_ioctl_inband(ofd, EVL_OBSIOC_UNSUBSCRIBE, NULL);
+
+	return ret == -ENOTTY ? -EPERM : ret;
+}
+
+__EVL_END_DECLS
+
+#endif /* _EVL_THREAD_H */
