@@ -12,7 +12,7 @@ UDEVRULESDIR ?= /usr/lib/udev/rules.d
 DRIVERDIR = $(PREFIX)/src/evl-$(VERSION)
 KERNELS ?=
 
-export KDIR ONLY SUITE JOBS BUILD
+export KDIR ONLY SUITE BENCH JOBS BUILD
 
 all: modules
 
@@ -37,6 +37,12 @@ deps:
 
 check: deps
 	@test/vm/check.sh
+
+demo: deps
+	@test/vm/demo.sh
+
+bench: deps
+	@test/vm/bench.sh
 
 # Puts the files of a kind below a folder ($1), keeping their paths, into another one ($2).
 copy = cd $1 && find . -name $3 -exec install -D -m 644 {} $(DESTDIR)$2/{} \;
@@ -74,4 +80,4 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: all help modules deps check install install-udev dkms-install dkms-remove clean distclean
+.PHONY: all help modules deps check demo bench install install-udev dkms-install dkms-remove clean distclean

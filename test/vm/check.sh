@@ -62,14 +62,14 @@ build_programs() {
 
 # What a guest gets. Programs are the same for all kernels, modules are not.
 stage() {
-	local root=$build/$1/root
+	local root=$build/root/$1
 	rm -rf "$root"
 	mkdir -p "$root/test" "$root/mod" "$root/examples" "$build/test" "$build/examples"
 	find "$build/test" "$build/examples" -type f -perm -u+x | while read -r program; do
 		cp "$program" "$root${program#"$build"}"
 	done
 	cp test/suite/*.sh test/suite/limits "$root/test" 2>/dev/null || true
-	find "$build/$1" -path "$root" -prune -o -name '*.ko' -exec cp -t "$root/mod" {} +
+	find "$build/$1" -name '*.ko' -exec cp -t "$root/mod" {} +
 }
 
 test_kernel() {
@@ -82,7 +82,7 @@ test_kernel() {
 	mapfile -t suites < <(suites_wanted)
 	[ ${#suites[@]} -gt 0 ] || return 0
 	# Its lines and its counts say what failed.
-	test/vm/vm-run.sh -k "$image" -r "$build/$name/root" -o "$logs/$name" -n "$name" "${suites[@]}" || true
+	test/vm/vm-run.sh -k "$image" -r "$build/root/$name" -o "$logs/$name" -n "$name" "${suites[@]}" || true
 }
 
 if wanted_unit && [ -e test/unit/Makefile ]; then

@@ -99,7 +99,7 @@ fi
 boot() {
 	rm -f "$work/report"
 	mkfifo "$work/report"
-	qemu-system-x86_64 "${machine[@]}" -kernel "$image" -initrd "$work/image.cpio" \
+	${command:+timeout "$limit"} qemu-system-x86_64 "${machine[@]}" -kernel "$image" -initrd "$work/image.cpio" \
 		-serial "file:$work/console" -serial stdio \
 		-append "console=ttyS0 panic=-1 report=ttyS1 $append" \
 		</dev/null >"$work/report" 2>"$work/qemu.err" &
@@ -123,11 +123,11 @@ relay() {
 finish() {
 	while read -r -t 5 <&3; do :; done
 	exec 3<&-
-	kill -KILL "$qemu_pid" 2>/dev/null || true
+	kill "$qemu_pid" 2>/dev/null || true
 	wait "$qemu_pid" 2>/dev/null || true
 	qemu_pid=
 	cat "$work/console" >>"$out/console.log" 2>/dev/null || true
-	cat "$work/qemu.err" >&2
+	grep -v 'terminating on signal' "$work/qemu.err" >&2 || true
 }
 
 # Prints what the console says of a crash, or else its end.
