@@ -3,7 +3,7 @@
 # Installs the Debian packages that building and testing evl needs. As an ordinary user, prints the one line to run instead.
 set -eu
 
-packages="build-essential libelf-dev kmod cpio dkms qemu-system-x86 busybox-static libcmocka-dev gnuplot-nox"
+packages="build-essential libelf-dev pkgconf kmod cpio dkms qemu-system-x86 busybox-static libcmocka-dev gnuplot-nox"
 
 missing=
 for package in $packages; do

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The whole test run behind "make check": unit tests here, then every suite on every kernel, in virtual machines.
 # Environment: KDIR    more kernels to test on, a list of build folders
-#              ONLY    restricts the run: unit, debian, kdir, installed, or names of kernels (6.12 6.12-rt 6.1 ...)
+#              ONLY    restricts the run: unit, package, debian, kdir, installed, or kernels by name (6.12 6.12-rt 6.1)
 #              SUITE   restricts the run to these suites
 #              JOBS    how many kernels to test at a time (default 2)
 #              BUILD   where everything goes (default build), so that two runs need not disturb each other
@@ -17,28 +17,30 @@ jobs=${JOBS:-2}
 rm -rf "$logs"
 mkdir -p "$logs"
 
-wanted_unit() {
+# Says whether tests that run without a virtual machine are wanted.
+wanted() {
 	[ -z "${SUITE:-}" ] || return 1
-	case " $only " in *" all "* | *" unit "*) return 0 ;; *) return 1 ;; esac
+	case " $only " in *" all "* | *" $1 "*) return 0 ;; *) return 1 ;; esac
 }
 
-# Unit tests speak cmocka's language too, so the same reader counts them.
-run_unit() {
-	mkdir -p "$logs/unit"
-	local status=0
-	CMOCKA_MESSAGE_OUTPUT=TAP make --no-print-directory -C test/unit check >"$logs/unit/output" 2>&1 </dev/null || status=$?
+# Runs tests here. They speak the same language as those in guests, so the same reader counts them.
+run_here() {
+	local name=$1 status=0
+	shift
+	mkdir -p "$logs/$name"
+	CMOCKA_MESSAGE_OUTPUT=TAP "$@" >"$logs/$name/output" 2>&1 </dev/null || status=$?
 	{
-		echo "##begin unit 0"
-		cat "$logs/unit/output"
-		echo "##end unit $status"
-	} | awk -v label=host -v out="$logs/unit" -f test/vm/report.awk
+		echo "##begin $name 0"
+		cat "$logs/$name/output"
+		echo "##end $name $status"
+	} | awk -v label=here -v out="$logs/$name" -f test/vm/report.awk
 }
 
 # A step that failed counts as one failed test.
 step_failed() {
 	mkdir -p "$logs/$1"
 	printf '%-9s %s\n' "[$1]" "$2 failed:"
-	tail -n 30 "$3" | sed 's/^/    /'
+	tail -n 30 "$3" 2>/dev/null | sed 's/^/    /' || true
 	echo "0 1 0" >>"$logs/$1/counts"
 }
 
@@ -85,11 +87,20 @@ test_kernel() {
 	test/vm/vm-run.sh -k "$image" -r "$build/root/$name" -o "$logs/$name" -n "$name" "${suites[@]}" || true
 }
 
-if wanted_unit && [ -e test/unit/Makefile ]; then
-	run_unit
+# Waits for a free place, then starts a job beside those that run.
+start() {
+	while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
+		wait -n || true
+	done
+	"$@" </dev/null &
+}
+
+if wanted unit && [ -e test/unit/Makefile ]; then
+	run_here unit make --no-print-directory -C test/unit check
 fi
 
-if [ "$only" != unit ]; then
+case $only in unit | package) vm= ;; *) vm=1 ;; esac
+if [ -n "$vm" ]; then
 	# shellcheck disable=SC2086
 	if ! test/vm/kernels.sh "$PWD/build/kernels" $only >"$logs/kernels.list"; then
 		step_failed kernels "finding the kernels" "$logs/kernels.list"
@@ -100,18 +111,24 @@ if [ "$only" != unit ]; then
 		step_failed kernels "finding the kernels" "$logs/kernels.none"
 	else
 		while read -r name kdir image; do
-			while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
-				wait -n || true
-			done
-			test_kernel "$name" "$kdir" "$image" </dev/null &
-		done <"$logs/kernels.list"
-		wait
-		# Whatever went wrong with a kernel, it must not pass for want of a count.
-		while read -r name _; do
-			[ -s "$logs/$name/counts" ] || step_failed "$name" "the run" "$logs/$name.build"
+			start test_kernel "$name" "$kdir" "$image"
 		done <"$logs/kernels.list"
 	fi
 fi
+
+# These need a kernel's headers, so they come last.
+if wanted package; then
+	for suite in test/package/*.sh; do
+		name=${suite##*/}
+		start run_here "${name%.sh}" "$suite"
+	done
+fi
+wait
+
+# Whatever went wrong with a kernel, it must not pass for want of a count.
+while read -r name _; do
+	[ -s "$logs/$name/counts" ] || step_failed "$name" "the run" "$logs/$name.build"
+done < <(cat "$logs/kernels.list" 2>/dev/null)
 
 counts=$(find "$logs" -name counts -exec cat {} + | awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }')
 read -r passed failed skipped <<<"$counts"

@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The module by dkms: built for suitable kernels, others skipped with a reason, and a new kernel that is not suitable
+# does not fail to install because of it. Runs in a mount namespace with system folders of its own.
+set -u
+
+cd "$(dirname "$0")/../.." || exit
+if [ "${1:-}" != inside ]; then
+	if [ "$(id -u)" -ne 0 ] || ! unshare -m true 2>/dev/null; then
+		echo "needs root, to have system folders of its own"
+		exit 77
+	fi
+	exec unshare -m "$0" inside
+fi
+
+kernel=build/kernels/6.12
+[ -e "$kernel/release" ] || { echo "there is no Debian kernel 6.12"; exit 77; }
+release=$(cat "$kernel/release")
+
+mkdir -p /lib/modules /var/lib/dkms
+for folder in /lib/modules /var/lib/dkms /usr/src; do
+	mount -t tmpfs tmpfs "$folder" || exit
+done
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "/lib/modules/$release" /lib/modules/6.99.0-new/build/include /lib/modules/6.12.0-bare/build/include
+touch "/lib/modules/$release/modules.order" "/lib/modules/$release/modules.builtin" /lib/modules/6.99.0-new/build/.config
+ln -s "$PWD/$kernel/kdir" "/lib/modules/$release/build"
+echo "CONFIG_MODULES=y" >/lib/modules/6.12.0-bare/build/.config
+
+count=0
+expect() {
+	local text=$1
+	shift
+	count=$((count + 1))
+	if "$@" >"$work/out" 2>&1; then
+		echo "ok $count - $text"
+	else
+		echo "not ok $count - $text"
+		sed 's/^/# /' "$work/out" "$work/log"
+	fi
+}
+said() { grep -q "$1" "$work/log"; }
+hook() { /usr/lib/dkms/dkms_autoinstaller start "$1" >"$work/log" 2>&1; }
+
+expect "dkms-install succeeds" tools/dkms.sh install
+cp "$work/out" "$work/log"
+expect "it builds for a suitable kernel" said "installed for kernel $release"
+expect "the module is there" test -n "$(find "/lib/modules/$release/updates" -name 'evl.ko*')"
+expect "its symbols are kept for drivers" test -n "$(find /var/lib/dkms/evl -name Module.symvers)"
+expect "it skips a kernel out of bounds" said "skipping kernel 6.99.0-new: evl supports Linux"
+expect "it skips a kernel that lacks an option" said "skipping kernel 6.12.0-bare: it was built without"
+expect "installing again succeeds" tools/dkms.sh install 6.99.0-new
+expect "a new kernel out of bounds is no failure" hook 6.99.0-new
+expect "its log says why evl is not built" said "skipping kernel 6.99.0-new"
+expect "a new kernel that lacks an option is no failure" hook 6.12.0-bare
+expect "dkms-remove succeeds" tools/dkms.sh remove
+expect "nothing is left" test -z "$(find /usr/src /var/lib/dkms /lib/modules -name '*evl*')"
+echo "1..$count"
