@@ -8,6 +8,7 @@
  * cannot end meanwhile. Whoever looks up current needs not even that: a task
  * inserts and removes itself.
  */
+#include <linux/export.h>
 #include <linux/hash.h>
 #include <linux/rculist.h>
 #include <linux/spinlock.h>
@@ -35,6 +36,7 @@ struct host_task *host_find_task(struct task_struct *task)
 
 	return NULL;
 }
+EXPORT_SYMBOL_GPL(host_find_task);
 
 void host_insert_task(struct host_task *h)
 {

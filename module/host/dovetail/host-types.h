@@ -22,24 +22,29 @@ struct host_task {
 	bool is_root;
 };
 
+/* Only touched by its own CPU, with hard irqs off. */
 struct host_cpu {
-	struct clock_proxy_device *proxy;
-	struct host_task *curr;		/* as of the last host_switch() */
-	struct host_task *root;
+	struct host_task *root;		/* stands for Linux */
+	struct clock_event_device *timer;	/* the real one, NULL if not ours */
 	ktime_t armed;			/* the core's next shot */
 	ktime_t inband;			/* the next tick Linux asked for */
+	ktime_t shot;			/* what the timer is set to */
 	bool in_tick;
-	bool notify_inband;		/* a proxy tick is due on return to root */
-	bool rcu_watching;
+	bool notify_inband;		/* a tick is due on return to Linux */
 	int cpu;
 };
 
-DECLARE_PER_CPU(struct host_cpu *, host_this_cpu);
+/* Who was given the CPU last. */
+DECLARE_PER_CPU(struct host_task *, host_curr);
 
 struct host_task *host_find_task(struct task_struct *task);
 
 static inline struct host_task *host_current(void)
 {
+	/* An out-of-band thread neither leaves its CPU nor loses it unseen. */
+	if (test_thread_local_flags(_TLF_OOB))
+		return raw_cpu_read(host_curr);
+
 	if (!test_thread_local_flags(_TLF_DOVETAIL))
 		return NULL;
 
@@ -54,5 +59,7 @@ static inline bool host_in_irq(void)
 static inline void host_sched_begin(void) { }
 static inline void host_sched_end(void) { }
 static inline void host_settle(void) { }
+static inline void host_params_changed(struct host_task *h, int policy,
+				       int prio) { }
 
 #endif /* !EVL_HOST_DOVETAIL_TYPES_H */

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What Dovetail tells a core.
+ *
+ * It calls weak functions, empty ones in the kernel proper, which we redirect
+ * to those below. The three about file descriptors are left alone: the core
+ * looks descriptors up by itself. So are those about CPU idling, which a tick
+ * proxy governs already, and about forks, since a child inherits nothing.
+ */
+#include <linux/delay.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/stop_machine.h>
+#include <redirect.h>
+#include <tracehook.h>
+#include "dovetail.h"
+#include "arch-x86.h"
+
+DEFINE_PER_CPU(long, host_hooks_busy);
+
+/*
+ * The thread which was interrupted by a trap or by the end of an interrupt, if
+ * it may leave the out-of-band stage here. A handler may not, nor may Linux
+ * when preempted on its way in or out.
+ */
+static struct host_task *interrupted_thread(void)
+{
+	if (!test_thread_local_flags(_TLF_OOB))
+		return NULL;
+
+	if (running_inband() || on_pipeline_entry() || test_oob_stall())
+		return NULL;
+
+	return host_current();
+}
+
+/* Hard irqs off on entry, no matter on exit. */
+static void mayday(struct pt_regs *regs)
+{
+	struct host_task *h = interrupted_thread();
+
+	if (!h || !host_core->kicked(h))
+		return;
+
+	host_enter_hook();
+	hard_local_irq_enable();
+	host_core->demote(h, HOST_CAUSE_SIGNAL, 0);
+	host_leave_hook();
+}
+
+/* Hard irqs off on entry, no matter on exit. Linux handles the trap if we
+ * return in-band. */
+static void enter_trap(unsigned int trapnr, struct pt_regs *regs)
+{
+	struct host_task *h = interrupted_thread();
+	struct pt_regs *user = user_mode(regs) ? regs : current_pt_regs();
+
+	if (!h)
+		return;
+
+	host_enter_hook();
+	hard_local_irq_enable();
+	host_core->demote(h, arch_is_debug_trap(trapnr, regs) ?
+			  HOST_CAUSE_PTRACE : HOST_CAUSE_TRAP,
+			  instruction_pointer(user));
+	host_leave_hook();
+}
+
+/*
+ * Hard irqs off on entry and on exit. If the trap hit a request, which wanted
+ * to access user memory, that one resumes out-of-band unless a signal is
+ * pending.
+ */
+static void leave_trap(unsigned int trapnr, struct pt_regs *regs)
+{
+	struct host_task *h;
+
+	if (user_mode(regs) || running_oob())
+		return;
+
+	h = host_current();
+	if (!h)
+		return;
+
+	host_enter_hook();
+	hard_local_irq_enable();
+	host_core->promote(h);
+	hard_local_irq_disable();
+	host_leave_hook();
+}
+
+/*
+ * @task left the in-band stage, from the point of view of Linux: the core may
+ * have it. Current is the task which Linux picked next on this CPU, and its
+ * run queue is locked: no call to the Linux scheduler here. Hard irqs off.
+ *
+ * A signal may have kept @task on the run queue of Linux although another task
+ * was picked. Then it has to go on in-band: since it does not find the mark
+ * that it is bound out-of-band any more, its attempt fails.
+ */
+static void resume_task(struct task_struct *task)
+{
+	struct host_task *h;
+
+	if (unlikely(READ_ONCE(task->on_rq))) {
+		clear_ti_local_flags(task_thread_info(task), _TLF_OFFSTAGE);
+		return;
+	}
+
+	h = host_find_task(task);
+	if (WARN_ON_ONCE(!h))
+		return;
+
+	unstall_oob();
+	host_core->enter_oob(h);
+	host_schedule();
+	stall_oob();
+}
+
+static void clock_set(void)
+{
+	host_enter_hook();
+	host_core->clock_was_set();
+	host_leave_hook();
+}
+
+/* The lock of the signal handlers of @task is held. */
+static void signal_task(struct task_struct *task)
+{
+	struct host_task *h = host_find_task(task);
+
+	if (h)
+		host_core->signal(h);
+}
+
+/*
+ * Linux changes the CPUs that a task may use; locks of its scheduler are held.
+ * A thread which is out-of-band has to come in-band for the move, and should
+ * go back afterwards.
+ */
+static void migrate_task(struct task_struct *task)
+{
+	struct host_task *h = host_find_task(task);
+
+	if (!h)
+		return;
+
+	if (test_ti_local_flags(task_thread_info(task), _TLF_OFFSTAGE))
+		dovetail_request_ucall(task);
+	host_core->migrate(h);
+}
+
+static void call_current(void (*fn)(struct host_task *h))
+{
+	struct host_task *h = host_current();
+
+	if (!h)
+		return;
+
+	host_enter_hook();
+	fn(h);
+	host_leave_hook();
+}
+
+/* In-band. */
+static void inband_event(enum inband_event_type event, void *data)
+{
+	struct dovetail_migration_data *migration = data;
+
+	switch (event) {
+	case INBAND_TASK_SIGNAL:
+		signal_task(data);
+		break;
+	case INBAND_TASK_MIGRATION:
+		migrate_task(migration->task);
+		break;
+	case INBAND_TASK_EXIT:
+		call_current(host_core->exit);
+		break;
+	case INBAND_TASK_RETUSER:
+		call_current(host_core->promote);
+		break;
+	default:
+		/*
+		 * A thread which a debugger stops merely stays in-band. The end
+		 * of an address space tells nothing about its threads.
+		 */
+		break;
+	}
+}
+
+/* Not told by Dovetail if somebody holds on to the former address space. */
+static void probe_exec(void *data, struct task_struct *task, pid_t old_pid,
+		       struct linux_binprm *bprm)
+{
+	call_current(host_core->exit);
+}
+
+static struct host_redirect hooks[] = {
+	{ .name = "handle_pipelined_syscall", .to = host_pipelined_syscall },
+	{ .name = "handle_oob_syscall", .to = host_oob_syscall },
+	{ .name = "handle_oob_mayday", .to = mayday },
+	{ .name = "handle_oob_trap_entry", .to = enter_trap },
+	{ .name = "handle_oob_trap_exit", .to = leave_trap },
+	{ .name = "handle_inband_event", .to = inband_event },
+	{ .name = "resume_oob_task", .to = resume_task },
+	{ .name = "inband_clock_was_set", .to = clock_set },
+};
+
+static struct host_tracehook probes[] = {
+	{ .name = "sched_process_exec", .probe = probe_exec },
+};
+
+int host_install_hooks(void)
+{
+	int ret;
+
+	ret = host_install_redirects(hooks, ARRAY_SIZE(hooks));
+	if (ret)
+		return ret;
+
+	ret = host_attach_tracehooks(probes, ARRAY_SIZE(probes));
+	if (ret)
+		host_remove_redirects(hooks, ARRAY_SIZE(hooks));
+
+	return ret;
+}
+
+/* A body may be entered on one CPU and left on another: only the sum counts. */
+static long hooks_busy(void)
+{
+	long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += per_cpu(host_hooks_busy, cpu);
+
+	return sum;
+}
+
+static int do_nothing(void *arg)
+{
+	return 0;
+}
+
+/*
+ * ftrace and the tracepoints wait for whoever did not sleep meanwhile. Who did
+ * is counted, but for the last instructions, hence the grace period. Then stop
+ * all CPUs to be sure that none runs a handler of ours out-of-band.
+ */
+void host_remove_hooks(void)
+{
+	host_detach_tracehooks(probes, ARRAY_SIZE(probes));
+	host_remove_redirects(hooks, ARRAY_SIZE(hooks));
+
+	while (hooks_busy())
+		msleep(1);
+
+	synchronize_rcu_tasks();
+	stop_machine(do_nothing, NULL, cpu_online_mask);
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Life of the Dovetail host: what is taken from the kernel, and given back.
+ */
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/stop_machine.h>
+#include "dovetail.h"
+
+const struct host_ops *host_core;
+
+static enum cpuhp_state frozen_cpus;
+
+const char *host_name(void)
+{
+	return "Dovetail";
+}
+
+/*
+ * The tick proxies live on the CPUs which are online at load, and taking them
+ * off when that set has changed crashes the kernel: it may not change.
+ */
+static int refuse_hotplug(unsigned int cpu)
+{
+	pr_warn("evl: CPU%u stays as it is until evl is unloaded\n", cpu);
+
+	return -EBUSY;
+}
+
+static int freeze_cpus(void)
+{
+	int ret;
+
+	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "evl:frozen",
+					refuse_hotplug, refuse_hotplug);
+	if (ret < 0) {
+		pr_err("evl: cannot freeze the set of CPUs: error %d\n", ret);
+		return ret;
+	}
+
+	frozen_cpus = ret;
+
+	return 0;
+}
+
+int host_init(const struct host_ops *ops)
+{
+	int ret;
+
+	ret = enable_oob_stage("evl");
+	if (ret) {
+		if (ret == -EBUSY)
+			pr_err("evl: another real-time core is active in this kernel: unload it, or boot a kernel without it\n");
+		else
+			pr_err("evl: cannot enable the out-of-band stage: error %d\n",
+			       ret);
+		return ret;
+	}
+
+	host_core = ops;
+
+	ret = freeze_cpus();
+	if (ret)
+		disable_oob_stage();
+
+	return ret;
+}
+
+void host_cleanup(void)
+{
+	cpuhp_remove_state_nocalls(frozen_cpus);
+	disable_oob_stage();
+}
+
+/*
+ * Whatever a callback may touch is valid by the time it can come: interrupts
+ * before hooks, since these may reschedule; then the tick; then the gate that
+ * Dovetail has for most of its events.
+ */
+int host_start(void)
+{
+	int ret;
+
+	ret = host_request_irqs();
+	if (ret) {
+		pr_err("evl: cannot get the interrupts of the scheduler: error %d\n",
+		       ret);
+		return ret;
+	}
+
+	ret = host_install_hooks();
+	if (ret)
+		goto fail_hooks;
+
+	ret = host_install_tick();
+	if (ret)
+		goto fail_tick;
+
+	ret = dovetail_start();
+	if (ret) {
+		pr_err("evl: Dovetail refuses to start: error %d\n", ret);
+		goto fail_start;
+	}
+
+	return 0;
+
+fail_start:
+	host_remove_tick();
+fail_tick:
+	host_remove_hooks();
+fail_hooks:
+	host_free_irqs();
+
+	return ret;
+}
+
+/* The gate of Dovetail is no barrier: removing the hooks is. */
+void host_stop(void)
+{
+	host_remove_tick();
+	dovetail_stop();
+	host_remove_hooks();
+	host_free_irqs();
+}

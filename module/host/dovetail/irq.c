@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Getting the core's scheduler called.
+ *
+ * Dovetail offers a module no place to reschedule at the end of an interrupt.
+ * A synthetic irq serves instead: posted to the out-of-band stage from within
+ * a handler, it is delivered once the pipeline is done with the interrupt, in
+ * a context which may switch. The resched IPI merely forwards to it.
+ */
+#include <linux/interrupt.h>
+#include <linux/irq.h>
+#include <linux/irqdomain.h>
+#include <linux/smp.h>
+#include "dovetail.h"
+
+static unsigned int resched_irq;
+
+/*
+ * Runs out-of-band with hard irqs off, and out-of-band irqs stalled, which is
+ * not for the core: the context switched to is expected not to be.
+ */
+static irqreturn_t resched_handler(int irq, void *dev_id)
+{
+	unstall_oob();
+	host_core->schedule();
+	stall_oob();
+
+	return IRQ_HANDLED;
+}
+
+/* There may also be a timer to reprogram, so do not second-guess the core. */
+static irqreturn_t kick_handler(int irq, void *dev_id)
+{
+	irq_post_oob(resched_irq);
+
+	return IRQ_HANDLED;
+}
+
+static int schedule_oob(void *arg)
+{
+	host_core->schedule();
+
+	return 0;
+}
+
+void host_schedule(void)
+{
+	unsigned long flags;
+
+	if (unlikely(on_pipeline_entry() || test_oob_stall())) {
+		flags = hard_local_irq_save();
+		irq_post_oob(resched_irq);
+		hard_local_irq_restore(flags);
+		return;
+	}
+
+	if (running_inband())
+		run_oob_call(schedule_oob, NULL);
+	else
+		host_core->schedule();
+}
+
+#ifdef CONFIG_SMP
+
+void host_kick_cpu(int cpu)
+{
+	irq_send_oob_ipi(RESCHEDULE_OOB_IPI, cpumask_of(cpu));
+}
+
+static int request_ipi(void)
+{
+	return __request_percpu_irq(RESCHEDULE_OOB_IPI, kick_handler, IRQF_OOB,
+				    "EVL reschedule", &host_this_cpu);
+}
+
+static void free_ipi(void)
+{
+	free_percpu_irq(RESCHEDULE_OOB_IPI, &host_this_cpu);
+}
+
+#else
+
+void host_kick_cpu(int cpu) { }
+static int request_ipi(void) { return 0; }
+static void free_ipi(void) { }
+
+#endif
+
+/*
+ * The flag is looked at when leaving a request or an interrupt for user space.
+ * A thread which runs on another CPU needs the latter; here, it is in one of
+ * the two already, or preempted by whoever calls.
+ */
+void host_mayday(struct host_task *h)
+{
+	int cpu = task_cpu(h->task);
+
+	dovetail_send_mayday(h->task);
+	if (cpu != raw_smp_processor_id())
+		host_kick_cpu(cpu);
+}
+
+int host_request_irqs(void)
+{
+	int ret;
+
+	resched_irq = irq_create_direct_mapping(synthetic_irq_domain);
+	if (!resched_irq)
+		return -ENOMEM;
+
+	ret = __request_percpu_irq(resched_irq, resched_handler, IRQF_OOB,
+				   "EVL switch", &host_this_cpu);
+	if (ret)
+		goto fail_resched;
+
+	ret = request_ipi();
+	if (ret)
+		goto fail_ipi;
+
+	return 0;
+
+fail_ipi:
+	free_percpu_irq(resched_irq, &host_this_cpu);
+fail_resched:
+	irq_dispose_mapping(resched_irq);
+
+	return ret;
+}
+
+void host_free_irqs(void)
+{
+	free_ipi();
+	free_percpu_irq(resched_irq, &host_this_cpu);
+	irq_dispose_mapping(resched_irq);
+}
