@@ -18,7 +18,12 @@
  *			neither sleep nor switch
  *   host_sched_begin/end()	bracket "unlock; reschedule; irqs on"
  *   host_settle()	a point where the caller may lose the CPU to the
- *			thread that the scheduler picked; hard irqs on
+ *			thread that the scheduler picked, or its rank in Linux
+ *			once it went in-band; any context
+ *   host_params_changed(h, policy, prio)	host_set_inband_prio() will be
+ *			called with these once @h is in-band; a host which runs
+ *			threads as Linux tasks may want to know at once. Atomic,
+ *			run queue lock held
  */
 #ifndef EVL_HOST_HOST_H
 #define EVL_HOST_HOST_H
@@ -73,6 +78,8 @@ struct host_ops {
 	bool (*kicked)(struct host_task *h);
 	/* True if @h sleeps on something which a signal may interrupt. */
 	bool (*waits)(struct host_task *h);
+	/* True if @h does not claim more than what it gets from Linux. */
+	bool (*weak)(struct host_task *h);
 	/* Linux is about to move @h to another CPU. Atomic, scheduler locks
 	 * held: defer everything. */
 	void (*migrate)(struct host_task *h);

@@ -30,13 +30,15 @@ typedef raw_spinlock_t hard_spinlock_t;
 struct host_task {
 	struct task_struct *task;	/* NULL for the root of a CPU */
 	struct hlist_node hash;
-	bool oob;			/* managed by the core */
+	bool oob;			/* managed by the core; owner only */
+	bool attached;			/* owner only */
 	bool picked;			/* current on its run queue */
-	bool raised;			/* has the priority of the oob stage */
-	unsigned long work_flags;	/* bit 0: checkpoint queued */
-	struct callback_head checkpoint;
+	bool parked;			/* asleep until picked */
+	bool stale;			/* has not the in-band priority it should */
 	int inband_policy;
 	int inband_prio;
+	unsigned long work_flags;	/* CHECKPOINT_*, see park.c */
+	struct callback_head checkpoint;
 };
 
 struct host_cpu {
@@ -47,7 +49,6 @@ struct host_cpu {
 };
 
 struct host_task *host_find_task(struct task_struct *task);
-void host_park(struct host_task *h);
 
 static inline struct host_task *host_current(void)
 {
@@ -59,12 +60,14 @@ static inline bool host_in_irq(void)
 	return in_hardirq();
 }
 
+void host_settle(void);
+void host_params_changed(struct host_task *h, int policy, int prio);
+
+/* No task switch between a wakeup under a lock and the point to settle. */
 static inline void host_sched_begin(void)
 {
 	preempt_disable();
 }
-
-void host_settle(void);
 
 static inline void host_sched_end(void)
 {

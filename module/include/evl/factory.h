@@ -12,10 +12,14 @@
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/fs.h>
+#include <linux/hashtable.h>
 #include <linux/idr.h>
 #include <linux/mutex.h>
+#include <linux/rbtree.h>
 #include <linux/kref.h>
+#include <linux/uidgid.h>
 #include <evl/file.h>
+#include <evl/lock.h>
 #include <evl/work.h>
 #include <evl/factory-abi.h>
 
@@ -29,10 +33,9 @@ struct evl_element {
 	u32 minor;
 	fundle_t fundle;		/* 0 if the class is not indexed */
 	u32 state_offset;		/* EVL_NO_STATE_OFFSET if none */
-	bool zombie;			/* no open may succeed any more */
 	struct device *dev;		/* in sysfs, and in /dev/evl if public */
-	struct cdev *cdev;		/* public elements only */
 	struct hlist_node name_hash;
+	struct rb_node fundle_node;
 	struct evl_work put_work;	/* disposal requested out-of-band */
 };
 
@@ -54,24 +57,32 @@ struct evl_factory {
 	struct evl_element *(*build)(struct evl_factory *factory,
 				     const char *name, void __user *u_attrs,
 				     u32 clone_flags);
-	/* Nobody refers to it any more: free it. May sleep. */
+	/*
+	 * The creation failed after build(): drop the references which the element
+	 * holds on itself. dispose() follows. May be NULL.
+	 */
+	void (*abandon)(struct evl_element *element);
+	/* Nobody refers to it any more: free it, but not its name. May sleep. */
 	void (*dispose)(struct evl_element *element);
 	/* One of its files is being released: wake up whoever sleeps on it. */
 	void (*flush)(struct evl_element *element);
 	const struct attribute_group **attrs;	/* sysfs */
 
-	/* Private to factory.c. */
+	/* Private to factory.c and clone.c. */
 	struct class *class;
-	struct cdev cdev;
-	struct device *dev;
-	dev_t region;			/* majors of public elements */
+	struct cdev front_cdev;		/* the clone device, or the single one */
+	struct cdev element_cdev;	/* all public elements */
+	struct device *dev;		/* of front_cdev */
+	dev_t region;			/* device numbers of public elements */
 	kuid_t uid;			/* owner of the clone node at its last open */
 	kgid_t gid;
-	struct mutex lock;		/* names, minors, fundles */
-	struct idr minors;
-	struct idr fundles;
-	u32 fundle_cursor;
-	DECLARE_HASHTABLE(names, 8);
+	struct mutex lock;		/* names, minors */
+	struct idr minors;		/* NULL until open(2) may find it */
+	DECLARE_HASHTABLE(names, 10);
+	hard_spinlock_t fundle_lock;	/* fundles, fundle_cursor */
+	struct rb_root fundles;
+	fundle_t fundle_cursor;
+	atomic_t population;		/* initialized, not disposed of */
 };
 
 /* State of an open file on an element: filp->private_data. */
@@ -80,6 +91,10 @@ struct evl_element_file {
 	struct evl_element *element;
 };
 
+/*
+ * By build(): have @element own a name, a minor and a fundle. It has one
+ * reference. 0, -EEXIST, -EAGAIN (out of minors), -ENOMEM. May sleep.
+ */
 int evl_init_element(struct evl_element *element, struct evl_factory *factory,
 		     const char *name, u32 clone_flags);
 /* Undo evl_init_element() for an element that build() gives up. */
@@ -90,8 +105,10 @@ static inline void evl_get_element(struct evl_element *element)
 	kref_get(&element->refs);
 }
 
-/* Any stage. */
+/* Any stage. The disposal, if due, is left to a worker. */
 void evl_put_element(struct evl_element *element);
+/* In-band, may sleep: the disposal, if due, was done on return. */
+void evl_drop_element(struct evl_element *element);
 
 /* open() and release() of element files, to be put in fops. */
 int evl_open_element(struct inode *inode, struct file *filp);
@@ -102,14 +119,29 @@ static inline struct evl_element *evl_file_element(struct file *filp)
 	return ((struct evl_element_file *)filp->private_data)->element;
 }
 
-/* The element of sysfs device @dev with a reference, NULL if it is dying. */
+/*
+ * The element of sysfs device @dev, NULL if it is dying or if @dev is a clone
+ * device. It stays valid until the attribute handler which asks returns.
+ */
+struct evl_element *evl_dev_element(struct device *dev);
+/* The same with a reference, to be dropped by evl_put_element(). */
 struct evl_element *evl_get_dev_element(struct device *dev);
 /* By fundle, with a reference, or NULL. Any stage. */
 struct evl_element *evl_get_element_by_fundle(struct evl_factory *factory,
 					      fundle_t fundle);
 
-/* Create @element of @factory from the core itself (threads of drivers). */
+/*
+ * Let the world see @element, which evl_init_element() prepared, in sysfs and
+ * in /dev/evl. Called by the core itself for its own elements (clocks, threads
+ * of drivers); the clone device does it for others.
+ */
 int evl_create_core_element(struct evl_element *element);
+
+/* An anonymous file on @element, with a reference to it. ERR_PTR() on error. */
+struct file *evl_element_anon_file(struct evl_element *element);
+
+/* A name which an element may have: 0, -ENOENT, -ENAMETOOLONG, -EINVAL. */
+int evl_check_element_name(const char *name);
 
 int evl_init_factory(struct evl_factory *factory);
 void evl_exit_factory(struct evl_factory *factory);

@@ -71,7 +71,7 @@ struct evl_thread {
 	fundle_t fundle;		/* as gates record it */
 	const char *name;		/* owned by the element */
 
-	struct evl_work hm_work;	/* sends SIGDEBUG in-band */
+	struct irq_work hm_work;	/* sends SIGDEBUG in-band */
 	unsigned long hm_pending;	/* bit n: diagnostic code n */
 	void (*hm_notify)(struct evl_thread *thread, int code, u64 details);
 	struct irq_work migrate_work;	/* kicks a thread that Linux moves */

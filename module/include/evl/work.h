@@ -10,10 +10,12 @@ struct evl_work {
 	struct irq_work irq_work;
 	struct work_struct work;
 	void (*handler)(struct evl_work *work);
+	unsigned long flags;		/* private to work.c */
 };
 
 void evl_init_work(struct evl_work *work, void (*handler)(struct evl_work *work));
-/* Any stage. False if it was pending already. */
+/* Any stage. False if it was pending already; once true, the handler runs once
+ * more. It may free what @work is part of. */
 bool evl_call_inband(struct evl_work *work);
 /* In-band, may sleep: wait for a pending or running handler. */
 void evl_flush_work(struct evl_work *work);

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The two clocks of the core, and conversions of dates. */
+#include <linux/export.h>
+#include <linux/kernel.h>
+#include <evl/clock.h>
+
+/*
+ * Default gravity, i.e. how much earlier than asked a timer is shot to make up
+ * for the latency of what it wakes up, in ns. These are the figures which the
+ * upstream core starts from on x86; a calibration may replace them.
+ */
+#define DEFAULT_GRAVITY_IRQ	0
+#define DEFAULT_GRAVITY_KERNEL	3000
+#define DEFAULT_GRAVITY_USER	3000
+
+#define DEFAULT_GRAVITY						\
+	{							\
+		[EVL_GRAVITY_IRQ] = DEFAULT_GRAVITY_IRQ,	\
+		[EVL_GRAVITY_KERNEL] = DEFAULT_GRAVITY_KERNEL,	\
+		[EVL_GRAVITY_USER] = DEFAULT_GRAVITY_USER,	\
+	}
+
+static ktime_t read_mono(void)
+{
+	return ktime_get_mono_fast_ns();
+}
+
+static ktime_t read_real(void)
+{
+	return ktime_get_real_fast_ns();
+}
+
+struct evl_clock evl_mono_clock = {
+	.name = "monotonic",
+	.index = EVL_CLOCK_MONO_INDEX,
+	.read = read_mono,
+	.resolution = 1,
+	.gravity = DEFAULT_GRAVITY,
+};
+EXPORT_SYMBOL_GPL(evl_mono_clock);
+
+struct evl_clock evl_realtime_clock = {
+	.name = "realtime",
+	.index = EVL_CLOCK_REAL_INDEX,
+	.read = read_real,
+	.resolution = 1,
+	.gravity = DEFAULT_GRAVITY,
+};
+EXPORT_SYMBOL_GPL(evl_realtime_clock);
+
+int evl_set_clock_gravity(struct evl_clock *clock,
+			  const ktime_t gravity[EVL_NR_GRAVITY])
+{
+	int n;
+
+	for (n = 0; n < EVL_NR_GRAVITY; n++)
+		if (gravity[n] < 0 || gravity[n] > NSEC_PER_SEC)
+			return -EINVAL;
+
+	for (n = 0; n < EVL_NR_GRAVITY; n++)
+		WRITE_ONCE(clock->gravity[n], gravity[n]);
+
+	return 0;
+}
+EXPORT_SYMBOL_GPL(evl_set_clock_gravity);
+
+void evl_reset_clock_gravity(struct evl_clock *clock)
+{
+	static const ktime_t gravity[EVL_NR_GRAVITY] = DEFAULT_GRAVITY;
+
+	evl_set_clock_gravity(clock, gravity);
+}
+EXPORT_SYMBOL_GPL(evl_reset_clock_gravity);
+
+ktime_t evl_abs_timeout(struct evl_clock *clock, ktime_t timeout,
+			enum evl_tmode tmode)
+{
+	if (timeout == EVL_INFINITE || tmode == EVL_ABS)
+		return timeout;
+
+	return ktime_add_safe(evl_read_clock(clock), timeout);
+}
+EXPORT_SYMBOL_GPL(evl_abs_timeout);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Inside the core: bring-up of its parts, and what they share which is no
+ * business of elements and drivers.
+ */
+#ifndef EVL_CORE_CORE_H
+#define EVL_CORE_CORE_H
+
+#include <linux/atomic.h>
+#include <evl/thread.h>
+
+/* --- Bring-up, in this order; undone in reverse --------------------------- */
+
+int evl_init_heap(void);
+void evl_exit_heap(void);
+int evl_init_shmem(void);
+void evl_exit_shmem(void);
+int evl_init_files(void);
+int evl_init_timers(void);
+void evl_exit_timers(void);
+int evl_init_rqs(void);
+void evl_exit_rqs(void);
+int evl_init_processes(void);
+void evl_exit_processes(void);
+int evl_init_threads(void);
+void evl_exit_threads(void);
+
+/* What the core has the host call. */
+extern const struct host_ops evl_host_ops;
+
+/* --- State of the core ---------------------------------------------------- */
+
+enum evl_core_state {
+	EVL_CORE_DISABLED,
+	EVL_CORE_STOPPED,
+	EVL_CORE_TEARDOWN,
+	EVL_CORE_WARMUP,
+	EVL_CORE_RUNNING,
+};
+
+extern atomic_t evl_core_state;
+
+static inline bool evl_is_running(void)
+{
+	return atomic_read(&evl_core_state) == EVL_CORE_RUNNING;
+}
+
+/* --- Scheduler ------------------------------------------------------------ */
+
+void evl_schedule_here(void);		/* host_ops.schedule */
+void evl_finish_switch(void);		/* host_ops.finish_switch */
+void evl_init_root(struct evl_rq *rq, struct evl_thread *root);
+
+/* Run queue lock held. */
+void evl_enqueue_thread(struct evl_rq *rq, struct evl_thread *thread);
+void evl_enqueue_thread_head(struct evl_rq *rq, struct evl_thread *thread);
+void evl_dequeue_thread(struct evl_rq *rq, struct evl_thread *thread);
+struct evl_thread *evl_top_thread(struct evl_rq *rq);
+
+/* Set the effective class and priority; requeues. Run queue lock held. */
+void evl_set_effective_locked(struct evl_thread *thread,
+			      const struct evl_sched_class *class, int prio);
+
+/* Have @wchan reorder @thread after its priority changed. No lock held. */
+void evl_requeue_waiter(struct evl_thread *thread);
+
+/* Quantum of curr starts or stops. Run queue lock held. */
+void evl_start_quantum(struct evl_rq *rq, struct evl_thread *next);
+void evl_init_quantum(struct evl_rq *rq);
+void evl_exit_quantum(struct evl_rq *rq);
+
+/* Watchdog over continuous out-of-band activity. Run queue lock held. */
+void evl_watch_cpu(struct evl_rq *rq);
+void evl_init_watchdog(struct evl_rq *rq);
+void evl_exit_watchdog(struct evl_rq *rq);
+
+/* --- Threads -------------------------------------------------------------- */
+
+/* host_ops.exit, and the common part of detaching: current leaves the core. */
+void evl_exit_current(struct host_task *h);
+void evl_enter_oob(struct host_task *h);
+
+void evl_init_health(struct evl_thread *thread);
+void evl_exit_health(struct evl_thread *thread);
+
+/* The information bits of a wait as an error code. */
+int evl_wait_code(u32 info);
+
+/*
+ * The channel @thread waits on, with its lock and that of the run queue taken
+ * (hard irqs off), or NULL with only the latter taken.
+ */
+struct evl_wait_channel *evl_lock_thread_wchan(struct evl_thread *thread,
+					       struct evl_rq **rqp);
+/* Remove @thread from @wchan or from a delay, both locked. */
+void evl_abort_wait_locked(struct evl_thread *thread,
+			   struct evl_wait_channel *wchan, int reason);
+
+/* The resource timer of @thread expired. */
+void evl_time_out(struct evl_thread *thread);
+
+/* Kick of a thread by the host: a signal, a migration. */
+void evl_signal_thread(struct host_task *h);
+void evl_migrate_thread(struct host_task *h);
+
+/* Propagate base parameters to the in-band scheduler if they changed. In-band
+ * task context. */
+void evl_propagate_params(struct evl_thread *curr);
+
+/* --- Ticks and clocks ------------------------------------------------------- */
+
+void evl_tick(int cpu);			/* host_ops.tick */
+void evl_clock_was_set(void);		/* host_ops.clock_was_set */
+/* A resched kick may also mean "reprogram your timer". Hard irqs off. */
+void evl_check_remote_shot(struct evl_rq *rq);
+
+/* --- Requests --------------------------------------------------------------- */
+
+long evl_serve_request(struct host_task *h, u32 nr, unsigned long a0,
+		       unsigned long a1, unsigned long a2);
+void evl_inband_syscall(struct host_task *h, bool oob);
+void evl_demote_current(struct host_task *h, enum host_cause cause,
+			unsigned long details);
+void evl_promote_current(struct host_task *h);
+
+#endif /* !EVL_CORE_CORE_H */

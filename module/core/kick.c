@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Forced unblocking: timeouts, signals, demotions and migrations. */
+#include <linux/export.h>
+#include <evl/thread.h>
+#include "core.h"
+
+/*
+ * Forced changes to a thread take this: irqs off, whatever it waits on locked
+ * along with its run queue; then back, letting somebody better run.
+ */
+struct forced {
+	struct evl_wait_channel *wchan;
+	struct evl_rq *rq;
+	unsigned long flags;
+};
+
+static void force_begin(struct forced *f, struct evl_thread *thread)
+{
+	f->flags = hard_local_irq_save();
+	host_sched_begin();
+	f->wchan = evl_lock_thread_wchan(thread, &f->rq);
+}
+
+static void force_end(struct forced *f)
+{
+	raw_spin_unlock(&f->rq->lock);
+	if (f->wchan)
+		raw_spin_unlock(&f->wchan->lock);
+	evl_schedule();
+	hard_local_irq_restore(f->flags);
+	host_sched_end();
+}
+
+bool evl_unblock_thread(struct evl_thread *thread, int reason)
+{
+	struct forced f;
+	bool waits;
+
+	force_begin(&f, thread);
+	waits = thread->state & EVL_THREAD_WAIT_BITS;
+	if (waits)
+		evl_abort_wait_locked(thread, f.wchan, reason);
+	force_end(&f);
+
+	return waits;
+}
+EXPORT_SYMBOL_GPL(evl_unblock_thread);
+
+/*
+ * The wait which armed the timer may be over, and another one have begun: then
+ * the latter is not timed, or the timer runs again.
+ */
+void evl_time_out(struct evl_thread *thread)
+{
+	struct forced f;
+
+	force_begin(&f, thread);
+	if (thread->state & EVL_T_DELAY &&
+	    !evl_timer_is_running(&thread->rtimer))
+		evl_abort_wait_locked(thread, f.wchan, EVL_T_TIMEO);
+	force_end(&f);
+}
+
+/*
+ * Get @thread out of whatever keeps it on the out-of-band stage. What it waits
+ * for ends with EVL_T_BREAK; a hold is just lifted. If it runs, it notices on
+ * its way out of the core, or the host reminds it in user space.
+ */
+void evl_kick_thread(struct evl_thread *thread)
+{
+	struct forced f;
+
+	force_begin(&f, thread);
+
+	if (!(thread->state & (EVL_T_INBAND | EVL_T_ZOMBIE | EVL_T_DORMANT)) &&
+	    !(thread->info & EVL_T_KICKED)) {
+		thread->info |= EVL_T_KICKED;
+		if (thread->state & EVL_THREAD_WAIT_BITS)
+			evl_abort_wait_locked(thread, f.wchan, EVL_T_BREAK);
+		evl_release_thread_locked(thread,
+					  EVL_T_SUSP | EVL_T_HALT | EVL_T_PTSYNC,
+					  0);
+		if (thread->state & EVL_T_USER)
+			host_mayday(&thread->host);
+	}
+
+	force_end(&f);
+}
+EXPORT_SYMBOL_GPL(evl_kick_thread);
+
+void evl_demote_thread(struct evl_thread *thread)
+{
+	const struct evl_sched_attrs weak = { .sched_policy = SCHED_WEAK };
+
+	evl_kick_thread(thread);
+	evl_set_thread_policy(thread, &weak);
+}
+EXPORT_SYMBOL_GPL(evl_demote_thread);
+
+void evl_signal_thread(struct host_task *h)
+{
+	evl_kick_thread(evl_thread_of_host(h));
+}
+
+/* Called with locks of the Linux scheduler held: leave it to an interrupt. */
+void evl_migrate_thread(struct host_task *h)
+{
+	struct evl_thread *thread = evl_thread_of_host(h);
+
+	if (!evl_is_inband(thread))
+		irq_work_queue(&thread->migrate_work);
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Out-of-band requests from user space, and what comes after them: signals
+ * which the caller has to handle in-band, and the return of weak threads.
+ */
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/sched/signal.h>
+#include <evl/thread.h>
+#include <evl/file.h>
+#include <evl/syscall-abi.h>
+#include <evl/signal-abi.h>
+#include "core.h"
+
+atomic_t evl_core_state = ATOMIC_INIT(EVL_CORE_DISABLED);
+
+static long serve_read(struct evl_file *efilp, unsigned long u_buf,
+		       unsigned long count)
+{
+	if (!(efilp->filp->f_mode & FMODE_READ))
+		return -EBADF;
+	if (!efilp->ops->oob_read)
+		return -EINVAL;
+
+	return efilp->ops->oob_read(efilp->filp, (char __user *)u_buf, count);
+}
+
+static long serve_write(struct evl_file *efilp, unsigned long u_buf,
+			unsigned long count)
+{
+	if (!(efilp->filp->f_mode & FMODE_WRITE))
+		return -EBADF;
+	if (!efilp->ops->oob_write)
+		return -EINVAL;
+
+	return efilp->ops->oob_write(efilp->filp, (const char __user *)u_buf,
+				     count);
+}
+
+static long serve_ioctl(struct evl_file *efilp, unsigned long cmd,
+			unsigned long arg)
+{
+	long ret = -ENOIOCTLCMD;
+
+	if (efilp->ops->oob_ioctl)
+		ret = efilp->ops->oob_ioctl(efilp->filp, (unsigned int)cmd, arg);
+
+	return ret == -ENOIOCTLCMD ? -ENOTTY : ret;
+}
+
+static long (*const requests[])(struct evl_file *, unsigned long,
+				unsigned long) = {
+	[sys_evl_read] = serve_read,
+	[sys_evl_write] = serve_write,
+	[sys_evl_ioctl] = serve_ioctl,
+};
+
+static bool may_request(struct evl_thread *curr)
+{
+	return curr && cap_raised(current_cap(), CAP_SYS_NICE);
+}
+
+/* What a request forced to end comes back with. */
+static long interrupted(struct evl_thread *curr, long ret)
+{
+	if (ret == -EINTR && signal_pending(current) &&
+	    !(curr->local_info & EVL_T_NORST))
+		return -ERESTARTSYS;
+
+	return ret;
+}
+
+/* Nothing in-band turns this one into an error which users know of. */
+static long settle_restart(long ret)
+{
+	if (ret == -ERESTARTSYS && !signal_pending(current))
+		return -EINTR;
+
+	return ret;
+}
+
+static long finish_request(struct evl_thread *curr, long ret)
+{
+	if (unlikely(signal_pending(current) ||
+		     READ_ONCE(curr->info) & EVL_T_KICKED)) {
+		ret = interrupted(curr, ret);
+		evl_switch_inband(EVL_HMDIAG_SIGDEMOTE, 0);
+	} else if (curr->state & EVL_T_WEAK && !atomic_read(&curr->held)) {
+		evl_switch_inband(0, 0);
+	}
+
+	return ret;
+}
+
+long evl_serve_request(struct host_task *h, u32 nr, unsigned long a0,
+		       unsigned long a1, unsigned long a2)
+{
+	struct evl_thread *curr = evl_thread_of_host(h);
+	struct evl_file *efilp;
+	long ret;
+
+	if (unlikely(nr >= NR_EVL_SYSCALLS))
+		return -ENOSYS;
+	if (unlikely(!may_request(curr)))
+		return -EPERM;
+
+	if (evl_is_inband(curr)) {
+		evl_propagate_params(curr);
+		ret = evl_switch_oob();
+		if (ret)
+			return settle_restart(ret);
+	}
+
+	curr->local_info = 0;
+	efilp = evl_get_file((int)a0);
+	if (likely(efilp)) {
+		ret = requests[nr](efilp, a1, a2);
+		evl_put_file(efilp);
+	} else {
+		ret = -EBADF;
+	}
+
+	curr->stat.sc++;
+	/* A handler may have ended in-band, or without a thread any more. */
+	if (likely(!evl_is_inband(curr)))
+		ret = finish_request(curr, ret);
+	evl_sync_window(curr);
+
+	return settle_restart(ret);
+}
+
+void evl_inband_syscall(struct host_task *h, bool oob)
+{
+	struct evl_thread *curr = evl_thread_of_host(h);
+
+	if (oob)
+		evl_switch_inband(EVL_HMDIAG_SYSDEMOTE, 0);
+	else
+		evl_propagate_params(curr);
+}
+
+static bool thread_kicked(struct host_task *h)
+{
+	return READ_ONCE(evl_thread_of_host(h)->info) & EVL_T_KICKED;
+}
+
+static bool thread_waits(struct host_task *h)
+{
+	struct evl_thread *thread = evl_thread_of_host(h);
+
+	return READ_ONCE(thread->state) & EVL_THREAD_WAIT_BITS &&
+		!(READ_ONCE(thread->info) & EVL_T_KICKED);
+}
+
+static bool thread_is_weak(struct host_task *h)
+{
+	u32 state = READ_ONCE(evl_thread_of_host(h)->state);
+
+	return (state & (EVL_T_WEAK | EVL_T_BOOST)) == EVL_T_WEAK;
+}
+
+const struct host_ops evl_host_ops = {
+	.schedule = evl_schedule_here,
+	.finish_switch = evl_finish_switch,
+	.enter_oob = evl_enter_oob,
+	.tick = evl_tick,
+	.clock_was_set = evl_clock_was_set,
+	.request = evl_serve_request,
+	.inband_syscall = evl_inband_syscall,
+	.signal = evl_signal_thread,
+	.demote = evl_demote_current,
+	.promote = evl_promote_current,
+	.kicked = thread_kicked,
+	.waits = thread_waits,
+	.weak = thread_is_weak,
+	.migrate = evl_migrate_thread,
+	.exit = evl_exit_current,
+};

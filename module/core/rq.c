@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Run queues and their level queues. Everything here expects the lock of the
+ * run queue to be held, see lock.h.
+ */
+#include <linux/cpumask.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <evl/thread.h>
+#include "core.h"
+
+static char *oobcpus;
+module_param(oobcpus, charp, 0444);
+MODULE_PARM_DESC(oobcpus, "CPUs which threads may use, e.g. 1-3 (default: all online ones)");
+
+DEFINE_PER_CPU(struct evl_rq, evl_runqueues);
+EXPORT_PER_CPU_SYMBOL_GPL(evl_runqueues);
+
+struct cpumask evl_oob_cpus;
+struct cpumask evl_rq_cpus;
+
+static DEFINE_PER_CPU(struct evl_thread, root_threads);
+
+/* Bit 0 is the highest level, so that the first bit set is the one to pick. */
+static int thread_slot(struct evl_thread *thread)
+{
+	return EVL_NR_LEVELS - 1 - (thread->class->level_base + thread->cprio);
+}
+
+void evl_enqueue_thread(struct evl_rq *rq, struct evl_thread *thread)
+{
+	int slot = thread_slot(thread);
+
+	list_add_tail(&thread->rq_next, &rq->queue.head[slot]);
+	__set_bit(slot, rq->queue.map);
+	thread->state |= EVL_T_READY;
+}
+
+void evl_enqueue_thread_head(struct evl_rq *rq, struct evl_thread *thread)
+{
+	int slot = thread_slot(thread);
+
+	list_add(&thread->rq_next, &rq->queue.head[slot]);
+	__set_bit(slot, rq->queue.map);
+	thread->state |= EVL_T_READY;
+}
+
+void evl_dequeue_thread(struct evl_rq *rq, struct evl_thread *thread)
+{
+	int slot = thread_slot(thread);
+
+	list_del(&thread->rq_next);
+	if (list_empty(&rq->queue.head[slot]))
+		__clear_bit(slot, rq->queue.map);
+	thread->state &= ~EVL_T_READY;
+}
+
+struct evl_thread *evl_top_thread(struct evl_rq *rq)
+{
+	unsigned int slot = find_first_bit(rq->queue.map, EVL_NR_LEVELS);
+
+	if (slot >= EVL_NR_LEVELS)
+		return NULL;
+
+	return list_first_entry(&rq->queue.head[slot], struct evl_thread,
+				rq_next);
+}
+
+static void init_rq(struct evl_rq *rq, int cpu)
+{
+	struct evl_thread *root = &per_cpu(root_threads, cpu);
+	int n;
+
+	raw_spin_lock_init(&rq->lock);
+	rq->flags = 0;
+	rq->cpu = cpu;
+	rq->last_switch = 0;
+	bitmap_zero(rq->queue.map, EVL_NR_LEVELS);
+	for (n = 0; n < EVL_NR_LEVELS; n++)
+		INIT_LIST_HEAD(&rq->queue.head[n]);
+
+	evl_init_root(rq, root);
+	rq->root = root;
+	rq->curr = root;
+	evl_init_quantum(rq);
+	evl_init_watchdog(rq);
+	host_init_cpu(&rq->host, &root->host, cpu);
+}
+
+static int parse_oobcpus(void)
+{
+	int ret;
+
+	cpumask_copy(&evl_oob_cpus, &evl_rq_cpus);
+	if (!oobcpus || !*oobcpus)
+		return 0;
+
+	ret = cpulist_parse(oobcpus, &evl_oob_cpus);
+	if (!ret && !cpumask_and(&evl_oob_cpus, &evl_oob_cpus, &evl_rq_cpus))
+		ret = -EINVAL;
+	if (ret)
+		pr_err("evl: oobcpus=%s names no online CPU\n", oobcpus);
+
+	return ret;
+}
+
+/* The CPU set is frozen here: CPUs which come later run no thread. */
+int evl_init_rqs(void)
+{
+	int ret, cpu;
+
+	cpumask_copy(&evl_rq_cpus, cpu_online_mask);
+	ret = parse_oobcpus();
+	if (ret)
+		return ret;
+
+	for_each_cpu(cpu, &evl_rq_cpus)
+		init_rq(evl_cpu_rq(cpu), cpu);
+
+	return 0;
+}
+
+void evl_exit_rqs(void)
+{
+	struct evl_rq *rq;
+	int cpu;
+
+	for_each_cpu(cpu, &evl_rq_cpus) {
+		rq = evl_cpu_rq(cpu);
+		WARN_ON(rq->curr != rq->root);
+		evl_exit_quantum(rq);
+		evl_exit_watchdog(rq);
+	}
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Life of threads: attachment of the current task, departure, references.
+ *
+ * Locking: evl_thread_list_lock is a mutex, in-band only, outside of all hard
+ * locks. A departing thread leaves the list with its last reference, since it
+ * may depart where it cannot sleep.
+ */
+#include <linux/export.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
+#include <evl/thread.h>
+#include <evl/process.h>
+#include "core.h"
+
+LIST_HEAD(evl_thread_list);
+DEFINE_MUTEX(evl_thread_list_lock);
+
+static void timed_out(struct evl_timer *timer)
+{
+	evl_time_out(container_of(timer, struct evl_thread, rtimer));
+}
+
+static void period_elapsed(struct evl_timer *timer)
+{
+	struct evl_thread *thread = container_of(timer, struct evl_thread, ptimer);
+
+	evl_release_thread(thread, EVL_T_WAIT, 0);
+}
+
+static void kick_migrated(struct irq_work *work)
+{
+	evl_kick_thread(container_of(work, struct evl_thread, migrate_work));
+}
+
+static void dispose_thread(struct evl_work *work)
+{
+	struct evl_thread *thread =
+		container_of(work, struct evl_thread, release_work);
+	bool attached = thread->host.task;
+
+	evl_destroy_timer(&thread->rtimer);
+	evl_destroy_timer(&thread->ptimer);
+	irq_work_sync(&thread->migrate_work);
+	evl_exit_health(thread);
+
+	if (attached) {
+		mutex_lock(&evl_thread_list_lock);
+		list_del(&thread->next);
+		mutex_unlock(&evl_thread_list_lock);
+		host_destroy_task(&thread->host);
+		put_task_struct(thread->host.task);
+		if (thread->process)
+			evl_put_process(thread->process);
+	}
+
+	/* May free it. Pending work keeps the module: see evl_exit_threads(). */
+	thread->release(thread);
+	if (attached)
+		module_put(THIS_MODULE);
+}
+
+void evl_put_thread(struct evl_thread *thread)
+{
+	if (refcount_dec_and_test(&thread->refs))
+		evl_call_inband(&thread->release_work);
+}
+EXPORT_SYMBOL_GPL(evl_put_thread);
+
+void evl_init_thread(struct evl_thread *thread, const char *name,
+		     void (*release)(struct evl_thread *),
+		     void (*exited)(struct evl_thread *))
+{
+	int cpu = cpumask_first(&evl_oob_cpus);
+
+	memset(thread, 0, sizeof(*thread));
+	thread->rq = evl_cpu_rq(cpu);
+	thread->state = EVL_T_DORMANT | EVL_T_INBAND | EVL_T_WEAK;
+	thread->base_class = &evl_sched_weak;
+	thread->class = &evl_sched_weak;
+	thread->wprio = evl_sched_weak.weight * EVL_CLASS_WEIGHT_UNIT;
+	thread->name = name;
+	thread->release = release;
+	thread->exited = exited;
+	INIT_LIST_HEAD(&thread->rq_next);
+	INIT_LIST_HEAD(&thread->wait_next);
+	INIT_LIST_HEAD(&thread->next);
+	evl_init_timer_on_cpu(&thread->rtimer, &evl_mono_clock, cpu, timed_out,
+			      EVL_GRAVITY_USER);
+	evl_init_timer_on_cpu(&thread->ptimer, &evl_mono_clock, cpu,
+			      period_elapsed, EVL_GRAVITY_USER);
+	init_irq_work(&thread->migrate_work, kick_migrated);
+	evl_init_work(&thread->release_work, dispose_thread);
+	evl_init_health(thread);
+	refcount_set(&thread->refs, 1);
+}
+EXPORT_SYMBOL_GPL(evl_init_thread);
+
+/* Page faults are no option out-of-band. */
+static bool memory_is_locked(void)
+{
+	return current->mm && current->mm->def_flags & VM_LOCKED;
+}
+
+/* Pin current on the CPU it runs on, or on the first one fit for threads. */
+static int pin_current(struct evl_thread *thread)
+{
+	int cpu, ret;
+
+	cpu = get_cpu();
+	put_cpu();
+	if (!cpumask_test_cpu(cpu, &evl_oob_cpus))
+		cpu = cpumask_first_and(&evl_oob_cpus, current->cpus_ptr);
+	if (cpu >= nr_cpu_ids)
+		return -EINVAL;
+
+	ret = set_cpus_allowed_ptr(current, cpumask_of(cpu));
+	if (ret)
+		return -EINVAL;
+
+	thread->rq = evl_cpu_rq(cpu);
+	evl_move_timer(&thread->rtimer, &evl_mono_clock, cpu);
+	evl_move_timer(&thread->ptimer, &evl_mono_clock, cpu);
+
+	return 0;
+}
+
+static int check_user(struct evl_thread *thread)
+{
+	if (!memory_is_locked())
+		return -EINVAL;
+
+	thread->process = evl_get_process();
+	if (!thread->process)
+		return -EPERM;
+
+	thread->state |= EVL_T_USER;
+
+	return 0;
+}
+
+int evl_attach_current(struct evl_thread *thread)
+{
+	bool user = !(current->flags & PF_KTHREAD);
+	int ret;
+
+	if (host_find_task(current))
+		return -EBUSY;
+	if (!try_module_get(THIS_MODULE))
+		return -ENODEV;
+
+	ret = user ? check_user(thread) : 0;
+	if (ret)
+		goto put_module;
+
+	ret = pin_current(thread);
+	if (ret)
+		goto put_process;
+
+	if (!user) {
+		thread->rtimer.gravity_type = EVL_GRAVITY_KERNEL;
+		thread->ptimer.gravity_type = EVL_GRAVITY_KERNEL;
+	}
+
+	thread->host.task = get_task_struct(current);
+	host_init_task(&thread->host);
+	evl_get_thread(thread);
+
+	mutex_lock(&evl_thread_list_lock);
+	list_add_tail(&thread->next, &evl_thread_list);
+	mutex_unlock(&evl_thread_list_lock);
+
+	thread->state &= ~EVL_T_DORMANT;
+	host_attach_task(&thread->host);
+	evl_sync_window(thread);
+
+	return 0;
+
+put_process:
+	if (thread->process)
+		evl_put_process(thread->process);
+	thread->process = NULL;
+put_module:
+	module_put(THIS_MODULE);
+
+	return ret;
+}
+EXPORT_SYMBOL_GPL(evl_attach_current);
+
+/*
+ * Current, which is in-band or about to be gone for good, leaves. Atomic: what
+ * may sleep is left to the last reference.
+ */
+void evl_exit_current(struct host_task *h)
+{
+	struct evl_thread *curr = evl_thread_of_host(h);
+	unsigned long flags;
+	struct evl_rq *rq;
+
+	host_detach_task(h);
+	rq = evl_lock_thread_rq_irqsave(curr, flags);
+	evl_hold_thread_locked(curr, EVL_T_ZOMBIE);
+	evl_sched_unlock(&rq->lock, flags);
+
+	if (curr->exited)
+		curr->exited(curr);
+
+	evl_put_thread(curr);
+}
+
+int evl_detach_current(void)
+{
+	struct evl_thread *curr = evl_current();
+
+	if (!curr)
+		return -EPERM;
+
+	if (!evl_is_inband(curr))
+		evl_switch_inband(0, 0);
+
+	evl_exit_current(&curr->host);
+
+	return 0;
+}
+EXPORT_SYMBOL_GPL(evl_detach_current);
+
+int evl_init_threads(void)
+{
+	return 0;
+}
+
+void evl_exit_threads(void)
+{
+	WARN_ON(!list_empty(&evl_thread_list));
+	/* Threads are freed after a grace period. */
+	rcu_barrier();
+}

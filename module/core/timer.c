@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Timer queues: a red-black tree for each clock in each CPU's base.
+ *
+ * Locking: evl_timer_base.lock guards the trees of a CPU, and the timers whose
+ * ->cpu designates it. It is the innermost of the scheduling locks: timers are
+ * started and stopped with wait channels and run queues locked. Handlers run
+ * with no lock held, so that they may take any of them.
+ */
+#include <linux/export.h>
+#include <linux/percpu.h>
+#include <linux/math64.h>
+#include <evl/lock.h>
+#include <evl/clock.h>
+#include <evl/rq.h>
+#include "core.h"
+#include "timer.h"
+
+DEFINE_PER_CPU(struct evl_timer_base, evl_timer_bases);
+
+static struct evl_clock *const clocks[EVL_NR_CLOCKS] = {
+	[EVL_CLOCK_MONO_INDEX] = &evl_mono_clock,
+	[EVL_CLOCK_REAL_INDEX] = &evl_realtime_clock,
+};
+
+/* A timer may move to another CPU until its base is locked. */
+static struct evl_timer_base *lock_base(struct evl_timer *timer)
+{
+	struct evl_timer_base *base;
+
+	for (;;) {
+		int cpu = READ_ONCE(timer->cpu);
+
+		base = per_cpu_ptr(&evl_timer_bases, cpu);
+		raw_spin_lock(&base->lock);
+		if (likely(timer->cpu == cpu))
+			return base;
+		raw_spin_unlock(&base->lock);
+	}
+}
+
+void evl_init_timer_on_cpu(struct evl_timer *timer, struct evl_clock *clock,
+			   int cpu, void (*handler)(struct evl_timer *timer),
+			   enum evl_gravity_type type)
+{
+	timerqueue_init(&timer->node);
+	timer->clock = clock;
+	timer->handler = handler;
+	timer->interval = 0;
+	timer->overruns = 0;
+	timer->cpu = cpu;
+	timer->gravity_type = type;
+	timer->queued = false;
+}
+EXPORT_SYMBOL_GPL(evl_init_timer_on_cpu);
+
+static void enqueue(struct evl_timer_base *base, struct evl_timer *timer)
+{
+	timerqueue_add(&base->queue[timer->clock->index], &timer->node);
+	WRITE_ONCE(timer->queued, true);
+}
+
+static void dequeue(struct evl_timer_base *base, struct evl_timer *timer)
+{
+	timerqueue_del(&base->queue[timer->clock->index], &timer->node);
+	WRITE_ONCE(timer->queued, false);
+}
+
+static ktime_t timer_gravity(struct evl_timer *timer)
+{
+	return evl_get_clock_gravity(timer->clock, timer->gravity_type);
+}
+
+/* The earliest date of all queues, on the monotonic clock. */
+static ktime_t next_shot(struct evl_timer_base *base)
+{
+	ktime_t date, best = KTIME_MAX;
+	struct timerqueue_node *node;
+
+	node = timerqueue_getnext(&base->queue[EVL_CLOCK_MONO_INDEX]);
+	if (node)
+		best = node->expires;
+
+	node = timerqueue_getnext(&base->queue[EVL_CLOCK_REAL_INDEX]);
+	if (node) {
+		date = ktime_sub(node->expires,
+				 ktime_sub(evl_read_clock(&evl_realtime_clock),
+					   evl_ktime_monotonic()));
+		best = min(best, date);
+	}
+
+	return best;
+}
+
+/* Base locked. Another CPU programs its own hardware when kicked. */
+static void program_shot(struct evl_timer_base *base, int cpu)
+{
+	if (base->in_tick)
+		return;
+
+	if (cpu == raw_smp_processor_id())
+		host_program_tick(&evl_cpu_rq(cpu)->host, next_shot(base));
+	else if (!test_and_set_bit(0, &base->remote_shot))
+		host_kick_cpu(cpu);
+}
+
+void evl_check_remote_shot(struct evl_rq *rq)
+{
+	struct evl_timer_base *base = this_cpu_ptr(&evl_timer_bases);
+
+	if (!test_bit(0, &base->remote_shot) ||
+	    !test_and_clear_bit(0, &base->remote_shot))
+		return;
+
+	raw_spin_lock(&base->lock);
+	program_shot(base, rq->cpu);
+	raw_spin_unlock(&base->lock);
+}
+
+static bool is_head(struct evl_timer_base *base, struct evl_timer *timer)
+{
+	return timerqueue_getnext(&base->queue[timer->clock->index]) ==
+		&timer->node;
+}
+
+void evl_start_timer(struct evl_timer *timer, ktime_t date, ktime_t interval)
+{
+	struct evl_timer_base *base;
+	unsigned long flags;
+
+	flags = hard_local_irq_save();
+	base = lock_base(timer);
+	if (timer->queued)
+		dequeue(base, timer);
+
+	timer->node.expires = ktime_sub(date, timer_gravity(timer));
+	timer->interval = interval;
+	enqueue(base, timer);
+	if (is_head(base, timer))
+		program_shot(base, timer->cpu);
+
+	evl_unlock_irqrestore(&base->lock, flags);
+}
+EXPORT_SYMBOL_GPL(evl_start_timer);
+
+/* The shot of a stopped timer is left pending: it costs less than to reprogram
+ * the hardware, and expires nothing. */
+void evl_stop_timer(struct evl_timer *timer)
+{
+	struct evl_timer_base *base;
+	unsigned long flags;
+
+	flags = hard_local_irq_save();
+	base = lock_base(timer);
+	if (timer->queued)
+		dequeue(base, timer);
+	timer->interval = 0;
+	evl_unlock_irqrestore(&base->lock, flags);
+}
+EXPORT_SYMBOL_GPL(evl_stop_timer);
+
+void evl_destroy_timer(struct evl_timer *timer)
+{
+	evl_stop_timer(timer);
+	/* The base of an expired timer does not change: its owner is here. */
+	while (READ_ONCE(per_cpu_ptr(&evl_timer_bases, timer->cpu)->running) ==
+	       timer)
+		cpu_relax();
+	/* The handler may have started it again meanwhile. */
+	evl_stop_timer(timer);
+}
+EXPORT_SYMBOL_GPL(evl_destroy_timer);
+
+void evl_move_timer(struct evl_timer *timer, struct evl_clock *clock, int cpu)
+{
+	struct evl_timer_base *base;
+	unsigned long flags;
+
+	flags = hard_local_irq_save();
+	base = lock_base(timer);
+	if (!timer->queued) {
+		timer->clock = clock;
+		WRITE_ONCE(timer->cpu, cpu);
+	}
+	evl_unlock_irqrestore(&base->lock, flags);
+}
+EXPORT_SYMBOL_GPL(evl_move_timer);
+
+ktime_t evl_get_timer_date(struct evl_timer *timer)
+{
+	struct evl_timer_base *base;
+	unsigned long flags;
+	ktime_t date = 0;
+
+	flags = hard_local_irq_save();
+	base = lock_base(timer);
+	if (timer->queued)
+		date = ktime_add(timer->node.expires, timer_gravity(timer));
+	evl_unlock_irqrestore(&base->lock, flags);
+
+	return date;
+}
+EXPORT_SYMBOL_GPL(evl_get_timer_date);
+
+ktime_t evl_get_timer_delta(struct evl_timer *timer)
+{
+	ktime_t date = evl_get_timer_date(timer), now;
+
+	if (!date)
+		return 0;
+
+	now = evl_read_clock(timer->clock);
+
+	return date > now ? ktime_sub(date, now) : 1;
+}
+EXPORT_SYMBOL_GPL(evl_get_timer_delta);
+
+/* Next date of a periodic timer: the first one which is not past yet. */
+static void forward(struct evl_timer *timer, ktime_t now)
+{
+	ktime_t late = ktime_sub(now, timer->node.expires);
+	u64 missed = 0;
+
+	if (late >= timer->interval) {
+		missed = div64_u64(late, timer->interval);
+		timer->overruns += missed;
+	}
+
+	timer->node.expires = ktime_add(timer->node.expires,
+					timer->interval * (missed + 1));
+}
+
+static void expire_queue(struct evl_timer_base *base, struct evl_clock *clock)
+{
+	struct timerqueue_node *node;
+	struct evl_timer *timer;
+	ktime_t now = evl_read_clock(clock);
+
+	while ((node = timerqueue_getnext(&base->queue[clock->index]))) {
+		if (node->expires > now) {
+			/* Handlers take time: look again before leaving. */
+			now = evl_read_clock(clock);
+			if (node->expires > now)
+				break;
+		}
+		timer = container_of(node, struct evl_timer, node);
+		dequeue(base, timer);
+		if (timer->interval) {
+			forward(timer, now);
+			enqueue(base, timer);
+		}
+		WRITE_ONCE(base->running, timer);
+		raw_spin_unlock(&base->lock);
+		timer->handler(timer);
+		raw_spin_lock(&base->lock);
+		WRITE_ONCE(base->running, NULL);
+	}
+}
+
+void evl_tick(int cpu)
+{
+	struct evl_timer_base *base = this_cpu_ptr(&evl_timer_bases);
+	int n;
+
+	raw_spin_lock(&base->lock);
+	base->in_tick = true;
+	for (n = 0; n < EVL_NR_CLOCKS; n++)
+		if (timerqueue_getnext(&base->queue[n]))
+			expire_queue(base, clocks[n]);
+	base->in_tick = false;
+	program_shot(base, cpu);
+	raw_spin_unlock(&base->lock);
+
+	evl_schedule();
+}
+
+/*
+ * Dates on the wall clock did not change, the time to wait for them did. Have
+ * every CPU compute its next shot again.
+ */
+void evl_clock_was_set(void)
+{
+	struct evl_timer_base *base;
+	unsigned long flags;
+	int cpu;
+
+	for_each_cpu(cpu, &evl_rq_cpus) {
+		base = per_cpu_ptr(&evl_timer_bases, cpu);
+		evl_lock_irqsave(&base->lock, flags);
+		program_shot(base, cpu);
+		evl_unlock_irqrestore(&base->lock, flags);
+	}
+}
+
+int evl_init_timers(void)
+{
+	struct evl_timer_base *base;
+	int cpu, n;
+
+	for_each_possible_cpu(cpu) {
+		base = per_cpu_ptr(&evl_timer_bases, cpu);
+		raw_spin_lock_init(&base->lock);
+		for (n = 0; n < EVL_NR_CLOCKS; n++)
+			timerqueue_init_head(&base->queue[n]);
+	}
+
+	return 0;
+}
+
+void evl_exit_timers(void)
+{
+	int cpu, n;
+
+	for_each_possible_cpu(cpu)
+		for (n = 0; n < EVL_NR_CLOCKS; n++)
+			WARN_ON(timerqueue_getnext(&per_cpu_ptr(&evl_timer_bases,
+								cpu)->queue[n]));
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The timers of a CPU, as timer.c keeps them. */
+#ifndef EVL_CORE_TIMER_H
+#define EVL_CORE_TIMER_H
+
+#include <linux/timerqueue.h>
+#include <evl/lock.h>
+#include <evl/clock.h>
+
+struct evl_timer_base {
+	hard_spinlock_t lock;
+	struct timerqueue_head queue[EVL_NR_CLOCKS];
+	struct evl_timer *running;	/* whose handler is in progress */
+	bool in_tick;			/* the shot is programmed at its end */
+	unsigned long remote_shot;	/* bit 0: another CPU wants a new shot */
+};
+
+#endif /* !EVL_CORE_TIMER_H */

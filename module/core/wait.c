@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sleeping and waking up.
+ *
+ * Locking: a thread is linked to a channel, and unlinked from it, with both the
+ * lock of the channel and that of the thread's run queue held, in this order.
+ * Hence either of them pins thread->wchan, and a channel cannot go away while
+ * the run queue of one of its waiters is locked: see evl_lock_thread_wchan().
+ */
+#include <linux/export.h>
+#include <evl/thread.h>
+#include "core.h"
+
+void evl_init_wchan(struct evl_wait_channel *wchan, const char *name)
+{
+	raw_spin_lock_init(&wchan->lock);
+	INIT_LIST_HEAD(&wchan->wait_list);
+	wchan->name = name;
+	wchan->requeue = NULL;
+	wchan->abandon = NULL;
+}
+EXPORT_SYMBOL_GPL(evl_init_wchan);
+
+void evl_init_wait(struct evl_wait_queue *wq, struct evl_clock *clock,
+		   int flags, const char *name)
+{
+	evl_init_wchan(&wq->wchan, name);
+	wq->clock = clock;
+	wq->flags = flags;
+}
+EXPORT_SYMBOL_GPL(evl_init_wait);
+
+void evl_destroy_wait(struct evl_wait_queue *wq)
+{
+	evl_flush_wait(&wq->wchan, EVL_T_RMID);
+}
+EXPORT_SYMBOL_GPL(evl_destroy_wait);
+
+int evl_wait_code(u32 info)
+{
+	if (likely(!(info & (EVL_T_RMID | EVL_T_NOMEM | EVL_T_TIMEO |
+			     EVL_T_BREAK))))
+		return 0;
+	if (info & EVL_T_RMID)
+		return -EIDRM;
+	if (info & EVL_T_NOMEM)
+		return -ENOMEM;
+	if (info & EVL_T_TIMEO)
+		return -ETIMEDOUT;
+
+	return -EINTR;
+}
+
+/* After those which are at least as important. */
+static void insert_by_priority(struct evl_wait_channel *wchan,
+			       struct evl_thread *thread)
+{
+	struct evl_thread *pos;
+
+	list_for_each_entry_reverse(pos, &wchan->wait_list, wait_next)
+		if (pos->wprio >= thread->wprio)
+			break;
+
+	list_add(&thread->wait_next, &pos->wait_next);
+}
+
+/*
+ * A thread which must go in-band does not fall asleep. Run queue locked. True
+ * if the wait may go on.
+ */
+static bool prepare_wait(struct evl_thread *curr)
+{
+	curr->info &= ~EVL_THREAD_WAKE_BITS;
+	if (unlikely(curr->info & EVL_T_KICKED)) {
+		curr->info |= EVL_T_BREAK;
+		return false;
+	}
+
+	return true;
+}
+
+static void start_timeout(struct evl_thread *curr, struct evl_clock *clock,
+			  ktime_t date)
+{
+	/* Its clock may be another one than last time; it is stopped. */
+	if (curr->rtimer.clock != clock || curr->rtimer.cpu != curr->rq->cpu)
+		evl_move_timer(&curr->rtimer, clock, curr->rq->cpu);
+
+	evl_start_timer(&curr->rtimer, date, 0);
+}
+
+void evl_sleep_on(struct evl_wait_channel *wchan, struct evl_clock *clock,
+		  ktime_t timeout, enum evl_tmode tmode, bool by_priority)
+{
+	struct evl_thread *curr = evl_current();
+	struct evl_rq *rq = evl_lock_thread_rq(curr);
+	u32 mask = EVL_T_PEND;
+
+	if (!prepare_wait(curr))
+		goto out;
+
+	if (timeout != EVL_INFINITE) {
+		timeout = evl_abs_timeout(clock, timeout, tmode);
+		if (tmode == EVL_ABS && timeout <= evl_read_clock(clock)) {
+			curr->info |= EVL_T_TIMEO;
+			goto out;
+		}
+		mask |= EVL_T_DELAY;
+	}
+
+	if (by_priority)
+		insert_by_priority(wchan, curr);
+	else
+		list_add_tail(&curr->wait_next, &wchan->wait_list);
+	curr->wchan = wchan;
+	evl_hold_thread_locked(curr, mask);
+	if (mask & EVL_T_DELAY)
+		start_timeout(curr, clock, timeout);
+out:
+	raw_spin_unlock(&rq->lock);
+}
+EXPORT_SYMBOL_GPL(evl_sleep_on);
+
+void evl_add_wait_queue(struct evl_wait_queue *wq, ktime_t timeout,
+			enum evl_tmode tmode)
+{
+	evl_sleep_on(&wq->wchan, wq->clock, timeout, tmode,
+		     !(wq->flags & EVL_WAIT_FIFO));
+}
+EXPORT_SYMBOL_GPL(evl_add_wait_queue);
+
+int evl_wait_schedule(struct evl_wait_channel *wchan)
+{
+	struct evl_thread *curr = evl_current();
+
+	evl_schedule();
+	host_settle();
+
+	return evl_wait_code(READ_ONCE(curr->info));
+}
+EXPORT_SYMBOL_GPL(evl_wait_schedule);
+
+/* Unlink and make runnable again; both locks held. */
+static void end_wait(struct evl_thread *thread, u32 info)
+{
+	if (thread->wchan) {
+		list_del_init(&thread->wait_next);
+		thread->wchan = NULL;
+	}
+
+	if (thread->state & EVL_T_DELAY)
+		evl_stop_timer(&thread->rtimer);
+
+	evl_release_thread_locked(thread, EVL_T_PEND | EVL_T_DELAY | EVL_T_WAIT,
+				  info);
+}
+
+void evl_wake_up(struct evl_wait_channel *wchan, struct evl_thread *waiter,
+		 int reason)
+{
+	struct evl_rq *rq = evl_lock_thread_rq(waiter);
+
+	end_wait(waiter, reason);
+	raw_spin_unlock(&rq->lock);
+}
+EXPORT_SYMBOL_GPL(evl_wake_up);
+
+struct evl_thread *evl_wait_head(struct evl_wait_channel *wchan)
+{
+	return list_first_entry_or_null(&wchan->wait_list, struct evl_thread,
+					wait_next);
+}
+EXPORT_SYMBOL_GPL(evl_wait_head);
+
+struct evl_thread *evl_wake_up_head(struct evl_wait_channel *wchan, int reason)
+{
+	struct evl_thread *waiter = evl_wait_head(wchan);
+
+	if (waiter)
+		evl_wake_up(wchan, waiter, reason);
+
+	return waiter;
+}
+EXPORT_SYMBOL_GPL(evl_wake_up_head);
+
+int evl_flush_wait_locked(struct evl_wait_channel *wchan, int reason)
+{
+	int count = 0;
+
+	while (evl_wake_up_head(wchan, reason))
+		count++;
+
+	return count;
+}
+EXPORT_SYMBOL_GPL(evl_flush_wait_locked);
+
+int evl_flush_wait(struct evl_wait_channel *wchan, int reason)
+{
+	unsigned long flags;
+	int count;
+
+	evl_lock_irqsave(&wchan->lock, flags);
+	count = evl_flush_wait_locked(wchan, reason);
+	evl_sched_unlock(&wchan->lock, flags);
+
+	return count;
+}
+EXPORT_SYMBOL_GPL(evl_flush_wait);
+
+/*
+ * The order is channel first. Coming from the thread, the channel can only be
+ * tried: its owner may be spinning on the run queue that we hold, which is also
+ * what keeps the channel from vanishing under us.
+ */
+struct evl_wait_channel *evl_lock_thread_wchan(struct evl_thread *thread,
+					       struct evl_rq **rqp)
+{
+	struct evl_wait_channel *wchan;
+	struct evl_rq *rq;
+
+	for (;;) {
+		rq = evl_lock_thread_rq(thread);
+		wchan = thread->wchan;
+		if (!wchan || raw_spin_trylock(&wchan->lock)) {
+			*rqp = rq;
+			return wchan;
+		}
+		raw_spin_unlock(&rq->lock);
+		cpu_relax();
+	}
+}
+
+void evl_abort_wait_locked(struct evl_thread *thread,
+			   struct evl_wait_channel *wchan, int reason)
+{
+	end_wait(thread, reason);
+	if (wchan && wchan->abandon)
+		wchan->abandon(wchan, thread);
+}
+
+void evl_requeue_waiter(struct evl_thread *thread)
+{
+	struct evl_wait_channel *wchan;
+	unsigned long flags;
+	struct evl_rq *rq;
+
+	flags = hard_local_irq_save();
+	wchan = evl_lock_thread_wchan(thread, &rq);
+	raw_spin_unlock(&rq->lock);
+	if (wchan) {
+		if (wchan->requeue) {
+			wchan->requeue(wchan, thread);
+		} else {
+			list_del(&thread->wait_next);
+			insert_by_priority(wchan, thread);
+		}
+		evl_sched_unlock(&wchan->lock, flags);
+	} else {
+		hard_local_irq_restore(flags);
+	}
+}
+
+/* --- Plain delays --------------------------------------------------------- */
+
+int evl_sleep_until_clock(struct evl_clock *clock, ktime_t date)
+{
+	struct evl_thread *curr = evl_current();
+	unsigned long flags;
+	struct evl_rq *rq;
+
+	rq = evl_lock_thread_rq_irqsave(curr, flags);
+	if (prepare_wait(curr) && date > evl_read_clock(clock)) {
+		evl_hold_thread_locked(curr, EVL_T_DELAY);
+		start_timeout(curr, clock, date);
+	}
+	evl_sched_unlock(&rq->lock, flags);
+
+	return READ_ONCE(curr->info) & EVL_T_BREAK ? -EINTR : 0;
+}
+EXPORT_SYMBOL_GPL(evl_sleep_until_clock);
+
+int evl_sleep_until(ktime_t date)
+{
+	return evl_sleep_until_clock(&evl_mono_clock, date);
+}
+EXPORT_SYMBOL_GPL(evl_sleep_until);
+
+int evl_sleep(ktime_t delay)
+{
+	return evl_sleep_until(ktime_add_safe(evl_ktime_monotonic(), delay));
+}
+EXPORT_SYMBOL_GPL(evl_sleep);

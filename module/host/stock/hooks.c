@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What we must know of, or take over from, a kernel which does not know us:
+ *
+ *  - prctl(2), when it carries one of our requests, by redirection;
+ *  - system calls, traps and signals of out-of-band threads, which send them
+ *    in-band, by tracepoints, a die notifier and a watch on get_signal();
+ *  - exit, exec and CPU migration of attached tasks, by tracepoints;
+ *  - steps of the wall clock, by a watch on clock_was_set().
+ */
+#include <linux/kdebug.h>
+#include <linux/syscalls.h>
+#include <linux/unistd.h>
+#include <asm/syscall.h>
+#include <evl/syscall-abi.h>
+#include <redirect.h>
+#include <tracehook.h>
+#include "stock.h"
+
+/* --- Requests ----------------------------------------------------------------- */
+
+static __always_inline bool is_request(const struct pt_regs *regs)
+{
+	unsigned int option = regs->di;
+
+	return option == PR_OOB_SYSCALL || evl_is_oob_prctl_b(option);
+}
+
+static bool notrace prctl_is_request(struct ftrace_regs *fregs)
+{
+	return is_request((struct pt_regs *)host_redirect_arg0(fregs));
+}
+
+/*
+ * The restart of a request would start over with the registers untouched. A
+ * stranger is told so by the core.
+ */
+static long serve_prctl(const struct pt_regs *regs)
+{
+	struct host_task *h = host_current();
+
+	if ((unsigned int)regs->di == PR_OOB_SYSCALL)
+		return host_ops->request(h, regs->si, regs->dx, regs->r10,
+					 regs->r8);
+
+	/* Like a kernel which does not know this form at all. */
+	if (!h)
+		return -EINVAL;
+
+	return host_ops->request(h, regs->di & ~EVL_OOB_SYSCALL_BIT, regs->si,
+				 regs->dx, regs->r10);
+}
+
+static bool notrace before_signal(struct ftrace_regs *fregs)
+{
+	struct host_task *h = host_current();
+
+	if (h && h->oob)
+		host_ops->demote(h, HOST_CAUSE_SIGNAL, 0);
+
+	return false;
+}
+
+static bool notrace before_clock_was_set(struct ftrace_regs *fregs)
+{
+	host_ops->clock_was_set();
+
+	return false;
+}
+
+static struct host_redirect redirects[] = {
+	{
+		.name = "__x64_sys_prctl",
+		.to = serve_prctl,
+		.match = prctl_is_request,
+	},
+	{
+		.name = "get_signal",
+		.match = before_signal,
+	},
+	{
+		.name = "clock_was_set",
+		.match = before_clock_was_set,
+	},
+};
+
+/* --- What sends a thread in-band ---------------------------------------------- */
+
+/* Those which the core's own contract answers on the out-of-band stage. */
+static bool stays_oob(struct pt_regs *regs, long nr)
+{
+	if (nr == __NR_prctl)
+		return is_request(regs);
+	if (nr == __NR_clock_gettime)
+		return regs->di == CLOCK_MONOTONIC || regs->di == CLOCK_REALTIME;
+
+	return nr < 0 || nr >= NR_syscalls;
+}
+
+static void on_sys_enter(void *data, struct pt_regs *regs, long nr)
+{
+	struct host_task *h = host_current();
+
+	if (h && h->oob && !stays_oob(regs, nr))
+		host_ops->inband_syscall(h, true);
+}
+
+static void demote_on_trap(struct pt_regs *regs, enum host_cause cause)
+{
+	struct host_task *h = host_current();
+
+	if (h && h->oob && user_mode(regs))
+		host_ops->demote(h, cause, regs->ip);
+}
+
+static void on_page_fault(void *data, unsigned long address,
+			  struct pt_regs *regs, unsigned long code)
+{
+	demote_on_trap(regs, HOST_CAUSE_TRAP);
+}
+
+static int on_die(struct notifier_block *nb, unsigned long event, void *data)
+{
+	struct die_args *args = data;
+
+	if (event == DIE_INT3 || event == DIE_DEBUG)
+		demote_on_trap(args->regs, HOST_CAUSE_PTRACE);
+	else if (event == DIE_TRAP || event == DIE_GPF)
+		demote_on_trap(args->regs, HOST_CAUSE_TRAP);
+
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block die_notifier = {
+	.notifier_call = on_die,
+};
+
+/* --- Life and place of attached tasks ------------------------------------------ */
+
+static void on_exit(void *data, struct task_struct *task)
+{
+	struct host_task *h = host_find_task(task);
+
+	if (h)
+		host_ops->exit(h);
+}
+
+static void on_exec(void *data, struct task_struct *task, pid_t old_pid,
+		    struct linux_binprm *bprm)
+{
+	on_exit(data, task);
+}
+
+static void on_migrate(void *data, struct task_struct *task, int cpu)
+{
+	struct host_task *h = host_find_task(task);
+
+	if (h)
+		host_ops->migrate(h);
+}
+
+static struct host_tracehook tracehooks[] = {
+	{ .name = "sys_enter", .probe = on_sys_enter },
+	{ .name = "page_fault_user", .probe = on_page_fault },
+	{ .name = "sched_process_exit", .probe = on_exit },
+	{ .name = "sched_process_exec", .probe = on_exec },
+	{ .name = "sched_migrate_task", .probe = on_migrate },
+};
+
+int stock_install_hooks(void)
+{
+	int ret;
+
+	ret = register_die_notifier(&die_notifier);
+	if (ret)
+		return ret;
+
+	ret = host_attach_tracehooks(tracehooks, ARRAY_SIZE(tracehooks));
+	if (ret)
+		goto drop_notifier;
+
+	ret = host_install_redirects(redirects, ARRAY_SIZE(redirects));
+	if (ret)
+		goto detach_hooks;
+
+	return 0;
+
+detach_hooks:
+	host_detach_tracehooks(tracehooks, ARRAY_SIZE(tracehooks));
+drop_notifier:
+	unregister_die_notifier(&die_notifier);
+
+	return ret;
+}
+
+void stock_remove_hooks(void)
+{
+	host_remove_redirects(redirects, ARRAY_SIZE(redirects));
+	host_detach_tracehooks(tracehooks, ARRAY_SIZE(tracehooks));
+	unregister_die_notifier(&die_notifier);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Shared by the sources of the stock host. */
+#ifndef EVL_HOST_STOCK_H
+#define EVL_HOST_STOCK_H
+
+#include <host.h>
+
+extern const struct host_ops *host_ops;
+
+/* Hooks on the kernel (hooks.c). */
+int stock_install_hooks(void);
+void stock_remove_hooks(void);
+
+/* Ticks (tick.c). */
+void stock_init_tick(struct host_cpu *hc);
+void stock_stop_ticks(void);
+
+#endif /* !EVL_HOST_STOCK_H */
