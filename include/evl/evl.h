@@ -20,6 +20,13 @@
 #include <evl/timer.h>
 #include <evl/xbuf.h>
 #include <evl/proxy.h>
+#include <evl/mutex.h>
+#include <evl/event.h>
+#include <evl/sem.h>
+#include <evl/flags.h>
+#include <evl/rwlock.h>
+#include <evl/poll.h>
+#include <evl/observable.h>
 #include <evl/compat.h>
 #include <signal.h>
 #include <evl/signal-abi.h>

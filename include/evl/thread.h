@@ -44,7 +44,7 @@ __evl_inline void __evl_hl_forget_thread(struct __evl_hl_thread *self)
 	self->window = NULL;
 }
 
-__evl_inline int __evl_hl_attach(int flags, const char *fmt, va_list ap)
+__evl_inline __evl_printf(2, 0) int __evl_hl_attach(int flags, const char *fmt, va_list ap)
 {
 	const int known = EVL_CLONE_PUBLIC | EVL_CLONE_OBSERVABLE |
 		EVL_CLONE_UNICAST | EVL_CLONE_NONBLOCK;

@@ -36,8 +36,9 @@ __evl_inline int __evl_hl_check_name(const char *name)
  * Formats a name. A leading slash is not part of it, but asks for a public
  * element, which the caller is told in *flags.
  */
-__evl_inline int __evl_hl_format_name(struct __evl_hl_name *name, int *flags,
-				      const char *fmt, va_list ap)
+__evl_inline __evl_printf(3, 0) int __evl_hl_format_name(struct __evl_hl_name *name,
+							   int *flags, const char *fmt,
+							   va_list ap)
 {
 	char text[__EVL_HL_NAME_MAX + 2];
 	const char *start = text;
@@ -182,9 +183,10 @@ __evl_inline int __evl_hl_create_named(const char *type, const char *name, void 
 	return __evl_hl_clone(type, name, attrs, clone_flags, eids);
 }
 
-__evl_inline int __evl_hl_create_vargs(const char *type, void *attrs, int clone_flags,
-				       struct evl_element_ids *eids,
-				       const char *fmt, va_list ap)
+__evl_inline __evl_printf(5, 0) int __evl_hl_create_vargs(const char *type, void *attrs,
+							    int clone_flags,
+							    struct evl_element_ids *eids,
+							    const char *fmt, va_list ap)
 {
 	struct __evl_hl_name name;
 	int ret;
@@ -203,7 +205,8 @@ __evl_inline int __evl_hl_create_vargs(const char *type, void *attrs, int clone_
 }
 
 /* Opens a public element. A leading slash is fine, and means nothing here. */
-__evl_inline int __evl_hl_open_vargs(const char *type, const char *fmt, va_list ap)
+__evl_inline __evl_printf(2, 0) int __evl_hl_open_vargs(const char *type, const char *fmt,
+							  va_list ap)
 {
 	struct __evl_hl_name name;
 	int flags = 0, ret;
