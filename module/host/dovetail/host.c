@@ -4,7 +4,8 @@
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
-#include <linux/stop_machine.h>
+#include <linux/hrtimer.h>
+#include <linux/jiffies.h>
 #include "dovetail.h"
 
 const struct host_ops *host_core;
@@ -43,9 +44,28 @@ static int freeze_cpus(void)
 	return 0;
 }
 
+/*
+ * The tick proxy needs a device in one-shot mode below it, and crashes the
+ * kernel without. Linux has its own tests of such devices, and its high
+ * resolution mode tells that they were passed.
+ */
+static int check_timers(void)
+{
+	if (hrtimer_resolution < TICK_NSEC)
+		return 0;
+
+	pr_err("evl: the timers of this machine are not in high resolution mode: boot without 'nohz=off highres=off', and look for 'could not switch' in the kernel log\n");
+
+	return -ENODEV;
+}
+
 int host_init(const struct host_ops *ops)
 {
 	int ret;
+
+	ret = check_timers();
+	if (ret)
+		return ret;
 
 	ret = enable_oob_stage("evl");
 	if (ret) {
