@@ -26,17 +26,19 @@ link_sources() {
 		mkdir -p "$out/${file%/*}"
 		[ -L "$out/$file" ] || ln -s "$top/$file" "$out/$file"
 	done
+	mkdir -p "$out/tools"
+	ln -sf "$top/tools/driver.mk" "$out/tools/driver.mk"
 	ln -sf "$top/VERSION" "$out/VERSION"
 }
 
-# The order counts: those that come later use symbols of evl.ko.
 build() {
 	[ -e "$out/$1/Kbuild" ] || return 0
-	make --no-print-directory -j"$(nproc)" -C "$kdir" M="$out/$1" KBUILD_EXTRA_SYMBOLS="$2" modules
+	make --no-print-directory -j"$(nproc)" -C "$kdir" M="$out/$1" modules
 }
 
 link_sources module uapi test/module examples
-build module ""
+# First of all, since the others use its symbols.
+build module
 for kbuild in test/module/Kbuild examples/Kbuild examples/*/Kbuild; do
-	build "${kbuild%/Kbuild}" "$out/module/Module.symvers"
+	build "${kbuild%/Kbuild}"
 done

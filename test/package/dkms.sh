@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit
 if [ "${1:-}" != inside ]; then
 	if [ "$(id -u)" -ne 0 ] || ! unshare -m true 2>/dev/null; then
-		echo "needs root, to have system folders of its own"
+		echo "needs root and a mount namespace, to have system folders of its own"
 		exit 77
 	fi
 	exec unshare -m "$0" inside
