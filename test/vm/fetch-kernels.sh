@@ -103,6 +103,10 @@ fetch() {
 	echo "$release" >"$root/release"
 }
 
+# Two runs at a time must not unpack over each other.
+mkdir -p "$folder"
+exec 9>"$folder/lock"
+flock 9
 for name; do
 	fetch "$name"
 done
