@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Elements: names, numbers, open files, and the end of their life.
+ *
+ * Locking, outer to inner:
+ *
+ *	service lock		(control.c) an element is being made
+ *	clone_file.lock		(clone.c) one request at a time
+ *	factory->lock		names, minors; opening vs. dying
+ *	factory->fundle_lock	hard; fundles
+ *
+ * An element dies the moment its count of references drops to zero: neither a
+ * name, nor a number leads to it from then on. Its name stays taken until its
+ * device left sysfs, and whoever asks for the same name waits for that, so
+ * that a name is free again as soon as its last user is gone.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/stringhash.h>
+#include "element.h"
+
+#define MAX_FUNDLE	(~EVL_HANDLE_INDEX_MASK)
+
+DECLARE_WAIT_QUEUE_HEAD(evl_disposal_wait);
+
+/* --- Names ------------------------------------------------------------------ */
+
+int evl_check_element_name(const char *name)
+{
+	size_t len = strnlen(name, EVL_NAME_MAX + 1);
+
+	if (len == 0)
+		return -ENOENT;
+	if (len > EVL_NAME_MAX)
+		return -ENAMETOOLONG;
+	/* They would lead out of the directory of the class. */
+	if (strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
+		return -EINVAL;
+
+	return 0;
+}
+
+static u32 name_key(const char *name)
+{
+	return full_name_hash(NULL, name, strlen(name));
+}
+
+static struct evl_element *find_name(struct evl_factory *factory,
+				     const char *name)
+{
+	struct evl_element *element;
+
+	hash_for_each_possible(factory->names, element, name_hash,
+			       name_key(name))
+		if (!strcmp(element->name, name))
+			return element;
+
+	return NULL;
+}
+
+static bool name_is_dying(struct evl_factory *factory, const char *name)
+{
+	struct evl_element *other;
+	bool dying;
+
+	mutex_lock(&factory->lock);
+	other = find_name(factory, name);
+	dying = other && !kref_read(&other->refs);
+	mutex_unlock(&factory->lock);
+
+	return dying;
+}
+
+/* -EAGAIN if the name belongs to a dying element. */
+static int claim_name(struct evl_element *element)
+{
+	struct evl_factory *factory = element->factory;
+	struct evl_element *other;
+	int ret = 0;
+
+	mutex_lock(&factory->lock);
+	other = find_name(factory, element->name);
+	if (!other)
+		hash_add(factory->names, &element->name_hash,
+			 name_key(element->name));
+	else
+		ret = kref_read(&other->refs) ? -EEXIST : -EAGAIN;
+	mutex_unlock(&factory->lock);
+
+	return ret;
+}
+
+static int assign_name(struct evl_element *element, const char *name)
+{
+	struct evl_factory *factory = element->factory;
+	int ret;
+
+	element->name = name ? kstrdup(name, GFP_KERNEL) :
+		kasprintf(GFP_KERNEL, "%s%%%u", factory->name, element->minor);
+	if (!element->name)
+		return -ENOMEM;
+
+	ret = evl_check_element_name(element->name);
+	/* The clone device sits next to the elements. */
+	if (!ret && (factory->flags & EVL_FACTORY_CLONE) &&
+	    !strcmp(element->name, EVL_CLONE_NAME))
+		ret = -EEXIST;
+
+	while (!ret) {
+		ret = claim_name(element);
+		if (ret != -EAGAIN)
+			break;
+		wait_event(evl_disposal_wait,
+			   !name_is_dying(factory, element->name));
+		ret = 0;
+	}
+
+	if (ret)
+		kfree(element->name);
+
+	return ret;
+}
+
+/* --- Minors ------------------------------------------------------------------ */
+
+static int assign_minor(struct evl_element *element)
+{
+	struct evl_factory *factory = element->factory;
+	int minor;
+
+	mutex_lock(&factory->lock);
+	minor = idr_alloc(&factory->minors, NULL, 0, MINORMASK + 1, GFP_KERNEL);
+	mutex_unlock(&factory->lock);
+	if (minor < 0)
+		return minor == -ENOSPC ? -EAGAIN : minor;
+
+	element->minor = minor;
+
+	return 0;
+}
+
+static void release_minor(struct evl_element *element)
+{
+	struct evl_factory *factory = element->factory;
+
+	mutex_lock(&factory->lock);
+	idr_remove(&factory->minors, element->minor);
+	mutex_unlock(&factory->lock);
+}
+
+/* --- Fundles ----------------------------------------------------------------- */
+
+/* Fundle lock held. False if another element has the same. */
+static bool insert_fundle(struct evl_factory *factory,
+			  struct evl_element *element)
+{
+	struct rb_node **link = &factory->fundles.rb_node, *parent = NULL;
+	struct evl_element *other;
+
+	while (*link) {
+		parent = *link;
+		other = rb_entry(parent, struct evl_element, fundle_node);
+		if (element->fundle == other->fundle)
+			return false;
+		link = element->fundle < other->fundle ?
+			&parent->rb_left : &parent->rb_right;
+	}
+
+	rb_link_node(&element->fundle_node, parent, link);
+	rb_insert_color(&element->fundle_node, &factory->fundles);
+
+	return true;
+}
+
+static void assign_fundle(struct evl_element *element)
+{
+	struct evl_factory *factory = element->factory;
+	unsigned long flags;
+	bool done;
+
+	if (!(factory->flags & EVL_FACTORY_INDEXED))
+		return;
+
+	/* There are more handles than minors: one of them is free. */
+	do {
+		evl_lock_irqsave(&factory->fundle_lock, flags);
+		if (factory->fundle_cursor++ >= MAX_FUNDLE)
+			factory->fundle_cursor = 1;
+		element->fundle = factory->fundle_cursor;
+		done = insert_fundle(factory, element);
+		evl_unlock_irqrestore(&factory->fundle_lock, flags);
+	} while (!done);
+}
+
+static void release_fundle(struct evl_element *element)
+{
+	struct evl_factory *factory = element->factory;
+	unsigned long flags;
+
+	if (!element->fundle)
+		return;
+
+	evl_lock_irqsave(&factory->fundle_lock, flags);
+	rb_erase(&element->fundle_node, &factory->fundles);
+	evl_unlock_irqrestore(&factory->fundle_lock, flags);
+	element->fundle = EVL_NO_HANDLE;
+}
+
+struct evl_element *evl_get_element_by_fundle(struct evl_factory *factory,
+					      fundle_t fundle)
+{
+	struct evl_element *element, *found = NULL;
+	struct rb_node *node;
+	unsigned long flags;
+
+	evl_lock_irqsave(&factory->fundle_lock, flags);
+	node = factory->fundles.rb_node;
+	while (node) {
+		element = rb_entry(node, struct evl_element, fundle_node);
+		if (fundle == element->fundle) {
+			if (kref_get_unless_zero(&element->refs))
+				found = element;
+			break;
+		}
+		node = fundle < element->fundle ? node->rb_left : node->rb_right;
+	}
+	evl_unlock_irqrestore(&factory->fundle_lock, flags);
+
+	return found;
+}
+EXPORT_SYMBOL_GPL(evl_get_element_by_fundle);
+
+/* --- Life of an element ------------------------------------------------------ */
+
+static void forget_element(struct evl_element *element)
+{
+	struct evl_factory *factory = element->factory;
+
+	release_fundle(element);
+	mutex_lock(&factory->lock);
+	hash_del(&element->name_hash);
+	mutex_unlock(&factory->lock);
+	release_minor(element);
+	wake_up_all(&evl_disposal_wait);
+}
+
+/* No reference is left, and none can be had any more. */
+static void dispose_element(struct evl_element *element)
+{
+	struct evl_factory *factory = element->factory;
+	char *name = element->name;
+
+	if (element->dev)
+		device_unregister(element->dev);
+	forget_element(element);
+	factory->dispose(element);
+	kfree(name);
+	/* Woken up under its lock: evl_exit_factory() may return after that. */
+	atomic_dec(&factory->population);
+	wake_up_all(&evl_disposal_wait);
+}
+
+static void do_put_work(struct evl_work *work)
+{
+	dispose_element(container_of(work, struct evl_element, put_work));
+}
+
+static void release_deferred(struct kref *refs)
+{
+	struct evl_element *element = container_of(refs, struct evl_element, refs);
+
+	evl_call_inband(&element->put_work);
+}
+
+static void release_now(struct kref *refs)
+{
+	dispose_element(container_of(refs, struct evl_element, refs));
+}
+
+void evl_put_element(struct evl_element *element)
+{
+	kref_put(&element->refs, release_deferred);
+}
+EXPORT_SYMBOL_GPL(evl_put_element);
+
+void evl_drop_element(struct evl_element *element)
+{
+	kref_put(&element->refs, release_now);
+}
+EXPORT_SYMBOL_GPL(evl_drop_element);
+
+int evl_init_element(struct evl_element *element, struct evl_factory *factory,
+		     const char *name, u32 clone_flags)
+{
+	int ret;
+
+	memset(element, 0, sizeof(*element));
+	element->factory = factory;
+	element->clone_flags = clone_flags;
+	element->state_offset = EVL_NO_STATE_OFFSET;
+	kref_init(&element->refs);
+	evl_init_work(&element->put_work, do_put_work);
+
+	ret = assign_minor(element);
+	if (ret)
+		return ret;
+
+	ret = assign_name(element, name);
+	if (ret) {
+		release_minor(element);
+		return ret;
+	}
+
+	atomic_inc(&factory->population);
+	assign_fundle(element);
+
+	return 0;
+}
+EXPORT_SYMBOL_GPL(evl_init_element);
+
+void evl_cleanup_element(struct evl_element *element)
+{
+	forget_element(element);
+	kfree(element->name);
+	element->name = NULL;
+	atomic_dec(&element->factory->population);
+	wake_up_all(&evl_disposal_wait);
+}
+EXPORT_SYMBOL_GPL(evl_cleanup_element);
+
+/* What open(2) finds under the minor of @element: itself, or nothing. */
+static void publish_minor(struct evl_element *element, void *entry)
+{
+	struct evl_factory *factory = element->factory;
+
+	if (!(element->clone_flags & EVL_CLONE_PUBLIC))
+		return;
+
+	mutex_lock(&factory->lock);
+	idr_replace(&factory->minors, entry, element->minor);
+	mutex_unlock(&factory->lock);
+}
+
+int evl_create_core_element(struct evl_element *element)
+{
+	struct device *dev;
+
+	/* Ahead of the node: udev may open it at once. */
+	publish_minor(element, element);
+	dev = evl_add_element_device(element);
+	if (IS_ERR(dev)) {
+		publish_minor(element, NULL);
+		return PTR_ERR(dev);
+	}
+	element->dev = dev;
+
+	return 0;
+}
+EXPORT_SYMBOL_GPL(evl_create_core_element);
+
+/* --- Attributes ---------------------------------------------------------------- */
+
+/*
+ * sysfs drains the handlers of attributes before a device is gone, and the
+ * element outlives its device: no reference is needed.
+ */
+struct evl_element *evl_dev_element(struct device *dev)
+{
+	struct evl_element *element = dev_get_drvdata(dev);
+
+	return element && kref_read(&element->refs) ? element : NULL;
+}
+EXPORT_SYMBOL_GPL(evl_dev_element);
+
+struct evl_element *evl_get_dev_element(struct device *dev)
+{
+	struct evl_element *element = dev_get_drvdata(dev);
+
+	return element && kref_get_unless_zero(&element->refs) ? element : NULL;
+}
+EXPORT_SYMBOL_GPL(evl_get_dev_element);
+
+/* --- Files of elements ------------------------------------------------------- */
+
+/* The reference to @element goes to the file on success. */
+static int attach_file(struct evl_element *element, struct file *filp)
+{
+	static const struct evl_file_ops no_oob_ops;
+	const struct evl_file_ops *ops = element->factory->oob_ops;
+	struct evl_element_file *ef;
+
+	ef = kzalloc(sizeof(*ef), GFP_KERNEL);
+	if (!ef)
+		return -ENOMEM;
+
+	ef->element = element;
+	filp->private_data = ef;
+	evl_open_file(&ef->efile, filp, ops ?: &no_oob_ops);
+
+	return stream_open(file_inode(filp), filp);
+}
+
+int evl_open_element(struct inode *inode, struct file *filp)
+{
+	struct evl_factory *factory = container_of(inode->i_cdev,
+						   struct evl_factory, element_cdev);
+	struct evl_element *element;
+	int ret = 0;
+
+	mutex_lock(&factory->lock);
+	element = idr_find(&factory->minors, iminor(inode));
+	if (!element)
+		ret = -ENOENT;
+	else if (!kref_get_unless_zero(&element->refs))
+		ret = -ESTALE;
+	mutex_unlock(&factory->lock);
+	if (ret)
+		return ret;
+
+	ret = attach_file(element, filp);
+	if (ret)
+		evl_drop_element(element);
+
+	return ret;
+}
+EXPORT_SYMBOL_GPL(evl_open_element);
+
+/*
+ * Wake up whoever sleeps in an operation on the file being released. One which
+ * was just about to sleep may miss that, so try again until all have left; none
+ * can come any more, since no descriptor leads to the file.
+ */
+static void drain_file(struct evl_element_file *ef)
+{
+	struct evl_element *element = ef->element;
+	unsigned int delay = 1;
+
+	if (!element->factory->flush)
+		return;
+
+	element->factory->flush(element);
+	while (atomic_read(&ef->efile.users) > 1) {
+		schedule_timeout_uninterruptible(delay);
+		delay = min(delay * 2, HZ / 10U);
+		element->factory->flush(element);
+	}
+}
+
+int evl_release_element(struct inode *inode, struct file *filp)
+{
+	struct evl_element_file *ef = filp->private_data;
+	struct evl_element *element;
+
+	/* An anonymous file which evl_element_anon_file() gave up. */
+	if (!ef)
+		return 0;
+
+	element = ef->element;
+	drain_file(ef);
+	evl_release_file(&ef->efile);
+	kfree(ef);
+	evl_drop_element(element);
+
+	return 0;
+}
+EXPORT_SYMBOL_GPL(evl_release_element);
+
+struct file *evl_element_anon_file(struct evl_element *element)
+{
+	struct file *filp;
+	int ret;
+
+	filp = anon_inode_getfile(element->name, element->factory->fops, NULL,
+				  O_RDWR | O_CLOEXEC);
+	if (IS_ERR(filp))
+		return filp;
+
+	evl_get_element(element);
+	ret = attach_file(element, filp);
+	if (ret) {
+		evl_drop_element(element);
+		fput(filp);
+		return ERR_PTR(ret);
+	}
+
+	return filp;
+}
