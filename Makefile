@@ -5,7 +5,8 @@ PREFIX ?= /usr/local
 KDIR ?=
 # The kernel to build the module for; lists of several are for "make check".
 MODULE_KDIR = $(or $(firstword $(KDIR)),/lib/modules/$(shell uname -r)/build)
-RELEASE = $(or $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(MODULE_KDIR)/include/generated/utsrelease.h 2>/dev/null),unknown)
+UTSRELEASE = $(MODULE_KDIR)/include/generated/utsrelease.h
+RELEASE = $(or $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(UTSRELEASE) 2>/dev/null),unknown)
 
 UDEVRULESDIR ?= /usr/lib/udev/rules.d
 # Headers that drivers need, laid out as here.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Installs the Debian packages that building and testing evl needs. As an ordinary user, prints the one line to run instead.
+# Installs the Debian packages that building and testing evl needs. As an ordinary user, prints what to run instead.
 set -eu
 
 packages="build-essential libelf-dev pkgconf kmod cpio dkms qemu-system-x86 busybox-static libcmocka-dev gnuplot-nox"

@@ -24,7 +24,8 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "/lib/modules/$release" /lib/modules/6.99.0-new/build/include /lib/modules/6.12.0-bare/build/include
-touch "/lib/modules/$release/modules.order" "/lib/modules/$release/modules.builtin" /lib/modules/6.99.0-new/build/.config
+touch "/lib/modules/$release/modules.order" "/lib/modules/$release/modules.builtin"
+touch /lib/modules/6.99.0-new/build/.config
 ln -s "$PWD/$kernel/kdir" "/lib/modules/$release/build"
 echo "CONFIG_MODULES=y" >/lib/modules/6.12.0-bare/build/.config
 

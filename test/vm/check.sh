@@ -131,8 +131,8 @@ while read -r name _; do
 	[ -s "$logs/$name/counts" ] || step_failed "$name" "the run" "$logs/$name.build"
 done < <(cat "$logs/kernels.list" 2>/dev/null)
 
-counts=$(find "$logs" -name counts -exec cat {} + | awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }')
-read -r passed failed skipped <<<"$counts"
+read -r passed failed skipped < <(find "$logs" -name counts -exec cat {} + |
+	awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }')
 echo
 [ "$skipped" -eq 0 ] || echo "$skipped skipped"
 echo "$passed passed, $failed failed"
