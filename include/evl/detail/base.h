@@ -49,12 +49,21 @@
 #ifdef __cplusplus
 #define __EVL_BEGIN_DECLS	extern "C" {
 #define __EVL_END_DECLS		}
-/* In C, compound literals: an initialiser may be assigned later, too. */
-#define __EVL_HL_INIT(__type, ...)	__type{ __VA_ARGS__ }
 #else
 #define __EVL_BEGIN_DECLS
 #define __EVL_END_DECLS
-#define __EVL_HL_INIT(__type, ...)	__extension__ (struct __type){ __VA_ARGS__ }
+#endif
+
+/*
+ * The value of a static initialiser, which may be assigned as well: but for
+ * strict C11, where it could not initialise a static variable then.
+ */
+#if defined(__cplusplus)
+#define __EVL_HL_INIT(__type, ...)	__type{ __VA_ARGS__ }
+#elif defined(__STRICT_ANSI__)
+#define __EVL_HL_INIT(__type, ...)	{ __VA_ARGS__ }
+#else
+#define __EVL_HL_INIT(__type, ...)	(struct __type){ __VA_ARGS__ }
 #endif
 
 /* Addresses travel as 64-bit integers in requests. */
