@@ -45,6 +45,13 @@
 #define evl_devnode_dev			struct device
 #endif
 
+/* The flags of a mapping are not to be written in place since 6.3. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define evl_clear_vm_flags(__vma, __flags)	vm_flags_clear(__vma, __flags)
+#else
+#define evl_clear_vm_flags(__vma, __flags)	((__vma)->vm_flags &= ~(__flags))
+#endif
+
 #ifndef ftrace_regs_set_instruction_pointer
 #define ftrace_regs_set_instruction_pointer(__fregs, __ip)	\
 	ftrace_instruction_pointer_set(__fregs, __ip)

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A byte ring between the two stages: out-of-band threads wait on one side of
+ * it only, in-band tasks on either.
+ */
+#ifndef EVL_ELEMENT_RING_H
+#define EVL_ELEMENT_RING_H
+
+#include <linux/irq_work.h>
+#include <linux/uio.h>
+#include <linux/wait.h>
+#include <evl/wait.h>
+
+#define EVL_RING_MAX	(1UL << 30)
+#define EVL_RING_SLOTS	8
+
+/* A run of writes in progress, see ring.c. */
+struct evl_ring_slot {
+	size_t len;
+	unsigned int users;
+};
+
+struct evl_ring {
+	struct evl_wait_queue oob;	/* out-of-band waiters */
+	wait_queue_head_t inband;	/* in-band waiters, of any sort */
+	struct irq_work wake;		/* wakes up the latter */
+	bool oob_reads;			/* what the former want */
+
+	void *mem;
+	size_t size;			/* 0: no such ring */
+	size_t grain;			/* reads are a multiple of it */
+	size_t rd, wr;			/* offsets in mem */
+	size_t fill;			/* bytes which can be read */
+	size_t taken;			/* bytes being read, ahead of them */
+	size_t reserved;		/* bytes being written, behind them */
+	bool reading;
+	bool drain;			/* do not wait for more, read what is there */
+	unsigned int blocked;		/* in-band writers waiting for room */
+	size_t blocked_want;		/* what they want, SIZE_MAX if several */
+	unsigned int removals;		/* times the waiters were sent away */
+
+	unsigned int first_slot;
+	unsigned int nr_slots;
+	struct evl_ring_slot slots[EVL_RING_SLOTS];
+};
+
+/* How to transfer. */
+#define EVL_RING_OOB		1	/* wait out-of-band */
+#define EVL_RING_NONBLOCK	2
+
+/* One end of a transfer: user memory if @user is set. */
+struct evl_ring_buf {
+	union {
+		void *kernel;
+		const void *ckernel;
+		void __user *ubuf;
+		const void __user *cubuf;
+	};
+	bool user;
+};
+
+#define evl_user_buf(__p)	((struct evl_ring_buf){ .cubuf = (__p), .user = true })
+#define evl_kernel_buf(__p)	((struct evl_ring_buf){ .ckernel = (__p) })
+
+/* A part of the ring in hand; two pieces when it wraps around. */
+struct evl_ring_span {
+	struct kvec vec[2];
+	int nr;
+	size_t pos, len;
+	unsigned int slot;
+};
+
+/* In-band, may sleep; @size may be 0 for no ring at all. 0 or -ENOMEM. */
+int evl_init_ring(struct evl_ring *ring, size_t size, size_t grain,
+		  bool oob_reads, const char *name);
+void evl_destroy_ring(struct evl_ring *ring);
+
+/*
+ * @count is not above the size. Writes are all or nothing. Reads are complete
+ * but for EVL_RING_NONBLOCK, a writer which waits for room or ring->drain; 0
+ * means that nothing is left in that last case. -EAGAIN, -EFAULT, -EIDRM when
+ * the waiters were sent away, -EINTR out-of-band, -ERESTARTSYS in-band.
+ */
+ssize_t evl_write_ring(struct evl_ring *ring, struct evl_ring_buf src,
+		       size_t count, int mode);
+ssize_t evl_read_ring(struct evl_ring *ring, struct evl_ring_buf dst,
+		      size_t count, int mode);
+
+/* For whoever moves the data by itself: up to @max bytes, never waits. The
+ * number in hand, of which @done are put in or removed at the end. */
+size_t evl_begin_ring_read(struct evl_ring *ring, size_t max,
+			   struct evl_ring_span *span);
+void evl_end_ring_read(struct evl_ring *ring, struct evl_ring_span *span,
+		       size_t done);
+/* There must be no other writer. */
+size_t evl_begin_ring_write(struct evl_ring *ring, size_t max,
+			    struct evl_ring_span *span);
+void evl_end_ring_write(struct evl_ring *ring, struct evl_ring_span *span,
+			size_t done);
+
+/* Have all waiters look again at what they wait for. */
+void evl_kick_ring(struct evl_ring *ring);
+/* Send all waiters away with -EIDRM. In-band, may sleep. */
+void evl_flush_ring(struct evl_ring *ring);
+
+static inline size_t evl_ring_fill(struct evl_ring *ring)
+{
+	return READ_ONCE(ring->fill);
+}
+
+/* Bytes that no write may use at the moment. */
+static inline size_t evl_ring_busy(struct evl_ring *ring)
+{
+	return READ_ONCE(ring->fill) + READ_ONCE(ring->taken) + READ_ONCE(ring->reserved);
+}
+
+static inline bool evl_ring_full(struct evl_ring *ring)
+{
+	return evl_ring_busy(ring) >= ring->size;
+}
+
+#endif /* !EVL_ELEMENT_RING_H */
