@@ -41,6 +41,7 @@ static int init_host(void)
 static const struct room rooms[] = {
 	{ init_host, host_cleanup },
 	{ evl_init_heap, evl_exit_heap },
+	{ evl_init_works, evl_exit_works },
 	{ evl_init_shmem, evl_exit_shmem },
 	{ evl_init_timers, evl_exit_timers },
 	{ evl_init_rqs, evl_exit_rqs },

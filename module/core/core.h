@@ -13,6 +13,8 @@
 
 int evl_init_heap(void);
 void evl_exit_heap(void);
+int evl_init_works(void);
+void evl_exit_works(void);
 int evl_init_shmem(void);
 void evl_exit_shmem(void);
 int evl_init_files(void);

@@ -13,8 +13,11 @@
 #include <linux/bitops.h>
 #include <linux/workqueue.h>
 #include <evl/work.h>
+#include "core/core.h"
 
 #define WORK_PENDING	0
+
+static struct workqueue_struct *work_queue;
 
 static void run_work(struct work_struct *p)
 {
@@ -34,8 +37,7 @@ static void relay_work(struct irq_work *p)
 {
 	struct evl_work *work = container_of(p, struct evl_work, irq_work);
 
-	/* Unbound: an out-of-band thread may be hogging this CPU. */
-	queue_work(system_unbound_wq, &work->work);
+	queue_work(work_queue, &work->work);
 }
 
 void evl_init_work(struct evl_work *work, void (*handler)(struct evl_work *work))
@@ -72,3 +74,18 @@ void evl_cancel_work(struct evl_work *work)
 		clear_bit(WORK_PENDING, &work->flags);
 }
 EXPORT_SYMBOL_GPL(evl_cancel_work);
+
+int evl_init_works(void)
+{
+	/* Unbound: an out-of-band thread may be hogging the CPU of the caller. */
+	work_queue = alloc_workqueue("evl", WQ_UNBOUND, 0);
+
+	return work_queue ? 0 : -ENOMEM;
+}
+
+/* A handler which drops the last reference on the module is still running
+ * in it: wait for its end. */
+void evl_exit_works(void)
+{
+	destroy_workqueue(work_queue);
+}

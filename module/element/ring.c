@@ -35,7 +35,6 @@
  *	lock				[wq_has_sleeper(): smp_mb()]
  *	look at the ring		look at ring->inband
  */
-#include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <evl/sched.h>
@@ -303,62 +302,6 @@ static int sleep_on_ring(struct evl_ring *ring, ring_cond cond, size_t want,
 	return err;
 }
 
-/* --- Copying: no lock held --------------------------------------------------- */
-
-/* Whether all of user memory at @src is readable at the moment. */
-static int probe_source(const void __user *src, size_t count)
-{
-	const void __user *last = src + count - 1;
-	char c;
-
-	for (; src < last; src += PAGE_SIZE) {
-		if (evl_copy_from_user(&c, src, 1))
-			return -EFAULT;
-	}
-
-	return evl_copy_from_user(&c, last, 1);
-}
-
-static int fill_span(struct evl_ring_span *span, struct evl_ring_buf src)
-{
-	struct kvec *v;
-	int n, err = 0;
-
-	for (n = 0, v = span->vec; n < span->nr; n++, v++) {
-		if (!src.user) {
-			memcpy(v->iov_base, src.ckernel, v->iov_len);
-			src.ckernel += v->iov_len;
-			continue;
-		}
-		if (evl_copy_from_user(v->iov_base, src.cubuf, v->iov_len)) {
-			memset(v->iov_base, 0, v->iov_len);
-			err = -EFAULT;
-		}
-		src.cubuf += v->iov_len;
-	}
-
-	return err;
-}
-
-static int empty_span(struct evl_ring_span *span, struct evl_ring_buf dst)
-{
-	struct kvec *v;
-	int n;
-
-	for (n = 0, v = span->vec; n < span->nr; n++, v++) {
-		if (!dst.user) {
-			memcpy(dst.kernel, v->iov_base, v->iov_len);
-			dst.kernel += v->iov_len;
-			continue;
-		}
-		if (evl_copy_to_user(dst.ubuf, v->iov_base, v->iov_len))
-			return -EFAULT;
-		dst.ubuf += v->iov_len;
-	}
-
-	return 0;
-}
-
 /* --- Transfers ---------------------------------------------------------------- */
 
 /* Lock held: sleep until @count bytes may fit. A reader which wants more than
@@ -430,7 +373,7 @@ static ssize_t write_span(struct evl_ring *ring, struct evl_ring_buf src,
 	reserve_room(ring, &span, count);
 	evl_unlock_irqrestore(ring_lock(ring), flags);
 
-	err = fill_span(&span, src);
+	err = evl_fill_span(&span, src);
 
 	evl_lock_irqsave(ring_lock(ring), flags);
 	if (err && !trim_span(ring, &span, 0))
@@ -448,7 +391,7 @@ ssize_t evl_write_ring(struct evl_ring *ring, struct evl_ring_buf src,
 	char bounce[RING_INLINE];
 
 	if (count > RING_INLINE) {
-		if (src.user && probe_source(src.cubuf, count))
+		if (src.user && evl_probe_source(src.cubuf, count))
 			return -EFAULT;
 		return write_span(ring, src, count, mode);
 	}
@@ -506,7 +449,7 @@ ssize_t evl_read_ring(struct evl_ring *ring, struct evl_ring_buf dst,
 	take_bytes(ring, &span, n);
 	evl_unlock_irqrestore(ring_lock(ring), flags);
 
-	err = empty_span(&span, dst);
+	err = evl_empty_span(&span, dst);
 	evl_end_ring_read(ring, &span, err ? 0 : n);
 
 	return err ?: n;

@@ -103,6 +103,17 @@ void evl_kick_ring(struct evl_ring *ring);
 /* Send all waiters away with -EIDRM. In-band, may sleep. */
 void evl_flush_ring(struct evl_ring *ring);
 
+/* --- Copying (ring-copy.c) --------------------------------------------------- */
+
+/* 0 if all of user memory at @src is readable at the moment, else -EFAULT. */
+int evl_probe_source(const void __user *src, size_t count);
+/* 0 or -EFAULT, what could not be read being replaced with zeroes. */
+int evl_fill_span(struct evl_ring_span *span, struct evl_ring_buf src);
+/* 0 or -EFAULT. */
+int evl_empty_span(struct evl_ring_span *span, struct evl_ring_buf dst);
+
+/* --- Looking, without the lock ------------------------------------------------ */
+
 static inline size_t evl_ring_fill(struct evl_ring *ring)
 {
 	return READ_ONCE(ring->fill);
