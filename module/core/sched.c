@@ -88,17 +88,22 @@ void evl_schedule_here(void)
 	rq->curr = next;
 
 	/* Back in-band after a switch: the root dropped the lock for us. */
+	host_pass_lock(&rq->lock);
 	if (host_switch(&rq->host, &prev->host, &next->host))
 		return;
 
 	rq = this_evl_rq();
+	host_receive_lock(&rq->lock);
 out:
 	evl_unlock_irqrestore(&rq->lock, flags);
 }
 
 void evl_finish_switch(void)
 {
-	raw_spin_unlock(&this_evl_rq()->lock);
+	struct evl_rq *rq = this_evl_rq();
+
+	host_receive_lock(&rq->lock);
+	raw_spin_unlock(&rq->lock);
 }
 
 void evl_hold_thread_locked(struct evl_thread *thread, u32 mask)

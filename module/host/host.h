@@ -20,6 +20,8 @@
  *   host_settle()	a point where the caller may lose the CPU to the
  *			thread that the scheduler picked, or its rank in Linux
  *			once it went in-band; any context
+ *   host_pass_lock(lock), host_receive_lock(lock)	bracket host_switch(),
+ *			so that lockdep follows the run queue lock
  *   host_params_changed(h, policy, prio)	host_set_inband_prio() will be
  *			called with these once @h is in-band; a host which runs
  *			threads as Linux tasks may want to know at once. Atomic,

@@ -51,6 +51,24 @@ static inline struct host_task *host_current(void)
 	return host_find_task(current);
 }
 
+/* Those who watch locks want to know that this one changes hands. */
+#define host_pass_lock(__lock)		\
+	spin_release(&(__lock)->rlock.dep_map, _THIS_IP_)
+
+#define host_receive_lock(__lock)	\
+	do {							\
+		spin_acquire(&(__lock)->rlock.dep_map, 0, 0,	\
+			     _THIS_IP_);			\
+		host_own_lock(&(__lock)->rlock);		\
+	} while (0)
+
+static inline void host_own_lock(struct raw_spinlock *lock)
+{
+#ifdef CONFIG_DEBUG_SPINLOCK
+	lock->owner = current;
+#endif
+}
+
 static inline bool host_in_irq(void)
 {
 	return on_pipeline_entry();
