@@ -1,0 +1,35 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Compiles each header alone, twice in a unit, in C11, GNU C11 and C++17,
+# without a warning. Usage: headers.sh [<source tree>]
+top=${1:-$(dirname "$0")/../..}
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+
+passed=0
+failed=0
+
+check() {
+	lang=$1
+	name=$2
+	shift 2
+	printf '#include <%s>\n#include <%s>\nint unit(void);\nint unit(void) { return 0; }\n' \
+		"$name" "$name" > "$tmp/unit.$lang"
+	if "$@" -O1 -Wall -Wextra -Wpedantic -Werror -I"$top/include" -I"$top/uapi" \
+		-c "$tmp/unit.$lang" -o "$tmp/unit.o"; then
+		passed=$((passed + 1))
+	else
+		echo "headers: $name: failed with $*" >&2
+		failed=$((failed + 1))
+	fi
+}
+
+for header in $( (cd "$top/include" && find . -name '*.h'
+		  cd ../uapi && find . -name '*.h') | sed 's,^\./,,' | sort -u); do
+	check c "$header" "${CC:-gcc}" -std=c11
+	check c "$header" "${CC:-gcc}" -std=gnu11
+	check cc "$header" "${CXX:-g++}" -std=c++17
+done
+
+echo "headers: $passed passed, $failed failed"
+test "$failed" -eq 0
