@@ -40,7 +40,7 @@ run_here() {
 step_failed() {
 	mkdir -p "$logs/$1"
 	printf '%-9s %s\n' "[$1]" "$2 failed:"
-	tail -n 30 "$3" 2>/dev/null | sed 's/^/    /' || true
+	grep -v '^  [A-Z]' "$3" 2>/dev/null | tail -n 20 | sed 's/^/    /' || true
 	echo "0 1 0" >>"$logs/$1/counts"
 }
 

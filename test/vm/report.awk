@@ -59,7 +59,7 @@ function judge(status)
 $1 == "##begin" {
 	suite = $2
 	limit = $3
-	passed = failed = skipped = plan = complaints = ndetails = 0
+	passed = failed = skipped = plan = complaints = ndetails = nsaid = 0
 	details = reasons = last = ""
 	log_file = out "/" suite ".log"
 	printf "" > log_file
@@ -94,10 +94,21 @@ suite == "" { next }
 	reasons = reasons "    skipped: " $0 "\n"
 	next
 }
-/^ok / { passed++; next }
-/^not ok / { fail($0); next }
-/^#|error:/ { if (failed) detail($0) }
-NF { last = $0 }
+/^ok / { passed++; nsaid = 0; next }
+# What a test said before it failed tells why.
+/^not ok / {
+	fail($0)
+	for (i = nsaid > 6 ? nsaid - 5 : 1; i <= nsaid; i++)
+		detail("  " said[i])
+	nsaid = 0
+	next
+}
+/^#/ {
+	if (failed)
+		detail("  " $0)
+	next
+}
+NF { last = said[++nsaid] = $0 }
 
 END {
 	if (suite != "") {

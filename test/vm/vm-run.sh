@@ -114,7 +114,7 @@ relay() {
 		printf '%s\n' "$line"
 		case $line in
 		"##begin "*) patience=$((${line##* } + 60)) ;;
-		"##done") break ;;
+		"##done" | "##again") break ;;
 		esac
 	done
 }
@@ -163,7 +163,7 @@ run_command() {
 	grep -qx '##exit 0' "$out/report.log" && ! grep -q '^##log' "$out/report.log"
 }
 
-# When a suite takes the guest down with it, those that had not run yet get a new guest.
+# When a suite leaves the guest dead or in disorder, those that had not run yet get a new one.
 run_suites() {
 	local left=("$@") suite rest seen_before
 	: >"$out/seen"
@@ -178,7 +178,7 @@ run_suites() {
 		if grep -qx '##done' "$work/log"; then
 			break
 		fi
-		last_words | sed 's/^/    /'
+		grep -qx '##again' "$work/log" || last_words | sed 's/^/    /'
 		if [ "$(wc -l <"$out/seen")" -eq "$seen_before" ]; then
 			echo "[$name] the guest did not come up"
 			echo "0 ${#left[@]} 0" >>"$out/counts"
