@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The control device, and what sysfs tells of the core and of threads. */
+#include "helpers.h"
+#include <evl/sys.h>
+#include <evl/xbuf.h>
+#include <sys/sysmacros.h>
+
+static int open_control(void)
+{
+	return check_sys(open(EVL_CONTROL_DEV, O_RDWR));
+}
+
+static struct evl_core_info core_info(int fd)
+{
+	struct evl_core_info info;
+
+	memset(&info, 0xaa, sizeof(info));
+	check_sys(ioctl(fd, EVL_CTLIOC_GET_COREINFO, &info));
+	return info;
+}
+
+/* --- The device ----------------------------------------------------------------------------- */
+
+static void tells_the_abi(void)
+{
+	struct evl_core_info info = core_info(open_control());
+	char text[16];
+
+	check_eq(info.abi_base, EVL_ABI_BASE);
+	check_eq(info.abi_current, EVL_ABI_LEVEL);
+	check_gt(info.shm_size, 0);
+	check_eq(info.shm_size % 4096, 0);
+	snprintf(text, sizeof(text), "%u", info.abi_current);
+	check_str(read_attr("evl", "control", "abi"), text);
+}
+
+static void maps_shared_memory(void)
+{
+	int fd = open_control(), other = open_control();
+	size_t size = core_info(fd).shm_size;
+	volatile char *one, *two;
+
+	check_errno((long)mmap(NULL, size - 4096, PROT_READ, MAP_SHARED, fd, 0), EINVAL);
+	check_errno((long)mmap(NULL, size + 4096, PROT_READ, MAP_SHARED, fd, 0), EINVAL);
+	one = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	two = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, other, 0);
+	check(one != MAP_FAILED && two != MAP_FAILED);
+	/* The last bytes are nobody's as long as few threads are attached. */
+	one[size - 1] = 'x';
+	check_eq(two[size - 1], 'x');
+	one[size - 1] = 0;
+	for (size_t i = 0; i < size; i += 4096)
+		check_eq(one[i], two[i]);
+}
+
+static void unknown_operations(void)
+{
+	int fd = open_control();
+	char c;
+
+	check_errno(ioctl(fd, EVL_CLKIOC_GET_TIME, NULL), ENOTTY);
+	check_errno(ioctl(fd, EVL_IOC_CLONE, NULL), ENOTTY);
+	check_errno(ioctl(fd, _IOR('C', 0, int), NULL), ENOTTY);
+	check_errno(read(fd, &c, 1), EINVAL);
+	check_errno(write(fd, &c, 1), EINVAL);
+	check_errno(ioctl(fd, EVL_CTLIOC_GET_COREINFO, NULL), EFAULT);
+	check_errno(ioctl(fd, EVL_CTLIOC_GET_COREINFO, 8L), EFAULT);
+	check_errno(ioctl(fd, EVL_CTLIOC_GET_CPUSTATE, NULL), EFAULT);
+	check_errno(ioctl(fd, EVL_CTLIOC_SCHEDCTL, NULL), EFAULT);
+}
+
+static void tells_cpu_states(void)
+{
+	uint32_t word[3] = { 0x55, 0x55, 0x55 };
+	struct evl_cpu_state req = { .cpu = 0, .state_ptr = (unsigned long)&word[1] };
+	int fd = open_control();
+
+	check_sys(ioctl(fd, EVL_CTLIOC_GET_CPUSTATE, &req));
+	check_eq(word[1] & ~EVL_CPU_ISOL, EVL_CPU_OOB);
+	check_eq(word[0], 0x55);
+	check_eq(word[2], 0x55);
+	req.cpu = 100000;
+	check_errno(ioctl(fd, EVL_CTLIOC_GET_CPUSTATE, &req), EINVAL);
+	req.cpu = ~0U;
+	check_errno(ioctl(fd, EVL_CTLIOC_GET_CPUSTATE, &req), EINVAL);
+	req = (struct evl_cpu_state){ .cpu = 0, .state_ptr = 8 };
+	check_errno(ioctl(fd, EVL_CTLIOC_GET_CPUSTATE, &req), EFAULT);
+}
+
+static void control_requests_of_attached(void)
+{
+	uint32_t state = 0;
+	struct evl_cpu_state req = { .cpu = 0, .state_ptr = (unsigned long)&state };
+	int value = 0, fd = open_control();
+
+	attach_fifo(10);
+	check_ok(evl_switch_oob());
+	check_ok(evl_get_cpustate(0, &value));
+	check_eq(value & EVL_CPU_OOB, EVL_CPU_OOB);
+	check_sys(ioctl(fd, EVL_CTLIOC_GET_CPUSTATE, &req));
+	check_eq(state, value);
+}
+
+static void nodes_are_where_they_belong(void)
+{
+	static const char *const nodes[] = {
+		"control", "thread/clone", "xbuf/clone", "proxy/clone", "clock/monotonic", "clock/realtime",
+	};
+	struct stat st;
+	char path[64];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(nodes); i++) {
+		snprintf(path, sizeof(path), "/dev/evl/%s", nodes[i]);
+		check_sys(stat(path, &st));
+		check(S_ISCHR(st.st_mode));
+		check_eq(st.st_mode & 0007, 0);
+		check_eq(st.st_uid, 0);
+	}
+	check(!has_node("clock", "clone"));
+}
+
+/* --- sysfs: core and clocks ------------------------------------------------------------------- */
+
+static int write_attr(const char *class, const char *name, const char *attr, const char *text)
+{
+	char path[256];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/sys/devices/virtual/%s/%s/%s", class, name, attr);
+	fd = check_sys(open(path, O_WRONLY));
+	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static void tells_cpus(void)
+{
+	check_str(read_attr("evl", "control", "cpus"), other_cpu() ? "0-1" : "0");
+}
+
+static void gravity_is_adjustable(void)
+{
+	static const char *const names[] = { "monotonic", "realtime" };
+	static const char *const bad[] = { "5x", "x", "-1u", "1u 2q", "99999999999999999999u", "4u,," "z" };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		char saved[64];
+
+		strcpy(saved, read_attr("clock", names[i], "gravity"));
+		check_str(saved, "0i 3000k 3000u");
+		check_ok(write_attr("clock", names[i], "gravity", "100i 200k 300u\n"));
+		check_str(read_attr("clock", names[i], "gravity"), "100i 200k 300u");
+		check_ok(write_attr("clock", names[i], "gravity", "400\n"));
+		check_str(read_attr("clock", names[i], "gravity"), "100i 200k 400u");
+		check_ok(write_attr("clock", names[i], "gravity", "7k:8i"));
+		check_str(read_attr("clock", names[i], "gravity"), "8i 7k 400u");
+		for (unsigned int n = 0; n < ARRAY_SIZE(bad); n++) {
+			check_eq(write_attr("clock", names[i], "gravity", bad[n]), -EINVAL);
+			check_str(read_attr("clock", names[i], "gravity"), "8i 7k 400u");
+		}
+		check_ok(write_attr("clock", names[i], "gravity", saved));
+	}
+}
+
+/* --- sysfs: threads ------------------------------------------------------------------------------- */
+
+static void await_end(struct worker *w)
+{
+	attach_worker(w);
+	check_eq(sleep_until(*(int64_t *)w->arg), -EINTR);
+}
+
+static void thread_attributes(void)
+{
+	int64_t date = now() + 3600 * NSEC_PER_SEC, before, left;
+	struct worker w = { .body = await_end, .name = "shown", .prio = 17, .arg = &date, .cpu = other_cpu() };
+	unsigned long isw, csw, sc, rwa, exec, usage;
+	char text[64];
+
+	start_worker(&w);
+	await(worker_sleeps(&w));
+	snprintf(text, sizeof(text), "%d", atomic_load(&w.tid));
+	check_str(worker_attr(&w, "pid"), text);
+	snprintf(text, sizeof(text), "%d 17 17 fifo", other_cpu());
+	check_str(worker_attr(&w, "sched"), text);
+	check_str(worker_attr(&w, "observable"), "0");
+	check(strchr(worker_attr(&w, "wchan"), ' ') == NULL);
+	check_eq(worker_bits(&w) & (EVL_T_USER | EVL_T_WEAK | EVL_T_INBAND | EVL_T_READY), EVL_T_USER);
+	before = now();
+	left = strtoll(worker_attr(&w, "timeout"), NULL, 10);
+	check_le(left, date - before);
+	check_ge(left, date - now() - GRAVITY);
+	check_eq(sscanf(worker_attr(&w, "stats"), "%lu %lu %lu %lu %lu %lu", &isw, &csw, &sc, &rwa, &exec, &usage), 6);
+	check_gt(csw, 0);
+	check_gt(exec, 0);
+	check_le(usage, 1000);
+	check_ok(evl_unblock_thread(w.efd));
+	join_worker(&w);
+}
+
+static void attributes_of_classes(void)
+{
+	struct evl_sched_attrs attrs = { .sched_policy = SCHED_RR, .sched_priority = 3,
+					 .sched_rr_quantum.tv_nsec = 10 * NSEC_PER_MSEC };
+	int efd = attach_weak();
+	char text[64];
+
+	check_str(read_attr("thread", own_name("weak"), "sched"), "0 0 0 weak");
+	check_eq(strtoul(read_attr("thread", own_name("weak"), "state"), NULL, 0),
+		 EVL_T_WEAK | EVL_T_USER | EVL_T_INBAND);
+	check_str(read_attr("thread", own_name("weak"), "timeout"), "0");
+	check_ok(set_fifo(efd, 3));
+	check_ok(evl_set_schedattr(efd, &attrs));
+	snprintf(text, sizeof(text), "%u 3 3 rr 10000000", state_of(efd).cpu);
+	check_str(read_attr("thread", own_name("weak"), "sched"), text);
+}
+
+/* Like those of the clone device, they cannot be read. */
+static void attributes_of_the_dead(void)
+{
+	static const char *const attrs[] = { "state", "sched", "timeout", "stats", "pid" };
+	char path[128], c;
+
+	check_ok(evl_attach_self("/dead:%d", getpid()));
+	check_sys(dup(evl_get_self()));
+	check_ok(evl_detach_self());
+	for (unsigned int i = 0; i < ARRAY_SIZE(attrs); i++) {
+		snprintf(path, sizeof(path), "/sys/devices/virtual/thread/%s/%s", own_name("dead"), attrs[i]);
+		check_errno(read(check_sys(open(path, O_RDONLY)), &c, 1), EIO);
+		snprintf(path, sizeof(path), "/sys/devices/virtual/thread/clone/%s", attrs[i]);
+		check_errno(read(check_sys(open(path, O_RDONLY)), &c, 1), EIO);
+	}
+}
+
+/* GET_STATE tells the same as sysfs. */
+static void state_bits_agree(void)
+{
+	int64_t date = INT64_MAX;
+	struct worker w = { .body = await_end, .name = "agree", .prio = 5, .arg = &date, .cpu = other_cpu() };
+
+	start_worker(&w);
+	await(worker_sleeps(&w));
+	check_eq(state_of(w.efd).state, worker_bits(&w));
+	check_eq(state_of(w.efd).cpu, other_cpu());
+	check_ok(evl_unblock_thread(w.efd));
+	join_worker(&w);
+}
+
+/* --- Stopping the core ------------------------------------------------------------------------------- */
+
+static int write_state(const char *text)
+{
+	return write_attr("evl", "control", "state", text);
+}
+
+static void state_takes_two_words(void)
+{
+	check_str(read_attr("evl", "control", "state"), "running");
+	check_eq(write_state("halt\n"), -EINVAL);
+	check_eq(write_state("\n"), -EINVAL);
+	check_ok(write_state("start\n"));
+	check_str(read_attr("evl", "control", "state"), "running");
+}
+
+static void sleep_attached(void *arg)
+{
+	(void)arg;
+	attach_fifo(10);
+	check_eq(write(*(int *)arg, "!", 1), 1);
+	sleep_until(INT64_MAX);
+	for (;;)
+		pause();
+}
+
+static void spin_attached(void *arg)
+{
+	pin_to(other_cpu());
+	become(SCHED_FIFO, 10);
+	check_ok(evl_attach_self("spins:%d", getpid()));
+	check_eq(write(*(int *)arg, "!", 1), 1);
+	check_ok(evl_switch_oob());
+	for (;;)
+		__builtin_ia32_pause();
+}
+
+static void stop_and_start(void)
+{
+	struct evl_core_info info;
+	pid_t sleeper, spinner;
+	int fds[2], fd;
+	char c;
+
+	check_sys(pipe(fds));
+	sleeper = fork_child(sleep_attached, &fds[1]);
+	check_eq(read(fds[0], &c, 1), 1);
+	spinner = fork_child(spin_attached, &fds[1]);
+	check_eq(read(fds[0], &c, 1), 1);
+	check_ok(evl_init());
+	check_ok(write_state("stop\n"));
+	check_str(read_attr("evl", "control", "state"), "stopped");
+	wait_signal(sleeper, SIGTERM);
+	wait_signal(spinner, SIGTERM);
+	check(!first_element("thread"));
+	/* No new element, but the core still answers. */
+	check_eq(evl_attach_self("late:%d", getpid()), -ENXIO);
+	check_eq(evl_new_xbuf(64, "late:%d", getpid()), -ENXIO);
+	fd = open_control();
+	info = core_info(fd);
+	check_eq(info.abi_current, EVL_ABI_LEVEL);
+	check_ok(write_state("stop\n"));
+	check_ok(write_state("start\n"));
+	check_str(read_attr("evl", "control", "state"), "running");
+	attach_fifo(10);
+	check_ok(evl_new_xbuf(64, "back:%d", getpid()));
+	/* A thread cannot pull the rug from under itself. */
+	check_eq(write_state("stop\n"), -EPERM);
+	check_str(read_attr("evl", "control", "state"), "running");
+}
+
+/* Whatever became of the test above, the core runs for the next one. */
+static int restart_core(void **state)
+{
+	(void)state;
+	write_state("start");
+	return 0;
+}
+
+static const struct CMUnitTest tests[] = {
+	TEST(tells_the_abi, "the range of ABI levels"),
+	TEST(maps_shared_memory, "the shared memory maps in full size only, the same for all"),
+	TEST(unknown_operations, "unknown requests are ENOTTY, bad pointers EFAULT"),
+	TEST(tells_cpu_states, "states of CPUs"),
+	TEST(control_requests_of_attached, "also to attached threads, on both stages"),
+	TEST(nodes_are_where_they_belong, "device nodes, not open to everybody"),
+	TEST(tells_cpus, "sysfs: the CPUs which run threads"),
+	TEST(gravity_is_adjustable, "sysfs: the gravity of clocks"),
+	TEST(thread_attributes, "sysfs: attributes of a sleeping thread"),
+	TEST(attributes_of_classes, "sysfs: scheduling attributes by class"),
+	TEST(attributes_of_the_dead, "sysfs: a dead thread, or a clone device, is EIO"),
+	TEST(state_bits_agree, "evl_get_state and sysfs agree on state bits"),
+	TEST(state_takes_two_words, "sysfs: the state of the core takes start and stop only"),
+	TEST(stop_and_start, "stopping the core ends its threads, starting serves again"),
+};
+
+int main(int argc, char *argv[])
+{
+	prepare_main(argc, argv);
+	return cmocka_run_group_tests_name("control", tests, NULL, restart_core);
+}

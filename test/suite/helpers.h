@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the suites that go through the library have in common. */
+#ifndef EVL_TEST_HELPERS_H
+#define EVL_TEST_HELPERS_H
+
+#include "test.h"
+#include <evl/evl.h>
+#include <evl/timer.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+/* --- Time ----------------------------------------------------------------- */
+
+__attribute__((unused))
+static int64_t ts_ns(struct timespec ts)
+{
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+__attribute__((unused))
+static struct timespec ns_ts(int64_t ns)
+{
+	return (struct timespec){ .tv_sec = ns / NSEC_PER_SEC, .tv_nsec = ns % NSEC_PER_SEC };
+}
+
+/* Any stage: clock reads do not enter the kernel. */
+__attribute__((unused))
+static int64_t now_on(int clockfd)
+{
+	struct timespec ts;
+
+	check_ok(evl_read_clock(clockfd, &ts));
+	return ts_ns(ts);
+}
+
+__attribute__((unused))
+static int64_t now(void)
+{
+	return now_on(EVL_CLOCK_MONOTONIC);
+}
+
+__attribute__((unused))
+static int sleep_until(int64_t date)
+{
+	struct timespec ts = ns_ts(date);
+
+	return evl_sleep_until(EVL_CLOCK_MONOTONIC, &ts);
+}
+
+/*
+ * Timers are set off ahead of their date by the time which a wakeup is expected to take (the gravity of the clock), so
+ * somebody quick may be there that much early.
+ */
+#define GRAVITY		3000
+#define check_reached(__now, __date)	check_ge((__now) + GRAVITY, __date)
+
+/* Keep the CPU busy, on whichever stage the caller is. */
+__attribute__((unused))
+static void spin_until(int64_t date)
+{
+	while (now() < date)
+		__builtin_ia32_pause();
+}
+
+/* --- In-band side of threads ----------------------------------------------- */
+
+__attribute__((unused))
+static void become(int policy, int prio)
+{
+	struct sched_param param = { .sched_priority = prio };
+
+	check_eq(pthread_setschedparam(pthread_self(), policy, &param), 0);
+}
+
+__attribute__((unused))
+static void pin_to(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	check_sys(sched_setaffinity(0, sizeof(set), &set));
+}
+
+__attribute__((unused))
+static pid_t get_tid(void)
+{
+	return syscall(SYS_gettid);
+}
+
+/* The two CPUs of a guest; a machine with one gives the same twice. */
+__attribute__((unused))
+static int other_cpu(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 1 : 0;
+}
+
+/* A thread of a test. @prio 0 makes it SCHED_OTHER, else it is SCHED_FIFO. */
+struct worker {
+	void (*body)(struct worker *w);
+	const char *name;
+	int prio;
+	int cpu;
+	void *arg;
+	int efd;
+	atomic_int tid;
+	atomic_bool attached;
+	atomic_bool done;
+	int result;
+	pthread_t thread;
+};
+
+__attribute__((unused))
+static void attach_worker(struct worker *w)
+{
+	w->efd = check_ok(evl_attach_self("%s:%d", w->name, getpid()));
+	atomic_store(&w->attached, true);
+}
+
+static void *run_worker(void *arg)
+{
+	struct worker *w = arg;
+
+	atomic_store(&w->tid, get_tid());
+	pin_to(w->cpu);
+	if (w->prio)
+		become(SCHED_FIFO, w->prio);
+	w->body(w);
+	atomic_store(&w->done, true);
+
+	return NULL;
+}
+
+__attribute__((unused))
+static void start_worker(struct worker *w)
+{
+	pthread_attr_t attr;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, EVL_STACK_DEFAULT);
+	check_eq(pthread_create(&w->thread, &attr, run_worker, w), 0);
+	pthread_attr_destroy(&attr);
+}
+
+__attribute__((unused))
+static void join_worker(struct worker *w)
+{
+	check_eq(pthread_join(w->thread, NULL), 0);
+}
+
+/* --- What can be seen of a thread ------------------------------------------- */
+
+/* Text of a sysfs attribute without its newline, in a buffer of this thread. */
+__attribute__((unused))
+static const char *read_attr(const char *class, const char *name, const char *attr)
+{
+	static __thread char buf[256];
+	char path[384];
+	ssize_t count;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/devices/virtual/%s/%s/%s", class, name, attr);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		check_fail("%s: %s", path, strerror(errno));
+	count = read(fd, buf, sizeof(buf) - 1);
+	if (count < 0)
+		check_fail("%s: %s", path, strerror(errno));
+	close(fd);
+	buf[count] = '\0';
+	if (count && buf[count - 1] == '\n')
+		buf[count - 1] = '\0';
+	return buf;
+}
+
+__attribute__((unused))
+static const char *worker_attr(struct worker *w, const char *attr)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s:%d", w->name, getpid());
+	return read_attr("thread", name, attr);
+}
+
+/* EVL_T_* state bits, as sysfs has them. */
+__attribute__((unused))
+static unsigned int worker_bits(struct worker *w)
+{
+	return strtoul(worker_attr(w, "state"), NULL, 0);
+}
+
+__attribute__((unused))
+static bool worker_sleeps(struct worker *w)
+{
+	return atomic_load(&w->attached) &&
+	       (worker_bits(w) & (EVL_T_PEND | EVL_T_DELAY | EVL_T_WAIT));
+}
+
+__attribute__((unused))
+static struct evl_thread_state state_of(int efd)
+{
+	struct evl_thread_state state;
+
+	check_ok(evl_get_state(efd, &state));
+	return state;
+}
+
+__attribute__((unused))
+static struct evl_sched_attrs attrs_of(int efd)
+{
+	struct evl_sched_attrs attrs;
+
+	check_ok(evl_get_schedattr(efd, &attrs));
+	return attrs;
+}
+
+__attribute__((unused))
+static int set_fifo(int efd, int prio)
+{
+	struct evl_sched_attrs attrs = { .sched_policy = SCHED_FIFO, .sched_priority = prio };
+
+	return evl_set_schedattr(efd, &attrs);
+}
+
+/* Is there a node for it, or a directory in sysfs? */
+__attribute__((unused))
+static bool has_node(const char *class, const char *name)
+{
+	char path[384];
+
+	snprintf(path, sizeof(path), "/dev/evl/%s/%s", class, name);
+	return access(path, F_OK) == 0;
+}
+
+__attribute__((unused))
+static bool has_element(const char *class, const char *name)
+{
+	char path[384];
+
+	snprintf(path, sizeof(path), "/sys/devices/virtual/%s/%s", class, name);
+	return access(path, F_OK) == 0;
+}
+
+/* A name which no other test uses. */
+__attribute__((unused))
+static const char *own_name(const char *stem)
+{
+	static __thread char name[64];
+
+	snprintf(name, sizeof(name), "%s:%d", stem, getpid());
+	return name;
+}
+
+/* --- Shorthands -------------------------------------------------------------- */
+
+/* Make the caller a SCHED_FIFO thread which runs out-of-band on CPU 0. */
+__attribute__((unused))
+static int attach_fifo(int prio)
+{
+	int efd;
+
+	pin_to(0);
+	become(SCHED_FIFO, prio);
+	efd = check_ok(evl_attach_self("fifo:%d", get_tid()));
+	check(!evl_is_inband());
+	return efd;
+}
+
+__attribute__((unused))
+static int attach_weak(void)
+{
+	int efd = check_ok(evl_attach_self("weak:%d", get_tid()));
+
+	check(evl_is_inband());
+	return efd;
+}
+
+__attribute__((unused))
+static bool is_nonblocking(int fd)
+{
+	return fcntl(fd, F_GETFL) & O_NONBLOCK;
+}
+
+__attribute__((unused))
+static void set_nonblocking(int fd, bool on)
+{
+	int flags = check_sys(fcntl(fd, F_GETFL));
+
+	flags = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+	check_sys(fcntl(fd, F_SETFL, flags));
+}
+
+/* Handler for a signal, counting it; the mask of SA_ flags is up to the test. */
+static atomic_int signal_count;
+
+__attribute__((unused))
+static void count_signal(int sig)
+{
+	(void)sig;
+	atomic_fetch_add(&signal_count, 1);
+}
+
+__attribute__((unused))
+static void catch_signal(int sig, int flags)
+{
+	struct sigaction sa = { .sa_handler = count_signal, .sa_flags = flags };
+
+	check_sys(sigaction(sig, &sa, NULL));
+}
+
+__attribute__((unused))
+static void signal_worker(struct worker *w, int sig)
+{
+	check_sys(syscall(SYS_tgkill, getpid(), atomic_load(&w->tid), sig));
+}
+
+/* SIGDEBUG: how often each cause was reported to the process. */
+#define NR_CAUSES	16
+static atomic_int sigdebug_seen[NR_CAUSES];
+static atomic_int sigdebug_foreign;
+
+__attribute__((unused))
+static void count_sigdebug(int sig, siginfo_t *si, void *context)
+{
+	unsigned int cause = sigdebug_cause(si);
+
+	(void)sig;
+	(void)context;
+	if (!sigdebug_marked(si) || si->si_code != SI_QUEUE || cause >= NR_CAUSES)
+		atomic_fetch_add(&sigdebug_foreign, 1);
+	else
+		atomic_fetch_add(&sigdebug_seen[cause], 1);
+}
+
+__attribute__((unused))
+static void catch_sigdebug(void)
+{
+	struct sigaction sa = { .sa_sigaction = count_sigdebug, .sa_flags = SA_SIGINFO | SA_RESTART };
+
+	check_sys(sigaction(SIGDEBUG, &sa, NULL));
+}
+
+/* Put @count, then forget: the reports of @cause so far. */
+__attribute__((unused))
+static int take_sigdebug(int cause)
+{
+	return atomic_exchange(&sigdebug_seen[cause], 0);
+}
+
+#endif /* !EVL_TEST_HELPERS_H */

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Scheduling attributes of threads, what tells about them, and moves between CPUs. */
+#include "helpers.h"
+#include <evl/sys.h>
+
+static int set_policy(int efd, int policy, int prio)
+{
+	struct evl_sched_attrs attrs = { .sched_policy = policy, .sched_priority = prio };
+
+	return evl_set_schedattr(efd, &attrs);
+}
+
+static int set_rr(int efd, int prio, int64_t quantum)
+{
+	struct evl_sched_attrs attrs = { .sched_policy = SCHED_RR, .sched_priority = prio };
+
+	attrs.sched_rr_quantum.tv_nsec = quantum;
+	return evl_set_schedattr(efd, &attrs);
+}
+
+static void check_attrs(int efd, int policy, int prio)
+{
+	check_eq(attrs_of(efd).sched_policy, policy);
+	check_eq(attrs_of(efd).sched_priority, prio);
+}
+
+/* --- Attributes -------------------------------------------------------------------------- */
+
+static void priorities_in_range(void)
+{
+	int efd = attach_weak(), prio;
+
+	for (prio = 1; prio <= 99; prio++) {
+		check_ok(set_policy(efd, SCHED_FIFO, prio));
+		check_attrs(efd, SCHED_FIFO, prio);
+		check_ok(set_policy(efd, SCHED_RR, prio));
+		check_attrs(efd, SCHED_RR, prio);
+	}
+	for (prio = 0; prio <= 99; prio++) {
+		check_ok(set_policy(efd, SCHED_WEAK, prio));
+		check_attrs(efd, SCHED_WEAK, prio);
+	}
+	check_ok(set_policy(efd, SCHED_OTHER, 0));
+	check_attrs(efd, SCHED_WEAK, 0);
+}
+
+static void priorities_out_of_range(void)
+{
+	static const struct {
+		int policy, prio;
+	} bad[] = {
+		{ SCHED_FIFO, 0 }, { SCHED_FIFO, -1 }, { SCHED_FIFO, 100 }, { SCHED_FIFO, INT_MAX },
+		{ SCHED_FIFO, INT_MIN }, { SCHED_RR, 0 }, { SCHED_RR, 100 }, { SCHED_WEAK, -1 }, { SCHED_WEAK, 100 },
+		{ SCHED_OTHER, 1 }, { SCHED_OTHER, -1 }, { SCHED_BATCH, 0 }, { SCHED_IDLE, 0 }, { 6, 0 },
+		{ -1, 1 }, { 42, 1 }, { 46, 1 }, { INT_MAX, 1 },
+	};
+	int efd = attach_fifo(10);
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		check_eq(set_policy(efd, bad[i].policy, bad[i].prio), -EINVAL);
+		check_attrs(efd, SCHED_FIFO, 10);
+	}
+}
+
+static void quantum_rules(void)
+{
+	int efd = attach_fifo(10);
+
+	check_ok(set_rr(efd, 10, 7 * NSEC_PER_MSEC));
+	check_eq(attrs_of(efd).sched_rr_quantum.tv_nsec, 7 * NSEC_PER_MSEC);
+	/* None given: kept. */
+	check_ok(set_rr(efd, 12, 0));
+	check_eq(attrs_of(efd).sched_rr_quantum.tv_nsec, 7 * NSEC_PER_MSEC);
+	check_attrs(efd, SCHED_RR, 12);
+	/* Shorter than what a wakeup takes: refused, and nothing changes. */
+	check_eq(set_rr(efd, 13, 1), -EINVAL);
+	check_eq(set_rr(efd, 13, NSEC_PER_SEC), -EINVAL);
+	check_eq(set_rr(efd, 13, -1), -EINVAL);
+	check_eq(attrs_of(efd).sched_rr_quantum.tv_nsec, 7 * NSEC_PER_MSEC);
+	check_attrs(efd, SCHED_RR, 12);
+	check_ok(set_policy(efd, SCHED_FIFO, 12));
+	check_attrs(efd, SCHED_FIFO, 12);
+}
+
+static void bad_attribute_requests(void)
+{
+	int null = check_sys(open("/dev/null", O_RDWR));
+	int efd = attach_fifo(10);
+
+	check_eq(set_policy(-1, SCHED_FIFO, 1), -EBADF);
+	check_eq(set_policy(null, SCHED_FIFO, 1), -EBADF);
+	check_errno(oob_ioctl(efd, EVL_THRIOC_SET_SCHEDPARAM, NULL), EFAULT);
+	check_errno(oob_ioctl(efd, EVL_THRIOC_GET_SCHEDPARAM, NULL), EFAULT);
+	check_errno(ioctl(efd, EVL_THRIOC_SET_SCHEDPARAM, NULL), EFAULT);
+	check_errno(ioctl(efd, EVL_THRIOC_GET_SCHEDPARAM, 8L), EFAULT);
+	check_attrs(efd, SCHED_FIFO, 10);
+	check_errno(ioctl(null, EVL_THRIOC_SET_SCHEDPARAM, NULL), ENOTTY);
+}
+
+/* Bytes of the answer which the policy does not use are zero, whatever they were. */
+static void answer_has_no_garbage(void)
+{
+	struct evl_sched_attrs attrs;
+	int efd = attach_weak();
+
+	memset(&attrs, 0xaa, sizeof(attrs));
+	check_ok(evl_get_schedattr(efd, &attrs));
+	check_eq(attrs.sched_rr_quantum.tv_sec, 0);
+	check_eq(attrs.sched_rr_quantum.tv_nsec, 0);
+}
+
+/* --- The in-band side --------------------------------------------------------------------- */
+
+static void check_inband(int policy, int prio)
+{
+	struct sched_param param;
+
+	check_eq(sched_getscheduler(0), policy);
+	check_sys(sched_getparam(0, &param));
+	check_eq(param.sched_priority, prio);
+}
+
+static void inband_priority_follows(void)
+{
+	int efd = attach_fifo(10);
+
+	check_ok(evl_switch_oob());
+	check_ok(set_policy(efd, SCHED_FIFO, 33));
+	check_inband(SCHED_FIFO, 33);
+	check_ok(evl_switch_oob());
+	check_ok(set_policy(efd, SCHED_WEAK, 20));
+	check_inband(SCHED_FIFO, 20);
+	check_ok(evl_switch_oob());
+	check_ok(set_policy(efd, SCHED_WEAK, 0));
+	check_inband(SCHED_OTHER, 0);
+	/* Set in-band. */
+	check_ok(set_policy(efd, SCHED_FIFO, 44));
+	check_inband(SCHED_FIFO, 44);
+}
+
+static atomic_bool changed;
+
+static void wait_for_change(struct worker *w)
+{
+	attach_worker(w);
+	check_eq(sleep_until(INT64_MAX), -EINTR);
+	check(atomic_load(&changed));
+	check_attrs(w->efd, SCHED_FIFO, 55);
+	check_inband(SCHED_FIFO, 55);
+}
+
+static void change_of_another_thread(void)
+{
+	struct worker w = { .body = wait_for_change, .name = "changed", .prio = 10, .cpu = other_cpu() };
+
+	start_worker(&w);
+	await(worker_sleeps(&w));
+	check_ok(set_policy(w.efd, SCHED_FIFO, 55));
+	check_attrs(w.efd, SCHED_FIFO, 55);
+	atomic_store(&changed, true);
+	check_ok(evl_unblock_thread(w.efd));
+	join_worker(&w);
+}
+
+/* --- CPUs ------------------------------------------------------------------------------------ */
+
+static void need_two_cpus(void)
+{
+	if (!other_cpu())
+		check_skip("only one CPU");
+}
+
+static int cpu_of(int efd)
+{
+	return state_of(efd).cpu;
+}
+
+static void moves_itself(void)
+{
+	int efd;
+
+	need_two_cpus();
+	efd = attach_fifo(10);
+	for (int i = 1; i <= 20; i++) {
+		check_ok(evl_switch_oob());
+		pin_to(i & 1);
+		check(evl_is_inband());
+		check_ok(evl_switch_oob());
+		check_eq(cpu_of(efd), i & 1);
+		check_eq(sched_getcpu(), i & 1);
+		check_ok(sleep_until(now() + NSEC_PER_MSEC));
+		check_eq(cpu_of(efd), i & 1);
+	}
+}
+
+static void pin_task(pid_t tid, int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	check_sys(sched_setaffinity(tid, sizeof(set), &set));
+}
+
+static void sleep_and_be_moved(struct worker *w)
+{
+	int ret;
+
+	attach_worker(w);
+	ret = sleep_until(INT64_MAX);
+	check_eq(ret, -EINTR);
+	check_ok(evl_switch_oob());
+	check_eq(cpu_of(w->efd), 1);
+	check_eq(sched_getcpu(), 1);
+}
+
+static void moves_a_sleeper(void)
+{
+	struct worker w = { .body = sleep_and_be_moved, .name = "moved", .prio = 10, .cpu = 0 };
+
+	need_two_cpus();
+	start_worker(&w);
+	await(worker_sleeps(&w));
+	pin_task(atomic_load(&w.tid), 1);
+	/* If it is not woken up for that, then it moves once it is. */
+	await(!worker_sleeps(&w) || !evl_unblock_thread(w.efd));
+	join_worker(&w);
+}
+
+static atomic_bool spinning;
+
+static void spin_and_be_moved(struct worker *w)
+{
+	attach_worker(w);
+	check_ok(evl_switch_oob());
+	atomic_store(&spinning, true);
+	while (sched_getcpu() != 0)
+		__builtin_ia32_pause();
+	check_ok(evl_switch_oob());
+	check_eq(cpu_of(w->efd), 0);
+}
+
+static void moves_a_spinner(void)
+{
+	struct worker w = { .body = spin_and_be_moved, .name = "moved", .prio = 10, .cpu = 1 };
+
+	need_two_cpus();
+	start_worker(&w);
+	await(atomic_load(&spinning));
+	pin_task(atomic_load(&w.tid), 0);
+	join_worker(&w);
+}
+
+static atomic_int acks;
+
+static void answer_wakeups(struct worker *w)
+{
+	attach_worker(w);
+	while (atomic_load(&acks) < 300) {
+		check_eq(sleep_until(INT64_MAX), -EINTR);
+		atomic_fetch_add(&acks, 1);
+	}
+	check_ge(state_of(w->efd).rwa, 300);
+}
+
+static void wakes_up_across_cpus(void)
+{
+	struct worker w = { .body = answer_wakeups, .name = "remote", .prio = 10, .cpu = 1 };
+
+	need_two_cpus();
+	start_worker(&w);
+	await(atomic_load(&w.attached));
+	attach_fifo(10);
+	check_ok(evl_switch_oob());
+	for (int i = 0; i < 300; i++) {
+		while (atomic_load(&acks) <= i)
+			check_ok(evl_unblock_thread(w.efd));
+	}
+	join_worker(&w);
+}
+
+static void cpu_states(void)
+{
+	int state = -1;
+
+	check_ok(evl_init());
+	for (int cpu = 0; cpu <= other_cpu(); cpu++) {
+		check_ok(evl_get_cpustate(cpu, &state));
+		check_eq(state & (EVL_CPU_OOB | EVL_CPU_OFFLINE), EVL_CPU_OOB);
+	}
+	check_eq(evl_get_cpustate(-1, &state), -EINVAL);
+	check_eq(evl_get_cpustate(100000, &state), -EINVAL);
+	check_eq(evl_get_cpustate(0, NULL), -EFAULT);
+}
+
+static const struct CMUnitTest tests[] = {
+	TEST(priorities_in_range, "every priority of every policy is told back"),
+	TEST(priorities_out_of_range, "others are -EINVAL and change nothing"),
+	TEST(quantum_rules, "a quantum is kept if none is given, refused if too short"),
+	TEST(bad_attribute_requests, "bad descriptors are -EBADF, bad pointers -EFAULT"),
+	TEST(answer_has_no_garbage, "unused parts of an answer are zero"),
+	TEST(inband_priority_follows, "the in-band priority follows"),
+	TEST(change_of_another_thread, "attributes of another thread can be changed"),
+	TEST(moves_itself, "sched_setaffinity moves the caller"),
+	TEST(moves_a_sleeper, "and a sleeping thread"),
+	TEST(moves_a_spinner, "and a spinning one"),
+	TEST(wakes_up_across_cpus, "wakeups from another CPU arrive, and are counted"),
+	TEST(cpu_states, "evl_get_cpustate tells which CPUs run threads"),
+};
+
+TEST_MAIN("policy", tests)

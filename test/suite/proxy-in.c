@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Proxies to files: input, its end, polling, mapping. */
+#include "helpers.h"
+#include <evl/proxy.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+static int pipe_fds[2];
+
+static int new_input(int fd, size_t size, size_t granularity, int flags)
+{
+	return check_ok(evl_create_proxy(fd, size, granularity, EVL_CLONE_INPUT | flags, "in:%d", getpid()));
+}
+
+static int pipe_input(size_t size, int flags)
+{
+	check_sys(pipe(pipe_fds));
+	return new_input(pipe_fds[0], size, 0, flags);
+}
+
+static void input_arrives(void)
+{
+	char buf[32] = "";
+	int fd;
+
+	attach_fifo(10);
+	fd = pipe_input(64, 0);
+	check_eq(write(pipe_fds[1], "to the far side", 15), 15);
+	check_ok(evl_switch_oob());
+	check_eq(evl_read_proxy(fd, buf, 6), 6);
+	check_eq(evl_read_proxy(fd, buf + 6, 9), 9);
+	check(!evl_is_inband());
+	check_str(buf, "to the far side");
+	/* In-band too. */
+	check_eq(write(pipe_fds[1], "near", 4), 4);
+	check_eq(evl_read_proxy(fd, buf, 4), 4);
+	check_eq(memcmp(buf, "near", 4), 0);
+	check_eq(evl_read_proxy(fd, buf, 0), 0);
+}
+
+struct reading {
+	int fd, count;
+	ssize_t result;
+	char buf[64];
+};
+
+static void read_once(struct worker *w)
+{
+	struct reading *r = w->arg;
+
+	attach_worker(w);
+	check_ok(evl_switch_oob());
+	r->result = evl_read_proxy(r->fd, r->buf, r->count);
+}
+
+static void start_reading(struct worker *w, struct reading *r)
+{
+	*w = (struct worker){ .body = read_once, .name = "reader", .prio = 10, .arg = r, .cpu = other_cpu() };
+	start_worker(w);
+	await(worker_sleeps(w));
+}
+
+static void reader_waits(void)
+{
+	struct reading r = { .count = 10 };
+	struct worker w;
+
+	check_ok(evl_init());
+	r.fd = pipe_input(64, 0);
+	start_reading(&w, &r);
+	check_eq(write(pipe_fds[1], "1234", 4), 4);
+	check_eq(write(pipe_fds[1], "567890", 6), 6);
+	join_worker(&w);
+	check_eq(r.result, 10);
+	check_eq(memcmp(r.buf, "1234567890", 10), 0);
+}
+
+static void end_of_file(void)
+{
+	char buf[8];
+	int fd;
+
+	attach_fifo(10);
+	fd = pipe_input(64, 0);
+	check_eq(write(pipe_fds[1], "last", 4), 4);
+	close(pipe_fds[1]);
+	check_ok(evl_switch_oob());
+	check_eq(evl_read_proxy(fd, buf, 4), 4);
+	check_ok(evl_switch_oob());
+	check_eq(evl_read_proxy(fd, buf, 4), 0);
+}
+
+static void end_of_file_wakes_reader(void)
+{
+	struct reading r = { .count = 10 };
+	struct worker w;
+
+	check_ok(evl_init());
+	r.fd = pipe_input(64, 0);
+	start_reading(&w, &r);
+	close(pipe_fds[1]);
+	join_worker(&w);
+	check_eq(r.result, 0);
+}
+
+/* Errors of the file come through. */
+static void failing_file(void)
+{
+	char buf[8];
+	int fd;
+
+	attach_fifo(10);
+	fd = new_input(check_sys(open("/", O_RDONLY | O_DIRECTORY)), 64, 0, 0);
+	check_ok(evl_switch_oob());
+	check_eq(evl_read_proxy(fd, buf, 4), -EISDIR);
+}
+
+static void bad_reads(void)
+{
+	char buf[65];
+	int fd;
+
+	attach_fifo(10);
+	fd = pipe_input(64, 0);
+	check_eq(evl_read_proxy(fd, buf, 65), -EFBIG);
+	check_ok(evl_switch_oob());
+	check_eq(evl_read_proxy(fd, buf, 65), -EFBIG);
+	check_eq(write(pipe_fds[1], "12345678", 8), 8);
+	check_ok(evl_switch_oob());
+	check_eq(evl_read_proxy(fd, (void *)8, 4), -EFAULT);
+	check_eq(evl_read_proxy(-1, buf, 1), -EBADF);
+}
+
+static void granular_reads(void)
+{
+	uint64_t value = 7;
+	int efd = check_sys(eventfd(0, EFD_SEMAPHORE)), fd;
+
+	attach_fifo(10);
+	fd = new_input(efd, 64, sizeof(value), 0);
+	check_eq(evl_read_proxy(fd, &value, 4), -EINVAL);
+	value = 3;
+	check_eq(write(efd, &value, sizeof(value)), sizeof(value));
+	for (int i = 0; i < 3; i++) {
+		check_ok(evl_switch_oob());
+		check_eq(evl_read_proxy(fd, &value, sizeof(value)), sizeof(value));
+		check_eq(value, 1);
+	}
+}
+
+/* Nothing there reads as 0; once asked for, input comes in. */
+static void no_waiting(void)
+{
+	char buf[8] = "";
+	ssize_t got = 0, ret;
+	int fd;
+
+	attach_fifo(10);
+	fd = pipe_input(64, EVL_CLONE_NONBLOCK);
+	check_ok(evl_switch_oob());
+	check_eq(evl_read_proxy(fd, buf, 4), 0);
+	check_eq(write(pipe_fds[1], "data", 4), 4);
+	while (got < 4) {
+		check_ok(evl_switch_oob());
+		ret = evl_read_proxy(fd, buf + got, 4 - got);
+		check_ge(ret, 0);
+		got += ret;
+		nap();
+	}
+	check_str(buf, "data");
+}
+
+static void poll_for_input(void)
+{
+	struct pollfd pfd = { .events = POLLIN };
+	char c;
+
+	attach_weak();
+	pfd.fd = pipe_input(64, 0);
+	check_eq(poll(&pfd, 1, 0), 0);
+	check_eq(write(pipe_fds[1], "p", 1), 1);
+	check_eq(poll(&pfd, 1, -1), 1);
+	check(pfd.revents & POLLIN);
+	check_eq(evl_read_proxy(pfd.fd, &c, 1), 1);
+	check_eq(c, 'p');
+}
+
+static void interrupted(void)
+{
+	struct reading r = { .count = 10 };
+	struct worker w;
+
+	check_ok(evl_init());
+	catch_signal(SIGUSR1, 0);
+	r.fd = pipe_input(64, 0);
+	start_reading(&w, &r);
+	signal_worker(&w, SIGUSR1);
+	join_worker(&w);
+	check_eq(r.result, -EINTR);
+	check_eq(atomic_load(&signal_count), 1);
+}
+
+static void closed_under_reader(void)
+{
+	struct reading r = { .count = 10 };
+	struct worker w;
+
+	check_ok(evl_init());
+	r.fd = pipe_input(64, 0);
+	start_reading(&w, &r);
+	close(r.fd);
+	join_worker(&w);
+	check_eq(r.result, -EBADF);
+	close(pipe_fds[1]);
+}
+
+/* Both directions on one file: what goes out comes back. */
+static void both_directions(void)
+{
+	char buf[16];
+	int sockets[2], fd;
+
+	check_sys(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
+	attach_fifo(10);
+	fd = check_ok(evl_create_proxy(sockets[0], 64, 0, EVL_CLONE_INPUT | EVL_CLONE_OUTPUT, "both:%d", getpid()));
+	for (int i = 0; i < 20; i++) {
+		check_ok(evl_switch_oob());
+		check_eq(evl_write_proxy(fd, "hello", 5), 5);
+		check_eq(read(sockets[1], buf, 5), 5);
+		check_eq(write(sockets[1], "olleh", 5), 5);
+		check_ok(evl_switch_oob());
+		check_eq(evl_read_proxy(fd, buf, 5), 5);
+		check_eq(memcmp(buf, "olleh", 5), 0);
+		check(!evl_is_inband());
+	}
+}
+
+/* --- Mapping --------------------------------------------------------------------------------- */
+
+static void maps_its_file(void)
+{
+	int memfd = check_sys(memfd_create("mapped", 0)), fd;
+	char *direct, *proxied;
+
+	check_sys(ftruncate(memfd, 8192));
+	attach_fifo(10);
+	fd = check_ok(evl_create_proxy(memfd, 0, 0, 0, "map:%d", getpid()));
+	direct = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	proxied = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	check(direct != MAP_FAILED);
+	if (proxied == MAP_FAILED)
+		check_fail("mmap: %s", strerror(errno));
+	strcpy(direct + 100, "shared");
+	check_str(proxied + 100, "shared");
+	strcpy(proxied + 5000, "both ways");
+	check_str(direct + 5000, "both ways");
+	/* It is for mapping only. */
+	check_eq(evl_write_proxy(fd, "x", 1), -ENXIO);
+	check_eq(evl_read_proxy(fd, direct, 1), -ENXIO);
+	/* The mapping outlives both descriptors. */
+	close(fd);
+	close(memfd);
+	check(!has_element("proxy", own_name("map")));
+	strcpy(proxied + 200, "still");
+	check_str(direct + 200, "still");
+}
+
+static void map_from_afar(void *arg)
+{
+	char *map;
+	int fd;
+
+	(void)arg;
+	check_ok(evl_init());
+	fd = check_ok(evl_open_element("proxy", "mapped-afar"));
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	check(map != MAP_FAILED);
+	check_str(map, "hello");
+	strcpy(map, "there");
+}
+
+static void maps_in_another_process(void)
+{
+	int memfd = check_sys(memfd_create("mapped", MFD_CLOEXEC));
+	char *map;
+
+	check_sys(ftruncate(memfd, 4096));
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	check(map != MAP_FAILED);
+	strcpy(map, "hello");
+	check_ok(evl_init());
+	check_ok(evl_create_proxy(memfd, 0, 0, EVL_CLONE_PUBLIC, "mapped-afar"));
+	wait_success(fork_child(map_from_afar, NULL));
+	check_str(map, "there");
+}
+
+static void cannot_map_a_pipe(void)
+{
+	int fd;
+
+	attach_fifo(10);
+	check_sys(pipe(pipe_fds));
+	fd = check_ok(evl_create_proxy(pipe_fds[0], 0, 0, 0, "map:%d", getpid()));
+	check(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED);
+	check_eq(errno, ENODEV);
+}
+
+static const struct CMUnitTest tests[] = {
+	TEST(input_arrives, "what the file has to read arrives, without a move in-band"),
+	TEST(reader_waits, "a reader waits for all it wants"),
+	TEST(end_of_file, "the end of the file reads as 0"),
+	TEST(end_of_file_wakes_reader, "also while waiting for input"),
+	TEST(failing_file, "errors of the file come through"),
+	TEST(bad_reads, "too much is -EFBIG, a bad pointer -EFAULT"),
+	TEST(granular_reads, "an eventfd, eight bytes at a time"),
+	TEST(no_waiting, "O_NONBLOCK: what there is, or 0"),
+	TEST(poll_for_input, "poll waits for input"),
+	TEST(interrupted, "a signal ends a wait: -EINTR"),
+	TEST(closed_under_reader, "closing a proxy wakes its reader: -EBADF"),
+	TEST(both_directions, "both directions on one file"),
+	TEST(maps_its_file, "mmap maps the file behind"),
+	TEST(maps_in_another_process, "also in another process"),
+	TEST(cannot_map_a_pipe, "a file which cannot be mapped is ENODEV"),
+};
+
+TEST_MAIN("proxy-in", tests)
