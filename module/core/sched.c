@@ -129,13 +129,14 @@ void evl_release_thread_locked(struct evl_thread *thread, u32 mask, u32 info)
 	if (!blocked || thread->state & EVL_THREAD_BLOCK_BITS)
 		return;
 
+	if (rq != this_evl_rq())
+		thread->stat.rwa++;
+
 	/* It may not have left the CPU yet: then it keeps it. */
 	if (thread == rq->curr)
 		return;
 
 	evl_enqueue_thread(rq, thread);
-	if (rq != this_evl_rq())
-		thread->stat.rwa++;
 	if (rq->curr == rq->root || thread->wprio > rq->curr->wprio ||
 	    rq->curr->state & EVL_THREAD_BLOCK_BITS)
 		evl_set_resched(rq);

@@ -86,7 +86,7 @@ static ktime_t next_shot(struct evl_timer_base *base)
 		date = ktime_sub(node->expires,
 				 ktime_sub(evl_read_clock(&evl_realtime_clock),
 					   evl_ktime_monotonic()));
-		best = min(best, date);
+		best = min(best, max_t(ktime_t, 0, date));
 	}
 
 	return best;
@@ -133,7 +133,8 @@ void evl_start_timer(struct evl_timer *timer, ktime_t date, ktime_t interval)
 	if (timer->queued)
 		dequeue(base, timer);
 
-	timer->node.expires = ktime_sub(date, timer_gravity(timer));
+	/* Hardware has no idea of negative dates. */
+	timer->node.expires = max_t(ktime_t, 0, date - timer_gravity(timer));
 	timer->interval = interval;
 	enqueue(base, timer);
 	if (is_head(base, timer))

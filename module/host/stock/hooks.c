@@ -5,7 +5,9 @@
  *  - prctl(2), when it carries one of our requests, by redirection;
  *  - system calls, traps and signals of out-of-band threads, which send them
  *    in-band, by tracepoints, a die notifier and a watch on get_signal();
- *  - exit, exec and CPU migration of attached tasks, by tracepoints;
+ *  - exit of attached tasks, by a watch on exit_signals(), which is early enough
+ *    for nobody to know of it yet (a joiner may reuse the name of the thread);
+ *  - exec and CPU migration of them, by tracepoints;
  *  - steps of the wall clock, by a watch on clock_was_set().
  */
 #include <linux/kdebug.h>
@@ -68,6 +70,16 @@ static bool notrace before_clock_was_set(struct ftrace_regs *fregs)
 	return false;
 }
 
+static bool notrace before_exit(struct ftrace_regs *fregs)
+{
+	struct host_task *h = host_current();
+
+	if (h)
+		host_ops->exit(h);
+
+	return false;
+}
+
 static struct host_redirect redirects[] = {
 	{
 		.name = "__x64_sys_prctl",
@@ -77,6 +89,10 @@ static struct host_redirect redirects[] = {
 	{
 		.name = "get_signal",
 		.match = before_signal,
+	},
+	{
+		.name = "exit_signals",
+		.match = before_exit,
 	},
 	{
 		.name = "clock_was_set",
@@ -135,20 +151,15 @@ static struct notifier_block die_notifier = {
 	.notifier_call = on_die,
 };
 
-/* --- Life and place of attached tasks ------------------------------------------ */
+/* --- Program and place of attached tasks ------------------------------------------ */
 
-static void on_exit(void *data, struct task_struct *task)
+static void on_exec(void *data, struct task_struct *task, pid_t old_pid,
+		    struct linux_binprm *bprm)
 {
 	struct host_task *h = host_find_task(task);
 
 	if (h)
 		host_ops->exit(h);
-}
-
-static void on_exec(void *data, struct task_struct *task, pid_t old_pid,
-		    struct linux_binprm *bprm)
-{
-	on_exit(data, task);
 }
 
 static void on_migrate(void *data, struct task_struct *task, int cpu)
@@ -162,7 +173,6 @@ static void on_migrate(void *data, struct task_struct *task, int cpu)
 static struct host_tracehook tracehooks[] = {
 	{ .name = "sys_enter", .probe = on_sys_enter },
 	{ .name = "page_fault_user", .probe = on_page_fault },
-	{ .name = "sched_process_exit", .probe = on_exit },
 	{ .name = "sched_process_exec", .probe = on_exec },
 	{ .name = "sched_migrate_task", .probe = on_migrate },
 };
