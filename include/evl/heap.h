@@ -49,12 +49,16 @@ __evl_inline unsigned char *__evl_hl_heap_align(unsigned char *p)
 __evl_inline int evl_extend_heap_unlocked(struct evl_heap *heap, void *mem, size_t size)
 {
 	const size_t per_page = EVL_HEAP_PAGE_SIZE + EVL_HEAP_PGMAP_BYTES(1);
-	unsigned char *start = __evl_hl_heap_align((unsigned char *)mem);
-	size_t lost = (size_t)(start - (unsigned char *)mem), nrpages;
 	struct evl_heap_extent *ext;
+	unsigned char *start;
+	size_t lost, nrpages;
 
-	lost += sizeof(*ext) + EVL_HEAP_MIN_ALIGN - 1;
-	if (mem == NULL || size < lost + per_page)
+	if (mem == NULL)
+		return -EINVAL;
+
+	start = __evl_hl_heap_align((unsigned char *)mem);
+	lost = (size_t)(start - (unsigned char *)mem) + sizeof(*ext) + EVL_HEAP_MIN_ALIGN - 1;
+	if (size < lost + per_page)
 		return -EINVAL;
 
 	nrpages = (size - lost) / per_page;

@@ -89,7 +89,12 @@ struct __evl_tp_window {
 	int ptid;
 };
 
-/* __extension__: arrays of unknown bound are C11, but not ISO C++. */
+/* Arrays of unknown bound are C11, but not ISO C++: nobody shall be told. */
+#if defined(__clang__) && defined(__cplusplus)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wc99-extensions"
+#endif
+
 struct evl_tp_ctlparam {
 	enum evl_tp_ctlop op;
 	int nr_windows;
@@ -100,6 +105,10 @@ struct evl_tp_ctlinfo {
 	int nr_windows;
 	__extension__ struct __evl_tp_window windows[];
 };
+
+#if defined(__clang__) && defined(__cplusplus)
+#pragma clang diagnostic pop
+#endif
 
 #define evl_tp_paramlen(__n)	\
 	(sizeof(struct evl_tp_ctlparam) + (__n) * sizeof(struct __evl_tp_window))

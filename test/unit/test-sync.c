@@ -1,0 +1,594 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The user side of mutexes, events, semaphores, flags and read-write locks:
+ * which words change, and when the core is asked.
+ */
+#include "fake-core.h"
+
+static struct __evl_hl_thread *self;
+static __u32 me;
+
+static int setup(void **state)
+{
+	(void)state;
+	if (__evl_hl_home()->booted == 0)
+		fake_reset();
+	self = fake_attach();
+	me = self->handle;
+	fake.nr_log = 0;
+	fake.nr_clones = 0;
+	fake.on_request = NULL;
+	memset(fake.failures, 0, sizeof(fake.failures));
+	self->window->pp_pending = 0;
+	/* The window and the states of a test do not overlap. */
+	fake.next_offset = 1024;
+	memset(fake.shm + 1024, 0, FAKE_SHM_SIZE - 1024);
+
+	return 0;
+}
+
+static void test_mutex_uncontended(void **state)
+{
+	struct evl_monitor_state *shared;
+	struct evl_mutex mutex;
+
+	(void)state;
+	assert_true(evl_new_mutex(&mutex, "m") >= 0);
+	assert_int_equal(fake.clone_attrs[0], (unsigned int)EVL_CLOCK_MONOTONIC);
+	assert_int_equal(fake.clone_attrs[1], EVL_MONITOR_GATE | EVL_GATE_PI << 2);
+	shared = mutex.monitor.state;
+	shared->flags = EVL_MONITOR_SIGNALED;
+	fake.nr_log = 0;
+
+	assert_int_equal(evl_lock_mutex(&mutex), 0);
+	assert_int_equal(shared->u.gate.owner, me);
+	assert_int_equal(shared->u.gate.nesting, 1);
+	assert_int_equal(shared->flags, 0);
+	assert_int_equal(evl_lock_mutex(&mutex), -EDEADLK);
+	assert_int_equal(evl_trylock_mutex(&mutex), -EDEADLK);
+	assert_int_equal(evl_unlock_mutex(&mutex), 0);
+	assert_int_equal(shared->u.gate.owner, 0);
+	assert_int_equal(evl_unlock_mutex(&mutex), -EPERM);
+	assert_int_equal(evl_trylock_mutex(&mutex), 0);
+	assert_int_equal(evl_unlock_mutex(&mutex), 0);
+	assert_int_equal(fake.nr_log, 0);
+	assert_int_equal(evl_close_mutex(&mutex), 0);
+	assert_int_equal(evl_lock_mutex(&mutex), -EBADF);
+}
+
+static void test_mutex_recursive(void **state)
+{
+	struct evl_mutex mutex;
+	int n;
+
+	(void)state;
+	assert_true(evl_create_mutex(&mutex, EVL_CLOCK_MONOTONIC, 0,
+				     EVL_MUTEX_RECURSIVE, "r") >= 0);
+	assert_int_equal(fake.clone.clone_flags, 0);
+	fake.nr_log = 0;
+	for (n = 0; n < 3; n++)
+		assert_int_equal(evl_lock_mutex(&mutex), 0);
+	assert_int_equal(mutex.monitor.state->u.gate.nesting, 3);
+	for (n = 0; n < 3; n++)
+		assert_int_equal(evl_unlock_mutex(&mutex), 0);
+	assert_int_equal(evl_unlock_mutex(&mutex), -EPERM);
+
+	assert_int_equal(evl_lock_mutex(&mutex), 0);
+	mutex.monitor.state->u.gate.nesting = 0x7fffffff;
+	assert_int_equal(evl_lock_mutex(&mutex), -EAGAIN);
+	assert_int_equal(fake.nr_log, 0);
+	evl_close_mutex(&mutex);
+}
+
+/* The core locks: as it would, with a mark. */
+static int grant_gate(struct fake_request *req, void *arg)
+{
+	struct evl_monitor_state *shared =
+		(struct evl_monitor_state *)(void *)(fake.shm + 1024);
+
+	(void)arg;
+	if (req->request == EVL_MONIOC_ENTER || req->request == EVL_MONIOC_TRYENTER)
+		shared->u.gate.owner = me | EVL_MUTEX_FLCLAIM;
+	if (req->request == EVL_MONIOC_EXIT)
+		shared->u.gate.owner = 0;
+
+	return 0;
+}
+
+static void test_mutex_contended(void **state)
+{
+	struct evl_monitor_state *shared;
+	struct evl_mutex mutex;
+
+	(void)state;
+	assert_true(evl_new_mutex(&mutex, "m") >= 0);
+	shared = mutex.monitor.state;
+	shared->u.gate.owner = me + 1;
+	shared->u.gate.nesting = 7;	/* left there by somebody */
+	fake.on_request = grant_gate;
+
+	/* Signals do not end the wait. */
+	fake_fail(EVL_MONIOC_ENTER, OOB, EINTR, 2);
+	assert_int_equal(evl_lock_mutex(&mutex), 0);
+	assert_int_equal(fake_count(EVL_MONIOC_ENTER, OOB), 3);
+	assert_int_equal(shared->u.gate.nesting, 1);
+	assert_int_equal(evl_unlock_mutex(&mutex), 0);
+	assert_int_equal(fake_count(EVL_MONIOC_EXIT, OOB), 1);
+
+	shared->u.gate.owner = me + 1;
+	shared->u.gate.nesting = 7;
+	assert_int_equal(evl_trylock_mutex(&mutex), 0);
+	assert_int_equal(shared->u.gate.nesting, 1);
+	assert_int_equal(evl_unlock_mutex(&mutex), 0);
+
+	shared->u.gate.owner = me + 1;
+	fake_fail(EVL_MONIOC_TRYENTER, OOB, EBUSY, 1);
+	assert_int_equal(evl_trylock_mutex(&mutex), -EAGAIN);
+	fake_fail(EVL_MONIOC_ENTER, OOB, ETIMEDOUT, 1);
+	assert_int_equal(evl_timedlock_mutex(&mutex, &__evl_hl_forever), -ETIMEDOUT);
+	assert_int_equal(evl_unlock_mutex(&mutex), -EPERM);
+	evl_close_mutex(&mutex);
+}
+
+/* In-band, weak and watched threads always ask the core. */
+static void test_mutex_modes(void **state)
+{
+	static const struct {
+		__u32 mode;
+		int enters, exits;
+	} table[] = {
+		{ EVL_T_INBAND, 1, 1 },		/* granted with a mark */
+		{ EVL_T_WEAK, 1, 1 },
+		{ EVL_T_WOLI, 1, 1 },
+		{ EVL_T_WOSS, 0, 0 },
+	};
+	struct evl_mutex mutex;
+	size_t n;
+
+	(void)state;
+	assert_true(evl_new_mutex(&mutex, "m") >= 0);
+	fake.on_request = grant_gate;
+	for (n = 0; n < sizeof(table) / sizeof(table[0]); n++) {
+		fake.nr_log = 0;
+		self->window->state = EVL_T_USER | table[n].mode;
+		assert_int_equal(evl_lock_mutex(&mutex), 0);
+		assert_int_equal(evl_lock_mutex(&mutex), -EDEADLK);
+		assert_int_equal(evl_unlock_mutex(&mutex), 0);
+		assert_int_equal(fake_count(EVL_MONIOC_ENTER, OOB), table[n].enters);
+		assert_int_equal(fake_count(EVL_MONIOC_EXIT, OOB), table[n].exits);
+	}
+
+	/* A watched thread lets the core know of what it should not do. */
+	self->window->state = EVL_T_USER | EVL_T_WOLI;
+	fake_fail(EVL_MONIOC_EXIT, OOB, EPERM, 1);
+	assert_int_equal(evl_unlock_mutex(&mutex), -EPERM);
+	evl_close_mutex(&mutex);
+}
+
+static void test_mutex_ceiling(void **state)
+{
+	struct evl_mutex mutex, inner;
+
+	(void)state;
+	assert_true(evl_create_mutex(&mutex, EVL_CLOCK_MONOTONIC, 50, 0, "pp") >= 0);
+	assert_int_equal(fake.clone_attrs[1], EVL_MONITOR_GATE | EVL_GATE_PP << 2);
+	assert_int_equal(fake.clone_attrs[2], 50);
+	assert_true(evl_create_mutex(&inner, EVL_CLOCK_MONOTONIC, 60, 0, "in") >= 0);
+	fake.nr_log = 0;
+
+	assert_int_equal(evl_lock_mutex(&mutex), 0);
+	assert_int_equal(self->window->pp_pending, mutex.monitor.fundle);
+	/* Room for one only. */
+	assert_int_equal(evl_lock_mutex(&inner), 0);
+	assert_int_equal(fake_count(EVL_MONIOC_ENTER, OOB), 1);
+	inner.monitor.state->u.gate.owner = 0;
+	assert_int_equal(evl_unlock_mutex(&mutex), 0);
+	assert_int_equal(self->window->pp_pending, 0);
+
+	/* The mark of a ceiling which was applied calls for the core. */
+	assert_int_equal(evl_lock_mutex(&mutex), 0);
+	self->window->pp_pending = 0;
+	mutex.monitor.state->u.gate.owner |= EVL_MUTEX_FLCEIL;
+	assert_int_equal(evl_lock_mutex(&mutex), -EDEADLK);
+	assert_int_equal(self->window->pp_pending, 0);
+	assert_int_equal(evl_unlock_mutex(&mutex), 0);
+	assert_int_equal(fake_count(EVL_MONIOC_EXIT, OOB), 1);
+
+	assert_int_equal(evl_set_mutex_ceiling(&mutex, 70), 0);
+	assert_int_equal(evl_get_mutex_ceiling(&mutex), 70);
+	assert_int_equal(mutex.monitor.state->u.gate.ceiling, 70);
+	evl_close_mutex(&mutex);
+	evl_close_mutex(&inner);
+}
+
+static void *try_unattached(void *arg)
+{
+	struct evl_mutex *mutex = (struct evl_mutex *)arg;
+
+	/* The handle of nobody is that of the owner of a free mutex. */
+	assert_int_equal(evl_unlock_mutex(mutex), -EPERM);
+	assert_int_equal(evl_lock_mutex(mutex), -EPERM);
+	assert_int_equal(evl_trylock_mutex(mutex), -EPERM);
+
+	return NULL;
+}
+
+static void test_mutex_unattached(void **state)
+{
+	struct evl_mutex mutex;
+	pthread_t thread;
+
+	(void)state;
+	assert_true(evl_new_mutex(&mutex, "m") >= 0);
+	pthread_create(&thread, NULL, try_unattached, &mutex);
+	pthread_join(thread, NULL);
+	evl_close_mutex(&mutex);
+}
+
+static void test_open(void **state)
+{
+	int before = fake_open_fds();
+	struct evl_mutex mutex;
+	struct evl_event event;
+	struct evl_sem sem;
+
+	(void)state;
+	memset(&fake.binding, 0, sizeof(fake.binding));
+	fake.binding.type = EVL_MONITOR_EVENT;
+	fake.binding.protocol = EVL_EVENT_COUNT;
+	fake.binding.eids.fundle = 77;
+	fake.binding.eids.state_offset = 2048;
+
+	assert_int_equal(evl_open_mutex(&mutex, "/sem"), -EINVAL);
+	assert_int_equal(evl_open_event(&event, "sem"), -EINVAL);
+	assert_int_equal(fake_open_fds(), before);
+	assert_true(evl_open_sem(&sem, "/sem") >= 0);
+	assert_string_equal(fake.opened[(fake.nr_opened - 1) % FAKE_LOG],
+			    "/dev/evl/monitor/sem");
+	assert_ptr_equal(sem.monitor.state, fake.shm + 2048);
+	assert_int_equal(evl_close_sem(&sem), 0);
+
+	fake.binding.type = EVL_MONITOR_GATE;
+	fake.binding.protocol = EVL_GATE_PP;
+	assert_true(evl_open_mutex(&mutex, "gate") >= 0);
+	assert_int_equal(evl_lock_mutex(&mutex), 0);
+	assert_int_equal(self->window->pp_pending, 77);
+	assert_int_equal(evl_unlock_mutex(&mutex), 0);
+	evl_close_mutex(&mutex);
+}
+
+/* How the core may answer a wait, and what the caller is told. */
+static struct {
+	int error;		/* of the request, 0 if none */
+	int status;
+	int times;
+	struct evl_monitor_state *gate;
+} wait_answer;
+
+static int answer_wait(struct fake_request *req, void *arg)
+{
+	struct evl_monitor_waitreq *wait = (struct evl_monitor_waitreq *)arg;
+
+	if (req->request == EVL_MONIOC_UNWAIT)
+		wait_answer.gate->u.gate.owner = me;
+
+	if (req->request != EVL_MONIOC_WAIT || wait_answer.times-- <= 0)
+		return 0;
+
+	wait->status = wait_answer.status;
+	if (wait_answer.error) {
+		wait_answer.gate->u.gate.owner = 0;
+		errno = wait_answer.error;
+		return -1;
+	}
+
+	return 0;
+}
+
+static void test_event_wait(void **state)
+{
+	static const struct {
+		int error, status, expected, waits, unwaits;
+	} table[] = {
+		{ 0, 0, 0, 1, 0 },
+		{ 0, -ETIMEDOUT, -ETIMEDOUT, 1, 0 },
+		{ 0, -EINTR, -EINTR, 1, 0 },		/* unblocked */
+		{ 0, -EBADFD, -EBADFD, 1, 0 },
+		{ 0, -EPERM, -EPERM, 1, 0 },
+		{ EINTR, 0, 0, 2, 1 },			/* plain signal */
+		{ EINTR, -EAGAIN, 0, 1, 1 },		/* event came first */
+		{ EINTR, -ETIMEDOUT, -ETIMEDOUT, 1, 1 },
+		{ EIDRM, -EIDRM, -EIDRM, 1, 0 },
+		{ EFAULT, 0, -EFAULT, 1, 1 },
+	};
+	struct evl_event event;
+	struct evl_mutex mutex;
+	size_t n;
+
+	(void)state;
+	assert_true(evl_new_mutex(&mutex, "m") >= 0);
+	assert_true(evl_new_event(&event, "e") >= 0);
+	assert_int_equal(evl_wait_event(&event, &mutex), -EPERM);
+	wait_answer.gate = mutex.monitor.state;
+	fake.on_request = answer_wait;
+
+	for (n = 0; n < sizeof(table) / sizeof(table[0]); n++) {
+		mutex.monitor.state->u.gate.owner = me;
+		mutex.monitor.state->u.gate.nesting = 1;
+		fake.nr_log = 0;
+		wait_answer.error = table[n].error;
+		wait_answer.status = table[n].status;
+		wait_answer.times = 1;
+		assert_int_equal(evl_wait_event(&event, &mutex), table[n].expected);
+		assert_int_equal(fake_count(EVL_MONIOC_WAIT, OOB), table[n].waits);
+		assert_int_equal(fake_count(EVL_MONIOC_UNWAIT, OOB), table[n].unwaits);
+	}
+	evl_close_event(&event);
+	assert_int_equal(evl_wait_event(&event, &mutex),
+			 mutex.monitor.state->u.gate.owner == me ? -EBADF : -EPERM);
+	evl_close_mutex(&mutex);
+}
+
+static void test_event_signal(void **state)
+{
+	struct evl_monitor_state *gate;
+	struct evl_event event;
+	struct evl_mutex mutex;
+
+	(void)state;
+	assert_true(evl_new_mutex(&mutex, "m") >= 0);
+	assert_true(evl_new_event(&event, "e") >= 0);
+	gate = mutex.monitor.state;
+	event.monitor.state->u.event.gate_offset = EVL_MONITOR_NOGATE;
+	fake.nr_log = 0;
+
+	assert_int_equal(evl_lock_mutex(&mutex), 0);
+	assert_int_equal(evl_signal_event(&event), 0);
+	assert_int_equal(event.monitor.state->flags, 0);
+	assert_int_equal(gate->flags, 0);
+
+	event.monitor.state->u.event.gate_offset = 1024;
+	assert_int_equal(evl_signal_event(&event), 0);
+	assert_int_equal(event.monitor.state->flags, EVL_MONITOR_SIGNALED);
+	assert_int_equal(gate->flags, EVL_MONITOR_SIGNALED);
+	assert_int_equal(evl_broadcast_event(&event), 0);
+	assert_int_equal(event.monitor.state->flags,
+			 EVL_MONITOR_SIGNALED | EVL_MONITOR_BROADCAST);
+	assert_int_equal(fake.nr_log, 0);
+
+	/* Now the mutex is left through the core. */
+	assert_int_equal(evl_unlock_mutex(&mutex), 0);
+	assert_int_equal(fake_count(EVL_MONIOC_EXIT, OOB), 1);
+
+	/* Somebody scribbled over the offset. */
+	event.monitor.state->u.event.gate_offset = 0x7ffffff0;
+	assert_int_equal(evl_signal_event(&event), -EINVAL);
+	event.monitor.state->u.event.gate_offset = FAKE_SHM_SIZE - 12;
+	assert_int_equal(evl_signal_event(&event), -EINVAL);
+	event.monitor.state->u.event.gate_offset = 1025;
+	assert_int_equal(evl_signal_event(&event), -EINVAL);
+
+	event.monitor.state->u.event.gate_offset = 1024;
+	gate->flags = 0;
+	assert_int_equal(evl_signal_thread(&event, 5), 0);
+	assert_int_equal(gate->flags, EVL_MONITOR_SIGNALED);
+	assert_int_equal(fake_count(EVL_THRIOC_SIGNAL, OOB), 1);
+	evl_close_event(&event);
+	evl_close_mutex(&mutex);
+}
+
+static void test_sem(void **state)
+{
+	struct evl_monitor_state *shared;
+	struct evl_sem sem;
+	int value = -1;
+
+	(void)state;
+	assert_true(evl_create_sem(&sem, EVL_CLOCK_REALTIME, 2, 0, "s") >= 0);
+	assert_int_equal(fake.clone_attrs[0], EVL_CLOCK_REALTIME);
+	assert_int_equal(fake.clone_attrs[1], EVL_MONITOR_EVENT | EVL_EVENT_COUNT << 2);
+	assert_int_equal(fake.clone_attrs[2], 2);
+	shared = sem.monitor.state;
+	shared->u.event.value = 2;
+	fake.nr_log = 0;
+
+	assert_int_equal(evl_get_sem(&sem), 0);
+	assert_int_equal(evl_tryget_sem(&sem), 0);
+	assert_int_equal(evl_tryget_sem(&sem), -EAGAIN);
+	assert_int_equal(evl_put_sem(&sem), 0);
+	assert_int_equal(evl_peek_sem(&sem, &value), 0);
+	assert_int_equal(value, 1);
+	assert_int_equal(fake.nr_log, 0);
+
+	/* Waiters, pollers: the core has to know. */
+	shared->u.event.value = (__u32)-2;
+	assert_int_equal(evl_put_sem(&sem), 0);
+	assert_int_equal(fake_count(EVL_MONIOC_SIGNAL, OOB), 1);
+	shared->u.event.value = 0;
+	shared->u.event.pollrefs = 1;
+	assert_int_equal(evl_put_sem(&sem), 0);
+	assert_int_equal(fake_count(EVL_MONIOC_SIGNAL, OOB), 2);
+	assert_int_equal(shared->u.event.value, 0);
+	shared->u.event.pollrefs = 0;
+
+	shared->u.event.value = 0x7fffffff;
+	assert_int_equal(evl_put_sem(&sem), -EOVERFLOW);
+	shared->u.event.value = 0;
+
+	assert_int_equal(evl_get_sem(&sem), 0);
+	assert_int_equal(fake_count(EVL_MONIOC_WAIT, OOB), 1);
+	fake_fail(EVL_MONIOC_WAIT, OOB, EAGAIN, 1);
+	assert_int_equal(evl_get_sem(&sem), -EAGAIN);
+	assert_int_equal(evl_flush_sem(&sem), 0);
+	assert_int_equal(fake_count(EVL_MONIOC_BROADCAST, OOB), 1);
+
+	self->window->state |= EVL_T_INBAND;
+	shared->u.event.value = (__u32)-1;
+	assert_int_equal(evl_put_sem(&sem), 0);
+	assert_int_equal(fake_count(EVL_MONIOC_SIGNAL, INBAND), 1);
+	evl_close_sem(&sem);
+}
+
+static void test_flags(void **state)
+{
+	struct evl_flags flags;
+	int bits = 0;
+
+	(void)state;
+	assert_true(evl_new_flags(&flags, "f") >= 0);
+	assert_int_equal(fake.clone_attrs[1], EVL_MONITOR_EVENT | EVL_EVENT_MASK << 2);
+	flags.monitor.state->u.event.value = 0x80000001;
+	assert_int_equal(evl_peek_flags(&flags, &bits), 0);
+	assert_int_equal(bits, (int)0x80000001);
+	assert_int_equal(evl_post_flags(&flags, 0), -EINVAL);
+	assert_int_equal(evl_broadcast_flags(&flags, 0), -EINVAL);
+	assert_int_equal(evl_post_flags(&flags, 1), 0);
+	assert_int_equal(fake_count(EVL_MONIOC_SIGNAL, OOB), 1);
+	assert_int_equal(evl_wait_some_flags(&flags, 6, &bits), 0);
+	assert_int_equal(bits, 6);
+	assert_int_equal(evl_wait_exact_flags(&flags, 6), 0);
+	assert_int_equal(fake_count(EVL_MONIOC_WAIT_EXACT, OOB), 1);
+	assert_int_equal(evl_trywait_exact_flags(&flags, 6), 0);
+	assert_int_equal(fake_count(EVL_MONIOC_TRYWAIT_EXACT, OOB), 1);
+	assert_int_equal(evl_wait_flags(&flags, NULL), 0);
+	evl_close_flags(&flags);
+}
+
+static DEFINE_EVL_SEM(contested);
+static pthread_barrier_t barrier;
+
+static void *use_first(void *arg)
+{
+	(void)arg;
+	pthread_barrier_wait(&barrier);
+	return evl_put_sem(&contested) ? &contested : NULL;
+}
+
+/* Many first users: one element. */
+static void test_first_use(void **state)
+{
+	pthread_t threads[8];
+	void *ret;
+	int n;
+
+	(void)state;
+	pthread_barrier_init(&barrier, NULL, 8);
+	for (n = 0; n < 8; n++)
+		pthread_create(&threads[n], NULL, use_first, NULL);
+	for (n = 0; n < 8; n++) {
+		pthread_join(threads[n], &ret);
+		assert_null(ret);
+	}
+	assert_int_equal(fake.nr_clones, 1);
+	assert_string_equal(fake.clone_name, "contested");
+	assert_int_equal(contested.monitor.state->u.event.value, 8);
+	evl_close_sem(&contested);
+}
+
+/* Another run of the program has the name: that of a variable may change. */
+static void test_name_of_variable(void **state)
+{
+	static struct evl_sem named =
+		EVL_SEM_INITIALIZER("chosen", EVL_CLOCK_MONOTONIC, 0, 0);
+	DEFINE_EVL_SEM(variable);
+	char expected[64];
+
+	(void)state;
+	fake_fail(EVL_IOC_CLONE, INBAND, EEXIST, 1);
+	assert_int_equal(evl_put_sem(&variable), 0);
+	snprintf(expected, sizeof(expected), "variable.%d", getpid());
+	assert_string_equal(fake.clone_name, expected);
+
+	fake_fail(EVL_IOC_CLONE, INBAND, EEXIST, 1);
+	assert_int_equal(evl_put_sem(&named), -EEXIST);
+	assert_int_equal(evl_put_sem(&named), 0);
+	evl_close_sem(&variable);
+	evl_close_sem(&named);
+}
+
+static void test_rwlock(void **state)
+{
+	struct evl_rwlock rwlock;
+
+	(void)state;
+	assert_int_equal(evl_new_rwlock(&rwlock), 0);
+	fake.nr_log = 0;
+
+	assert_int_equal(evl_lock_read(&rwlock), 0);
+	assert_int_equal(evl_trylock_read(&rwlock), 0);
+	assert_int_equal(evl_trylock_write(&rwlock), -EAGAIN);
+	assert_int_equal(evl_unlock_read(&rwlock), 0);
+	assert_int_equal(evl_unlock_read(&rwlock), 0);
+	assert_int_equal(evl_unlock_read(&rwlock), -EINVAL);
+	assert_int_equal(evl_lock_write(&rwlock), 0);
+	assert_int_equal(evl_trylock_read(&rwlock), -EAGAIN);
+	assert_int_equal(evl_trylock_write(&rwlock), -EAGAIN);
+	assert_int_equal(evl_unlock_write(&rwlock), 0);
+	assert_int_equal(evl_unlock_write(&rwlock), -EINVAL);
+	assert_int_equal(fake.nr_log, 0);
+	assert_int_equal(rwlock.word, 0);
+
+	assert_int_equal(evl_destroy_rwlock(&rwlock), 0);
+	assert_int_equal(evl_destroy_rwlock(&rwlock), -EINVAL);
+	assert_int_equal(evl_lock_read(&rwlock), -EINVAL);
+}
+
+/* Waiting writers first, then all readers at once; each gets one unit. */
+static void test_rwlock_handover(void **state)
+{
+	struct evl_rwlock rwlock;
+
+	(void)state;
+	assert_int_equal(evl_new_rwlock(&rwlock), 0);
+	assert_int_equal(evl_lock_read(&rwlock), 0);
+	/* The fake core lets waits return at once: only the words count. */
+	assert_int_equal(evl_lock_write(&rwlock), 0);
+	assert_int_equal(evl_lock_read(&rwlock), 0);
+	assert_int_equal(evl_lock_read(&rwlock), 0);
+	assert_int_equal(evl_trylock_read(&rwlock), -EAGAIN);
+	assert_int_equal(rwlock.word, __EVL_HL_RW_READER + __EVL_HL_RW_WWAIT +
+			 2 * __EVL_HL_RW_RWAIT);
+
+	assert_int_equal(evl_unlock_read(&rwlock), 0);
+	assert_int_equal(rwlock.word, __EVL_HL_RW_WRITER + 2 * __EVL_HL_RW_RWAIT);
+	assert_int_equal(rwlock.writers.monitor.state->u.event.value, 1);
+
+	/* Another writer comes: before the readers, who came before. */
+	assert_int_equal(evl_lock_write(&rwlock), 0);
+	rwlock.writers.monitor.state->u.event.value = 0;
+	assert_int_equal(evl_unlock_write(&rwlock), 0);
+	assert_int_equal(rwlock.word, __EVL_HL_RW_WRITER + 2 * __EVL_HL_RW_RWAIT);
+	assert_int_equal(rwlock.writers.monitor.state->u.event.value, 1);
+	assert_int_equal(rwlock.readers.monitor.state->u.event.value, 0);
+
+	assert_int_equal(evl_unlock_write(&rwlock), 0);
+	assert_int_equal(rwlock.word, 2 * __EVL_HL_RW_READER);
+	assert_int_equal(rwlock.readers.monitor.state->u.event.value, 2);
+	assert_int_equal(evl_unlock_read(&rwlock), 0);
+	assert_int_equal(evl_unlock_read(&rwlock), 0);
+	assert_int_equal(rwlock.word, 0);
+	evl_destroy_rwlock(&rwlock);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_mutex_uncontended, setup),
+		cmocka_unit_test_setup(test_mutex_recursive, setup),
+		cmocka_unit_test_setup(test_mutex_contended, setup),
+		cmocka_unit_test_setup(test_mutex_modes, setup),
+		cmocka_unit_test_setup(test_mutex_ceiling, setup),
+		cmocka_unit_test_setup(test_mutex_unattached, setup),
+		cmocka_unit_test_setup(test_open, setup),
+		cmocka_unit_test_setup(test_event_wait, setup),
+		cmocka_unit_test_setup(test_event_signal, setup),
+		cmocka_unit_test_setup(test_sem, setup),
+		cmocka_unit_test_setup(test_flags, setup),
+		cmocka_unit_test_setup(test_first_use, setup),
+		cmocka_unit_test_setup(test_name_of_variable, setup),
+		cmocka_unit_test_setup(test_rwlock, setup),
+		cmocka_unit_test_setup(test_rwlock_handover, setup),
+	};
+
+	return cmocka_run_group_tests_name("sync", tests, NULL, NULL);
+}
