@@ -29,7 +29,7 @@ static int initial_state(enum evl_core_state *to)
 
 struct room {
 	int (*init)(void);
-	void (*exit)(void);
+	void (*exit)(void);		/* NULL if there is nothing to undo */
 };
 
 static int init_host(void)
@@ -43,6 +43,7 @@ static const struct room rooms[] = {
 	{ evl_init_heap, evl_exit_heap },
 	{ evl_init_works, evl_exit_works },
 	{ evl_init_shmem, evl_exit_shmem },
+	{ evl_init_files, NULL },
 	{ evl_init_timers, evl_exit_timers },
 	{ evl_init_rqs, evl_exit_rqs },
 	{ evl_init_processes, evl_exit_processes },
@@ -53,8 +54,9 @@ static const struct room rooms[] = {
 
 static void leave_rooms(int count)
 {
-	while (count > 0)
-		rooms[--count].exit();
+	while (count-- > 0)
+		if (rooms[count].exit)
+			rooms[count].exit();
 }
 
 static int __init evl_init(void)

@@ -26,6 +26,7 @@
 #define MAX_FUNDLE	(~EVL_HANDLE_INDEX_MASK)
 
 DECLARE_WAIT_QUEUE_HEAD(evl_disposal_wait);
+static atomic_t departures;		/* of names; wraps around */
 
 /* --- Names ------------------------------------------------------------------ */
 
@@ -62,19 +63,6 @@ static struct evl_element *find_name(struct evl_factory *factory,
 	return NULL;
 }
 
-static bool name_is_dying(struct evl_factory *factory, const char *name)
-{
-	struct evl_element *other;
-	bool dying;
-
-	mutex_lock(&factory->lock);
-	other = find_name(factory, name);
-	dying = other && !kref_read(&other->refs);
-	mutex_unlock(&factory->lock);
-
-	return dying;
-}
-
 /* -EAGAIN if the name belongs to a dying element. */
 static int claim_name(struct evl_element *element)
 {
@@ -94,6 +82,20 @@ static int claim_name(struct evl_element *element)
 	return ret;
 }
 
+/* Whoever has it may be on its way out. */
+static int wait_for_name(struct evl_element *element)
+{
+	int seen, ret;
+
+	for (;;) {
+		seen = atomic_read(&departures);
+		ret = claim_name(element);
+		if (ret != -EAGAIN)
+			return ret;
+		wait_event(evl_disposal_wait, atomic_read(&departures) != seen);
+	}
+}
+
 static int assign_name(struct evl_element *element, const char *name)
 {
 	struct evl_factory *factory = element->factory;
@@ -110,15 +112,8 @@ static int assign_name(struct evl_element *element, const char *name)
 	    !strcmp(element->name, EVL_CLONE_NAME))
 		ret = -EEXIST;
 
-	while (!ret) {
-		ret = claim_name(element);
-		if (ret != -EAGAIN)
-			break;
-		wait_event(evl_disposal_wait,
-			   !name_is_dying(factory, element->name));
-		ret = 0;
-	}
-
+	if (!ret)
+		ret = wait_for_name(element);
 	if (ret)
 		kfree(element->name);
 
@@ -245,6 +240,7 @@ static void forget_element(struct evl_element *element)
 	hash_del(&element->name_hash);
 	mutex_unlock(&factory->lock);
 	release_minor(element);
+	atomic_inc(&departures);
 	wake_up_all(&evl_disposal_wait);
 }
 
