@@ -140,6 +140,38 @@ __evl_inline int __evl_hl_begin_lock(struct evl_mutex *mutex)
 	return __evl_hl_grab_gate(&mutex->monitor, self);
 }
 
+/* Enters through the core, which has us wait for the owner to leave. */
+__evl_slow int __evl_hl_enter_gate(struct __evl_hl_monitor *mon,
+				   const struct timespec *timeout)
+{
+	struct __evl_timespec bounce;
+	int ret;
+
+	do {
+		ret = __evl_hl_ioctl_oob(mon->efd, EVL_MONIOC_ENTER,
+					 (void *)(uintptr_t)__evl_hl_date(&bounce, timeout));
+	} while (ret == -EINTR);
+
+	if (ret == 0)
+		mon->state->u.gate.nesting = 1;
+
+	return ret;
+}
+
+__evl_slow int __evl_hl_tryenter_gate(struct __evl_hl_monitor *mon)
+{
+	int ret;
+
+	do
+		ret = __evl_hl_ioctl_oob(mon->efd, EVL_MONIOC_TRYENTER, NULL);
+	while (ret == -EINTR);
+
+	if (ret == 0)
+		mon->state->u.gate.nesting = 1;
+
+	return ret == -EBUSY ? -EAGAIN : ret;
+}
+
 /*
  * Locks a mutex, waiting until a date at most. Signals and forced unblocking
  * do not end the wait. Out-of-band, attached threads. Returns 0, or -EPERM if
@@ -150,22 +182,13 @@ __evl_inline int __evl_hl_begin_lock(struct evl_mutex *mutex)
  */
 __evl_inline int evl_timedlock_mutex(struct evl_mutex *mutex, const struct timespec *timeout)
 {
-	struct __evl_timespec bounce;
 	int ret;
 
 	ret = __evl_hl_begin_lock(mutex);
 	if (__evl_likely(ret <= 0))
 		return ret;
 
-	do {
-		ret = __evl_hl_ioctl_oob(mutex->monitor.efd, EVL_MONIOC_ENTER,
-					 (void *)(uintptr_t)__evl_hl_date(&bounce, timeout));
-	} while (ret == -EINTR);
-
-	if (ret == 0)
-		mutex->monitor.state->u.gate.nesting = 1;
-
-	return ret;
+	return __evl_hl_enter_gate(&mutex->monitor, timeout);
 }
 
 /* Same, without a limit. */
@@ -183,18 +206,11 @@ __evl_inline int evl_trylock_mutex(struct evl_mutex *mutex)
 	if (__evl_likely(ret <= 0))
 		return ret;
 
-	do
-		ret = __evl_hl_ioctl_oob(mutex->monitor.efd, EVL_MONIOC_TRYENTER, NULL);
-	while (ret == -EINTR);
-
-	if (ret == 0)
-		mutex->monitor.state->u.gate.nesting = 1;
-
-	return ret == -EBUSY ? -EAGAIN : ret;
+	return __evl_hl_tryenter_gate(&mutex->monitor);
 }
 
 /* Leaves through the core, which wakes up whoever waits. */
-__evl_inline int __evl_hl_exit_gate(struct __evl_hl_monitor *mon)
+__evl_slow int __evl_hl_exit_gate(struct __evl_hl_monitor *mon)
 {
 	int ret;
 

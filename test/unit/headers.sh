@@ -31,5 +31,22 @@ for header in $( (cd "$top/include" && find . -name '*.h'
 	check cc "$header" "${CXX:-g++}" -std=c++17
 done
 
+# And all of them in a program. (An initialiser which may be assigned as well
+# is an extension where it initialises a static variable, in GNU C.)
+use() {
+	if "$@" -O1 -Wall -Wextra -Werror -I"$top/include" -I"$top/uapi" \
+		"$(dirname "$0")/usage.c" -o "$tmp/usage" -pthread; then
+		passed=$((passed + 1))
+	else
+		echo "headers: usage.c: failed with $*" >&2
+		failed=$((failed + 1))
+	fi
+}
+
+use "${CC:-gcc}" -std=c11 -Wpedantic
+use "${CC:-gcc}" -std=gnu11
+use "${CXX:-g++}" -std=c++17 -Wpedantic -x c++
+use "${CXX:-g++}" -std=c++20 -Wpedantic -x c++
+
 echo "headers: $passed passed, $failed failed"
 test "$failed" -eq 0

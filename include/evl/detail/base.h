@@ -37,7 +37,11 @@
  */
 #define __evl_inline		static inline __attribute__((unused))
 
-/* For the slow side of a fast path. */
+/*
+ * For what a fast path does not come to: kept out of it, so that it does not
+ * pay for the registers, and far away if it happens once in a while only.
+ */
+#define __evl_slow		static __attribute__((unused, noinline))
 #define __evl_cold		static __attribute__((unused, noinline, cold))
 
 #define __evl_likely(__x)	__builtin_expect(!!(__x), 1)

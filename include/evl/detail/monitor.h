@@ -238,8 +238,8 @@ __evl_inline int __evl_hl_monitor_close(struct __evl_hl_monitor *mon, __u32 kind
 static const struct timespec __evl_hl_forever __attribute__((unused)) = { 0, 0 };
 
 /* Waits on a semaphore or on flags. */
-__evl_inline int __evl_hl_monitor_wait(struct __evl_hl_monitor *mon, unsigned long request,
-				       const struct timespec *timeout, __s32 *value)
+__evl_slow int __evl_hl_monitor_wait(struct __evl_hl_monitor *mon, unsigned long request,
+				     const struct timespec *timeout, __s32 *value)
 {
 	struct evl_monitor_waitreq req;
 	struct __evl_timespec bounce;
