@@ -14,4 +14,8 @@ set grid ytics linecolor "#dddddd"
 set border 3
 set tics nomirror out
 set style fill solid 0.8 noborder
-plot data using 1:2 with boxes linecolor "#2060a0" notitle
+# Some hundred bars, whatever the range.
+stats data using 1 nooutput
+bin = ceil((STATS_max + 1) / 120.0)
+set boxwidth bin
+plot data using (bin * (floor($1 / bin) + 0.5)):2 smooth frequency with boxes linecolor "#2060a0" notitle
