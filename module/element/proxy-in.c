@@ -251,16 +251,31 @@ __poll_t evl_poll_proxy_in(struct evl_proxy *proxy, struct file *filp, poll_tabl
 
 /* --- Life --------------------------------------------------------------------------------- */
 
+/* What any read from the target would return, 0 if it may succeed. */
+static int check_target(struct file *target)
+{
+	if (!(target->f_mode & FMODE_READ))
+		return -EBADF;
+
+	return S_ISDIR(file_inode(target)->i_mode) ? -EISDIR : 0;
+}
+
 int evl_init_proxy_in(struct evl_proxy *proxy, size_t bufsz)
 {
+	struct evl_proxy_in *in = &proxy->in;
 	struct file *target = proxy->target;
+	int err;
 
-	if (bufsz && !(target->f_mode & FMODE_READ))
-		return -EBADF;
-	if (bufsz && !target->f_op->read_iter)
-		return -EINVAL;
+	if (bufsz) {
+		in->error = check_target(target);
+		if (!in->error && !target->f_op->read_iter)
+			return -EINVAL;
+	}
 
-	return evl_init_ring(&proxy->in.ring, bufsz, proxy->grain, true, "proxy-read");
+	err = evl_init_ring(&in->ring, bufsz, proxy->grain, true, "proxy-read");
+	in->ring.drain = !!in->error;
+
+	return err;
 }
 
 int evl_start_proxy_in(struct evl_proxy *proxy)

@@ -115,8 +115,7 @@ static int relay_output(void *arg)
 	struct evl_proxy_out *out = &proxy->out;
 	struct evl_ring *ring = &out->ring;
 	struct evl_ring_span span;
-	size_t max = proxy->grain > 1 ? proxy->grain : ring->size;
-	size_t done;
+	size_t grain = proxy->grain, max, done;
 
 	allow_signal(SIGTERM);
 
@@ -127,7 +126,8 @@ static int relay_output(void *arg)
 		if (evl_relay_stopping(&out->relay))
 			break;
 		/* A short write may have left less than a full grain. */
-		if (!evl_begin_ring_read(ring, max - out->relayed % max, &span))
+		max = grain > 1 ? grain - out->relayed % grain : ring->size;
+		if (!evl_begin_ring_read(ring, max, &span))
 			continue;
 		done = relay_span(proxy, &span);
 		WRITE_ONCE(out->relayed, out->relayed + done);
@@ -162,6 +162,10 @@ ssize_t evl_write_proxy_out(struct evl_proxy *proxy, const char __user *buf,
 	bool idle = !evl_ring_busy(&out->ring);
 	ssize_t ret;
 
+	/* Rather than lose the data later on. */
+	if (!(proxy->target->f_mode & FMODE_WRITE))
+		return -EBADF;
+
 	ret = evl_write_ring(&out->ring, evl_user_buf(buf), count, mode);
 	if (ret > 0 && idle && !(mode & (EVL_RING_OOB | EVL_RING_NONBLOCK)))
 		wait_relay(&out->ring, out, relayed + count);
@@ -195,10 +199,7 @@ int evl_init_proxy_out(struct evl_proxy *proxy, size_t bufsz)
 	struct file *target = proxy->target;
 	int err;
 
-	if (bufsz && !(target->f_mode & FMODE_WRITE))
-		return -EBADF;
-
-	if (bufsz && !target->f_op->write_iter) {
+	if (bufsz && (target->f_mode & FMODE_WRITE) && !target->f_op->write_iter) {
 		out->eventfd = evl_get_eventfd(target);
 		if (!out->eventfd)
 			return -EINVAL;

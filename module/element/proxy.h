@@ -43,7 +43,8 @@ struct evl_proxy {
 	struct evl_proxy_in in;
 };
 
-/* 0, -EBADF or -EINVAL if the target cannot do this, or -ENOMEM. */
+/* 0, -EINVAL if the target has no way to do this, or -ENOMEM. One which is not open
+ * for it is no error: transfers will be. */
 int evl_init_proxy_out(struct evl_proxy *proxy, size_t bufsz);
 int evl_init_proxy_in(struct evl_proxy *proxy, size_t bufsz);
 /* The element has its name. */
