@@ -86,8 +86,9 @@ static void *sampler(void *arg)
 	if (ret < 0)
 		error(1, -ret, "cannot attach the sampling thread");
 
-	switches = count_inband_switches();
+	/* The first look at the clock may fault its page in, which takes Linux. */
 	sample.date = now() + PERIOD_NS;
+	switches = count_inband_switches();
 	end = sample.date + duration * NS_PER_SEC;
 
 	for (; sample.date < end; sample.date += PERIOD_NS) {
