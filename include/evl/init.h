@@ -219,12 +219,13 @@ __evl_inline int __evl_hl_bootstrap(struct __evl_hl_process *home)
  */
 __evl_inline int evl_init(void)
 {
-	struct __evl_hl_process *home = __evl_hl_find_home(1);
+	struct __evl_hl_process *home = __evl_hl_home();
 	int cancel_state, ret;
 
 	if (__evl_hl_load(&home->ready))
 		return 0;
 
+	home = __evl_hl_find_home(1);
 	cancel_state = __evl_hl_lock_process(home);
 
 	if (!home->booted) {

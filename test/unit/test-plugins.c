@@ -76,6 +76,10 @@ static void test_unload_home(void **state)
 	assert_ptr_equal(before.thread, after.thread);
 	assert_int_equal(b.init(), ret);
 	assert_non_null(dlopen(PLUGIN_A, RTLD_NOW | RTLD_NOLOAD));
+
+	/* So does the caller stay, which may have installed handlers. */
+	assert_int_equal(dlclose(b.handle), 0);
+	assert_non_null(dlopen(PLUGIN_B, RTLD_NOW | RTLD_NOLOAD));
 }
 
 int main(void)

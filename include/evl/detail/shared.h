@@ -13,9 +13,9 @@
  *     order: its home. The program comes first if it has one.
  *
  * Limits: a module stripped of its notes keeps to itself, and is then told
- * -EBUSY when attaching a thread which another module attached. The home is
- * pinned in memory by evl_init(): if that is a plugin, dlclose() will not
- * unload it. Modules built from headers which lay this state out differently
+ * -EBUSY when attaching a thread which another module attached. evl_init()
+ * pins the home, and the module which calls it: if that is a plugin,
+ * dlclose() will not unload it. Modules built from headers which lay this state out differently
  * do not share it.
  */
 #ifndef _EVL_DETAIL_SHARED_H
@@ -151,7 +151,10 @@ __asm__("\t.pushsection .data.rel.ro.evl_hl,\"aw\",%progbits\n"
 
 struct __evl_hl_search {
 	struct __evl_hl_process *home;
-	const char *path;
+	const char *home_path;
+	const char *own_path;
+	bool in_program;		/* the home comes first */
+	bool everywhere;		/* look for our own module as well */
 	int rank;
 };
 
@@ -189,50 +192,63 @@ __evl_inline struct __evl_hl_process *__evl_hl_scan_notes(const unsigned char *p
 
 __evl_inline int __evl_hl_visit_module(struct __evl_hl_module *mod, size_t size, void *arg)
 {
+	const uintptr_t here = (uintptr_t)&__evl_hl_process;
 	struct __evl_hl_search *search = (struct __evl_hl_search *)arg;
+	uintptr_t start;
 	int n;
 
 	(void)size;
 
-	for (n = 0; n < mod->phnum && search->home == NULL; n++) {
-		if (mod->phdr[n].p_type == PT_NOTE)
-			search->home = __evl_hl_scan_notes(
-				(const unsigned char *)(uintptr_t)
-				(mod->base + mod->phdr[n].p_vaddr),
-				mod->phdr[n].p_memsz);
+	for (n = 0; n < mod->phnum; n++) {
+		start = (uintptr_t)(mod->base + mod->phdr[n].p_vaddr);
+		if (mod->phdr[n].p_type == PT_LOAD && here >= start &&
+		    here - start < mod->phdr[n].p_memsz)
+			search->own_path = mod->name;
+
+		if (mod->phdr[n].p_type != PT_NOTE || search->home)
+			continue;
+
+		search->home = __evl_hl_scan_notes((const unsigned char *)start,
+						   mod->phdr[n].p_memsz);
+		search->home_path = mod->name;
+		search->in_program = search->rank == 0;
 	}
 
-	search->path = mod->name;
 	search->rank++;
 
-	return search->home != NULL;
+	return search->home != NULL && !search->everywhere;
 }
 
 /*
- * The answer may be kept once it cannot change any more, which is when the
- * home cannot be unloaded.
+ * Finds the home. Pinning keeps it in memory, along with the calling module,
+ * whose handlers serve the process from then on. The answer may be kept once
+ * it cannot change any more.
  */
 __evl_cold struct __evl_hl_process *__evl_hl_find_home(int pin)
 {
 	const int lazy_noload_nodelete = 0x1 | 0x4 | 0x1000;
-	struct __evl_hl_search search = { NULL, NULL, 0 };
-	int pinned;
+	struct __evl_hl_search search;
 
+	memset(&search, 0, sizeof(search));
+	search.everywhere = pin != 0;
 	__evl_hl_iterate_modules(__evl_hl_visit_module, &search);
+
 	if (search.home == NULL) {
 		search.home = &__evl_hl_process;
-		pin = 1;
-	} else if (search.rank == 1) {
-		pin = 1;	/* The program itself. */
-	} else if (pin && __evl_hl_dlopen && !__evl_hl_load(&search.home->pinned)) {
-		__evl_hl_dlopen(search.path, lazy_noload_nodelete);
+		search.home_path = search.own_path;
 	}
 
-	pinned = pin || __evl_hl_load(&search.home->pinned);
-	if (pinned) {
-		__evl_hl_store(&search.home->pinned, 1);
-		__evl_hl_store(&__evl_hl_home_cache, search.home);
+	if (pin && __evl_hl_dlopen) {
+		if (!search.in_program && search.home_path)
+			__evl_hl_dlopen(search.home_path, lazy_noload_nodelete);
+		if (search.own_path && search.own_path != search.home_path)
+			__evl_hl_dlopen(search.own_path, lazy_noload_nodelete);
 	}
+
+	if (pin || search.in_program)
+		__evl_hl_store(&search.home->pinned, 1);
+	if (__evl_hl_load(&search.home->pinned))
+		__evl_hl_store(&__evl_hl_home_cache, search.home);
 
 	return search.home;
 }
