@@ -38,7 +38,7 @@ __evl_inline int __evl_hl_clockfd(int clockfd)
 	return __evl_hl_home()->clockfd[clockfd == EVL_CLOCK_REALTIME];
 }
 
-/* Requests which carry a date, both ways. */
+/* Requests which bring a date. */
 __evl_inline int __evl_hl_clock_ioctl(int clockfd, unsigned long request, struct timespec *ts)
 {
 #if defined(__LP64__)
@@ -50,8 +50,6 @@ __evl_inline int __evl_hl_clock_ioctl(int clockfd, unsigned long request, struct
 	if (ts == NULL)
 		return -EFAULT;
 
-	kts.tv_sec = ts->tv_sec;
-	kts.tv_nsec = ts->tv_nsec;
 	ret = __evl_hl_ioctl(clockfd, request, &kts);
 	if (ret == 0) {
 		ts->tv_sec = (time_t)kts.tv_sec;
@@ -85,13 +83,13 @@ __evl_inline int evl_read_clock(int clockfd, struct timespec *tp)
  */
 __evl_inline int evl_set_clock(int clockfd, const struct timespec *tp)
 {
-	struct timespec copy;
+	struct __evl_timespec bounce;
 
 	if (__evl_hl_is_builtin_clock(clockfd))
 		return clock_settime(-clockfd, tp) ? -errno : 0;
 
-	copy = *tp;
-	return __evl_hl_clock_ioctl(clockfd, EVL_CLKIOC_SET_TIME, &copy);
+	return __evl_hl_ioctl(clockfd, EVL_CLKIOC_SET_TIME,
+			      (void *)(uintptr_t)__evl_hl_date(&bounce, tp));
 }
 
 /* Resolution of a clock. Stages and errors as above. */

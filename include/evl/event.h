@@ -74,6 +74,10 @@ __evl_inline int __evl_hl_unwait(struct __evl_hl_unwait *unwait)
 		ret = __evl_hl_ioctl_oob(unwait->event->efd, EVL_MONIOC_UNWAIT, &req);
 	while (ret == -EINTR);
 
+	/* Without an event to ask, the gate still is to be entered. */
+	if (ret == -EBADF)
+		ret = __evl_hl_enter_gate(unwait->gate, &__evl_hl_forever);
+
 	return ret;
 }
 

@@ -84,6 +84,7 @@ __evl_inline const char *__evl_hl_cause(int code)
  */
 __evl_inline void evl_sigdebug_handler(int sig, siginfo_t *si, void *ctxt)
 {
+	int saved_errno = errno;
 	const char *cause;
 	char text[96];
 	size_t len;
@@ -101,7 +102,7 @@ __evl_inline void evl_sigdebug_handler(int sig, siginfo_t *si, void *ctxt)
 	memcpy(text + 5, cause, len);
 	text[5 + len] = '\n';
 	if (write(1, text, len + 6) < 0)
-		return;
+		errno = saved_errno;
 }
 
 __EVL_END_DECLS

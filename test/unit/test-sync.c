@@ -323,10 +323,85 @@ static void test_event_wait(void **state)
 		assert_int_equal(fake_count(EVL_MONIOC_WAIT, OOB), table[n].waits);
 		assert_int_equal(fake_count(EVL_MONIOC_UNWAIT, OOB), table[n].unwaits);
 	}
+
+	/* The event was closed, the mutex is held nevertheless. */
+	mutex.monitor.state->u.gate.owner = me;
+	mutex.monitor.state->u.gate.nesting = 2;
+	fake.nr_log = 0;
+	fake_fail(EVL_MONIOC_WAIT, OOB, EBADF, 1);
+	fake_fail(EVL_MONIOC_UNWAIT, OOB, EBADF, 1);
+	assert_int_equal(evl_wait_event(&event, &mutex), -EBADF);
+	assert_int_equal(fake_count(EVL_MONIOC_ENTER, OOB), 1);
+	assert_int_equal(mutex.monitor.state->u.gate.nesting, 2);
+
 	evl_close_event(&event);
-	assert_int_equal(evl_wait_event(&event, &mutex),
-			 mutex.monitor.state->u.gate.owner == me ? -EBADF : -EPERM);
+	assert_int_equal(evl_wait_event(&event, &mutex), -EBADF);
 	evl_close_mutex(&mutex);
+}
+
+static struct evl_event cancel_event;
+static struct evl_mutex cancel_mutex;
+static int unlocked_by_handler;
+
+/* As a thread is cancelled in a wait: the core has released the gate. */
+static int sleep_in_wait(struct fake_request *req, void *arg)
+{
+	struct evl_monitor_state *gate = cancel_mutex.monitor.state;
+	__u32 handle = __evl_hl_self()->handle;
+
+	(void)arg;
+	if (req->request == EVL_MONIOC_UNWAIT)
+		gate->u.gate.owner = handle;
+	if (req->request != EVL_MONIOC_WAIT)
+		return 0;
+
+	gate->u.gate.owner = 0;
+	for (;;)
+		pause();
+}
+
+static void unlock_handler(void *arg)
+{
+	(void)arg;
+	unlocked_by_handler = evl_unlock_mutex(&cancel_mutex);
+}
+
+static void *wait_forever(void *arg)
+{
+	(void)arg;
+	if (evl_attach_self(NULL) < 0)
+		return NULL;
+	__evl_hl_self()->window->state = EVL_T_USER;
+	if (evl_lock_mutex(&cancel_mutex))
+		return NULL;
+	pthread_cleanup_push(unlock_handler, NULL);
+	evl_wait_event(&cancel_event, &cancel_mutex);
+	pthread_cleanup_pop(1);
+
+	return NULL;
+}
+
+static void test_event_cancel(void **state)
+{
+	pthread_t thread;
+	void *ret;
+
+	(void)state;
+	assert_true(evl_new_mutex(&cancel_mutex, "m") >= 0);
+	assert_true(evl_new_event(&cancel_event, "e") >= 0);
+	unlocked_by_handler = -1;
+	fake.nr_log = 0;
+	fake.on_request = sleep_in_wait;
+	pthread_create(&thread, NULL, wait_forever, NULL);
+	while (!fake_count(EVL_MONIOC_WAIT, OOB))
+		usleep(1000);
+	pthread_cancel(thread);
+	pthread_join(thread, &ret);
+	assert_ptr_equal(ret, PTHREAD_CANCELED);
+	assert_int_equal(fake_count(EVL_MONIOC_UNWAIT, OOB), 1);
+	assert_int_equal(unlocked_by_handler, 0);
+	evl_close_event(&cancel_event);
+	evl_close_mutex(&cancel_mutex);
 }
 
 static void test_event_signal(void **state)
@@ -581,6 +656,7 @@ int main(void)
 		cmocka_unit_test_setup(test_mutex_unattached, setup),
 		cmocka_unit_test_setup(test_open, setup),
 		cmocka_unit_test_setup(test_event_wait, setup),
+		cmocka_unit_test_setup(test_event_cancel, setup),
 		cmocka_unit_test_setup(test_event_signal, setup),
 		cmocka_unit_test_setup(test_sem, setup),
 		cmocka_unit_test_setup(test_flags, setup),
