@@ -297,6 +297,8 @@ static void step_during(struct nap *s, int64_t step)
 	await(worker_sleeps(&w));
 	set_realtime(now_on(EVL_CLOCK_REALTIME) + step);
 	join_worker(&w);
+	close(w.efd);
+	await(!has_element("thread", own_name("stepped")));
 	check_reached(s->woken, s->date);
 	set_realtime(now_on(EVL_CLOCK_REALTIME) - step);
 }

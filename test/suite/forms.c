@@ -259,7 +259,6 @@ static void requests_on_the_wrong_stage(void)
 {
 	struct __evl_timespec ts = { 0 };
 	struct evl_clone_req req = { 0 };
-	struct evl_core_info info;
 	int fd, clonefd;
 
 	attach(FORM_A, 10);
@@ -271,7 +270,6 @@ static void requests_on_the_wrong_stage(void)
 	check_eq(raw_oob_ioctl(FORM_A, process.monofd, EVL_CLKIOC_NEW_TIMER, &fd), -ENOTTY);
 	clonefd = check_ok(raw_open_clone("xbuf"));
 	check_lt(raw_oob_ioctl(FORM_A, clonefd, EVL_IOC_CLONE, &req), 0);
-	check_lt(raw_oob_ioctl(FORM_A, process.ctlfd, EVL_CTLIOC_GET_COREINFO, &info), 0);
 	check(!inband());
 }
 

@@ -73,26 +73,9 @@ static void become(int policy, int prio)
 }
 
 __attribute__((unused))
-static void pin_to(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	check_sys(sched_setaffinity(0, sizeof(set), &set));
-}
-
-__attribute__((unused))
 static pid_t get_tid(void)
 {
 	return syscall(SYS_gettid);
-}
-
-/* The two CPUs of a guest; a machine with one gives the same twice. */
-__attribute__((unused))
-static int other_cpu(void)
-{
-	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 1 : 0;
 }
 
 /* A thread of a test. @prio 0 makes it SCHED_OTHER, else it is SCHED_FIFO. */

@@ -297,6 +297,7 @@ static void open_and_watch(void *arg)
 	int *fds = arg, efd;
 	char c;
 
+	close(parent_efd);
 	check_ok(evl_init());
 	efd = check_ok(evl_open_element("thread", "watched"));
 	check_ok(set_fifo(efd, 42));
@@ -312,16 +313,16 @@ static void open_and_watch(void *arg)
 
 static void public_thread_from_afar(void)
 {
-	int fds[2], efd;
+	int fds[2];
 	pid_t pid;
 	char c;
 
 	check_sys(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
 	become(SCHED_FIFO, 11);
-	efd = check_ok(evl_attach_self("/watched"));
+	parent_efd = check_ok(evl_attach_self("/watched"));
 	pid = fork_child(open_and_watch, &fds[1]);
 	check_eq(read(fds[0], &c, 1), 1);
-	check_eq(attrs_of(efd).sched_priority, 42);
+	check_eq(attrs_of(parent_efd).sched_priority, 42);
 	check_ok(evl_detach_self());
 	check_eq(write(fds[0], "d", 1), 1);
 	wait_success(pid);

@@ -8,6 +8,18 @@
 
 static int pipe_fds[2];
 
+static void read_all(int fd, void *buf, size_t count)
+{
+	size_t done = 0;
+
+	while (done < count) {
+		ssize_t ret = check_sys(read(fd, (char *)buf + done, count - done));
+
+		check_gt(ret, 0);
+		done += ret;
+	}
+}
+
 static int new_input(int fd, size_t size, size_t granularity, int flags)
 {
 	return check_ok(evl_create_proxy(fd, size, granularity, EVL_CLONE_INPUT | flags, "in:%d", getpid()));
@@ -110,10 +122,11 @@ static void failing_file(void)
 	char buf[8];
 	int fd;
 
+	/* An eventfd does not give four bytes. */
 	attach_fifo(10);
-	fd = new_input(check_sys(open("/", O_RDONLY | O_DIRECTORY)), 64, 0, 0);
+	fd = new_input(check_sys(eventfd(1, 0)), 64, 0, 0);
 	check_ok(evl_switch_oob());
-	check_eq(evl_read_proxy(fd, buf, 4), -EISDIR);
+	check_eq(evl_read_proxy(fd, buf, 4), -EINVAL);
 }
 
 static void bad_reads(void)
@@ -227,7 +240,7 @@ static void both_directions(void)
 	for (int i = 0; i < 20; i++) {
 		check_ok(evl_switch_oob());
 		check_eq(evl_write_proxy(fd, "hello", 5), 5);
-		check_eq(read(sockets[1], buf, 5), 5);
+		read_all(sockets[1], buf, 5);
 		check_eq(write(sockets[1], "olleh", 5), 5);
 		check_ok(evl_switch_oob());
 		check_eq(evl_read_proxy(fd, buf, 5), 5);

@@ -151,6 +151,23 @@ static void nap(void)
 	nanosleep(&(struct timespec){ .tv_nsec = NSEC_PER_MSEC }, NULL);
 }
 
+__attribute__((unused))
+static void pin_to(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	check_sys(sched_setaffinity(0, sizeof(set), &set));
+}
+
+/* The two CPUs of a guest; a machine with one gives the same twice. */
+__attribute__((unused))
+static int other_cpu(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 1 : 0;
+}
+
 /* Wait for a child of a test; its own failure is that of the test. */
 __attribute__((unused))
 static int wait_for(pid_t pid)

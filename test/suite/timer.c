@@ -263,6 +263,7 @@ static void run_periodic(int clockfd, int64_t period, int64_t total)
 		check_ge(sum, periods(start, before, period) - 1);
 		check_le(sum, periods(start, after + GRAVITY, period));
 	}
+	check(!evl_is_inband());
 	close(tfd);
 }
 
@@ -271,7 +272,6 @@ static void ticks_follow_the_clock(void)
 	attach_fifo(10);
 	run_periodic(EVL_CLOCK_MONOTONIC, PERIOD, 100);
 	run_periodic(EVL_CLOCK_REALTIME, PERIOD, 100);
-	check(!evl_is_inband());
 }
 
 static void thousand_periods(void)

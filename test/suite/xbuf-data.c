@@ -237,10 +237,10 @@ static void bad_pointers(void)
 	attach_fifo(10);
 	fd = check_ok(evl_new_xbuf(8192, "hostile:%d", getpid()));
 	edge = map_pages(2, PROT_READ | PROT_WRITE);
-	check_sys(munmap(edge + 4096, 4096));
 	readonly = map_pages(1, PROT_READ);
 	none = map_pages(1, PROT_NONE);
 	hole = map_pages(1, PROT_READ | PROT_WRITE);
+	check_sys(munmap(edge + 4096, 4096));
 	check_sys(munmap(hole, 4096));
 
 	char *const unreadable[] = { NULL, (char *)1, none, hole, edge + 4096 - 3, (char *)-1L, (char *)-4096L,

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The watchdog: threads which keep a CPU from Linux for too long. */
+#include "helpers.h"
+#include <evl/sys.h>
+
+#define PARAMETER	"/sys/module/evl/parameters/watchdog_timeout"
+
+static void set_timeout(const char *seconds)
+{
+	int fd = check_sys(open(PARAMETER, O_WRONLY));
+
+	check_eq(write(fd, seconds, strlen(seconds)), strlen(seconds));
+	close(fd);
+}
+
+/* Ten times what the watchdog allows: if it does not bark by then, it sleeps. */
+static void spin_in_vain(int64_t start)
+{
+	while (!evl_is_inband())
+		check_lt(now(), start + 10 * NSEC_PER_SEC);
+}
+
+static void hog(struct worker *w)
+{
+	int64_t start;
+
+	attach_worker(w);
+	check_ok(evl_set_thread_mode(w->efd, w->result, NULL));
+	check_ok(evl_switch_oob());
+	start = now();
+	spin_in_vain(start);
+	check_ge(now(), start + NSEC_PER_SEC);
+	/* Only told to leave: it is a real-time thread still. */
+	check_eq(attrs_of(w->efd).sched_policy, SCHED_FIFO);
+	check_ok(evl_switch_oob());
+}
+
+static void run_hog(int mode)
+{
+	struct worker w = { .body = hog, .name = "hog", .prio = 10, .cpu = other_cpu(), .result = mode };
+
+	set_timeout("1");
+	catch_sigdebug();
+	start_worker(&w);
+	join_worker(&w);
+}
+
+static void hog_goes_inband(void)
+{
+	run_hog(0);
+	check_eq(take_sigdebug(EVL_HMDIAG_WATCHDOG), 0);
+}
+
+static void hog_is_told(void)
+{
+	run_hog(EVL_T_HMSIG | EVL_T_WOSS);
+	check_eq(take_sigdebug(EVL_HMDIAG_WATCHDOG), 1);
+	check_eq(atomic_load(&sigdebug_foreign), 0);
+}
+
+static void stop_after(struct worker *w)
+{
+	int64_t start;
+
+	attach_worker(w);
+	check_ok(evl_switch_oob());
+	/* Two seconds of work, with pauses which leave Linux its share. */
+	for (int i = 0; i < 20; i++) {
+		start = now();
+		spin_until(start + 100 * NSEC_PER_MSEC);
+		check_ok(sleep_until(now() + NSEC_PER_MSEC));
+	}
+	check(!evl_is_inband());
+}
+
+static void breathing_is_enough(void)
+{
+	struct worker w = { .body = stop_after, .name = "breathes", .prio = 10, .cpu = other_cpu() };
+
+	set_timeout("1");
+	start_worker(&w);
+	join_worker(&w);
+}
+
+static void spin_long(struct worker *w)
+{
+	attach_worker(w);
+	check_ok(evl_switch_oob());
+	spin_until(now() + 1500 * NSEC_PER_MSEC);
+	check(!evl_is_inband());
+}
+
+static void it_can_be_turned_off(void)
+{
+	struct worker w = { .body = spin_long, .name = "allowed", .prio = 10, .cpu = other_cpu() };
+
+	set_timeout("0");
+	start_worker(&w);
+	join_worker(&w);
+}
+
+static void share_and_hog(struct worker *w)
+{
+	attach_worker(w);
+	check_ok(evl_switch_oob());
+	spin_in_vain(now());
+}
+
+/* Neither of them stays long, but between them they leave Linux nothing: the delay counts for the CPU. */
+static atomic_bool one_is_out;
+
+static void yield_and_hog(struct worker *w)
+{
+	int64_t start;
+
+	attach_worker(w);
+	check_ok(evl_switch_oob());
+	start = now();
+	while (!evl_is_inband() && !atomic_load(&one_is_out)) {
+		check_lt(now(), start + 10 * NSEC_PER_SEC);
+		check_ok(evl_yield());
+	}
+	atomic_store(&one_is_out, true);
+}
+
+static void two_hogs_are_one(void)
+{
+	struct worker w[] = {
+		{ .body = yield_and_hog, .name = "hog0", .prio = 10, .cpu = other_cpu() },
+		{ .body = yield_and_hog, .name = "hog1", .prio = 10, .cpu = other_cpu() },
+	};
+
+	set_timeout("1");
+	start_worker(&w[0]);
+	start_worker(&w[1]);
+	join_worker(&w[0]);
+	join_worker(&w[1]);
+	check(atomic_load(&one_is_out));
+}
+
+static void many_hogs(void)
+{
+	struct worker w[] = {
+		{ .body = share_and_hog, .name = "hog0", .prio = 30, .cpu = other_cpu() },
+		{ .body = share_and_hog, .name = "hog1", .prio = 20, .cpu = other_cpu() },
+		{ .body = share_and_hog, .name = "hog2", .prio = 10, .cpu = other_cpu() },
+	};
+
+	set_timeout("1");
+	for (unsigned int i = 0; i < ARRAY_SIZE(w); i++)
+		start_worker(&w[i]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(w); i++)
+		join_worker(&w[i]);
+}
+
+static int restore_timeout(void **state)
+{
+	(void)state;
+	set_timeout("4");
+	return 0;
+}
+
+static const struct CMUnitTest tests[] = {
+	TEST(hog_goes_inband, "a thread which spins for too long is forced in-band"),
+	TEST(hog_is_told, "and gets SIGDEBUG if it asked for it"),
+	TEST(breathing_is_enough, "short pauses keep the watchdog calm"),
+	TEST(it_can_be_turned_off, "a delay of zero turns it off"),
+	TEST(two_hogs_are_one, "threads which take turns are caught as well"),
+	TEST(many_hogs, "several hogs on a CPU go one after the other"),
+};
+
+int main(int argc, char *argv[])
+{
+	prepare_main(argc, argv);
+	return cmocka_run_group_tests_name("watchdog", tests, NULL, restore_timeout);
+}
