@@ -27,7 +27,7 @@
 #include <evl/version.h>
 
 #ifndef CLOCK_MONOTONIC
-#error "POSIX is hidden: include EVL headers first, define _POSIX_C_SOURCE=200809L, or use -std=gnu11"
+#error "POSIX is hidden: include EVL headers first, or define _POSIX_C_SOURCE=200809L"
 #endif
 
 /*
