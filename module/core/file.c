@@ -50,6 +50,8 @@ void evl_open_file(struct evl_file *efilp, struct file *filp,
 	atomic_set(&efilp->users, 1);
 	init_completion(&efilp->idle);
 	init_irq_work(&efilp->idle_work, report_idle);
+	efilp->on_release = NULL;
+	INIT_LIST_HEAD(&efilp->watches);
 
 	evl_lock_irqsave(&b->lock, flags);
 	hlist_add_head(&efilp->hash, &b->chain);
@@ -70,6 +72,9 @@ void evl_release_file(struct evl_file *efilp)
 		wait_for_completion(&efilp->idle);
 		irq_work_sync(&efilp->idle_work);
 	}
+
+	if (efilp->on_release)
+		efilp->on_release(efilp);
 }
 EXPORT_SYMBOL_GPL(evl_release_file);
 

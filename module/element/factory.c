@@ -255,6 +255,7 @@ static struct evl_factory *const factories[] = {
 	&evl_thread_factory,
 	&evl_xbuf_factory,
 	&evl_proxy_factory,
+	&evl_poll_factory,
 };
 
 static void exit_factories(int count)

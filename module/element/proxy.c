@@ -203,6 +203,26 @@ static __poll_t proxy_poll(struct file *filp, poll_table *wait)
 	return ready;
 }
 
+/* Only the rings count: the target cannot be asked from here. */
+static __poll_t proxy_oob_poll(struct file *filp, struct evl_poll_wait *wait)
+{
+	struct evl_proxy *proxy = file_proxy(filp);
+	__poll_t ready = 0;
+
+	if (!proxy->out.ring.size && !proxy->in.ring.size)
+		return EPOLLERR;
+
+	evl_poll_watch(&proxy->out.ring.poll, wait, NULL);
+	evl_poll_watch(&proxy->in.ring.poll, wait, NULL);
+
+	if (proxy->out.ring.size)
+		ready |= evl_poll_proxy_out(proxy, filp, NULL);
+	if (proxy->in.ring.size)
+		ready |= evl_poll_proxy_in(proxy, filp, NULL);
+
+	return ready;
+}
+
 /*
  * Linux checked the mapping against the proxy, which is open for everything:
  * what it would have checked on the target is left to us.
@@ -264,6 +284,7 @@ static const struct file_operations proxy_fops = {
 static const struct evl_file_ops proxy_oob_ops = {
 	.oob_read	= proxy_oob_read,
 	.oob_write	= proxy_oob_write,
+	.oob_poll	= proxy_oob_poll,
 };
 
 /* --- Life ------------------------------------------------------------------------- */

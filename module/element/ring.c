@@ -220,11 +220,24 @@ static void wake_oob(struct evl_ring *ring)
 	}
 }
 
+/* Lock held. */
+static void signal_pollers(struct evl_ring *ring)
+{
+	if (!ring->oob_reads) {
+		if (ring_room(ring))
+			evl_signal_poll_events(&ring->poll, EPOLLOUT | EPOLLWRNORM);
+	} else if (ring_avail(ring) || ring->drain) {
+		evl_signal_poll_events(&ring->poll, EPOLLIN | EPOLLRDNORM);
+	}
+}
+
 /* The ring changed. Lock held; to be dropped by evl_sched_unlock(). */
 static void kick_waiters(struct evl_ring *ring)
 {
 	if (evl_wait_active(&ring->oob.wchan))
 		wake_oob(ring);
+
+	signal_pollers(ring);
 
 	if (wq_has_sleeper(&ring->inband))
 		irq_work_queue(&ring->wake);
@@ -550,6 +563,7 @@ int evl_init_ring(struct evl_ring *ring, size_t size, size_t grain,
 	evl_init_wait(&ring->oob, &evl_mono_clock, EVL_WAIT_PRIO, name);
 	init_waitqueue_head(&ring->inband);
 	init_irq_work(&ring->wake, wake_inband);
+	evl_init_poll_head(&ring->poll);
 
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <linux/irq_work.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
+#include <evl/poll_head.h>
 #include <evl/wait.h>
 
 #define EVL_RING_MAX	(1UL << 30)
@@ -24,6 +25,7 @@ struct evl_ring {
 	struct evl_wait_queue oob;	/* out-of-band waiters */
 	wait_queue_head_t inband;	/* in-band waiters, of any sort */
 	struct irq_work wake;		/* wakes up the latter */
+	struct evl_poll_head poll;	/* out-of-band pollers */
 	bool oob_reads;			/* what the former want */
 
 	void *mem;

@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <evl/clock-abi.h>
+#include <evl/poll_head.h>
 #include <evl/thread.h>
 #include <evl/uaccess.h>
 #include "clock.h"
@@ -20,6 +21,7 @@ struct timerfd {
 	struct evl_clock *clock;
 	struct evl_timer timer;
 	struct evl_wait_queue readers;
+	struct evl_poll_head poll;
 	ktime_t interval;		/* of the last setting which armed it */
 	u64 ticks;			/* shots not read yet */
 	unsigned long overruns;		/* of the timer, as of the last readout */
@@ -34,6 +36,7 @@ static void timerfd_expired(struct evl_timer *timer)
 	raw_spin_lock(&tf->readers.wchan.lock);
 	tf->ticks++;
 	evl_flush_wait_locked(&tf->readers.wchan, 0);
+	evl_signal_poll_events(&tf->poll, EPOLLIN | EPOLLRDNORM);
 	raw_spin_unlock(&tf->readers.wchan.lock);
 }
 
@@ -161,7 +164,8 @@ static void give_ticks_back(struct timerfd *tf, u64 ticks)
 
 	evl_lock_irqsave(&tf->readers.wchan.lock, flags);
 	tf->ticks += ticks;
-	evl_unlock_irqrestore(&tf->readers.wchan.lock, flags);
+	evl_signal_poll_events(&tf->poll, EPOLLIN | EPOLLRDNORM);
+	evl_sched_unlock(&tf->readers.wchan.lock, flags);
 }
 
 static ssize_t timerfd_oob_read(struct file *filp, char __user *u_buf,
@@ -189,6 +193,15 @@ static ssize_t timerfd_oob_read(struct file *filp, char __user *u_buf,
 	}
 
 	return sizeof(ticks);
+}
+
+static __poll_t timerfd_oob_poll(struct file *filp, struct evl_poll_wait *wait)
+{
+	struct timerfd *tf = filp->private_data;
+
+	evl_poll_watch(&tf->poll, wait, NULL);
+
+	return READ_ONCE(tf->ticks) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
 /* --- Files ------------------------------------------------------------------------------ */
@@ -226,6 +239,7 @@ static const struct file_operations timerfd_fops = {
 static const struct evl_file_ops timerfd_oob_ops = {
 	.oob_ioctl = timerfd_ioctl,
 	.oob_read = timerfd_oob_read,
+	.oob_poll = timerfd_oob_poll,
 };
 
 /* Until somebody who has a better idea sets the timer. */
@@ -255,6 +269,7 @@ static struct file *make_timerfd(struct evl_clock *clock)
 
 	tf->clock = clock;
 	evl_init_wait(&tf->readers, clock, EVL_WAIT_PRIO, "timerfd");
+	evl_init_poll_head(&tf->poll);
 	evl_init_timer_on_cpu(&tf->timer, clock, home_cpu(), timerfd_expired,
 			      EVL_GRAVITY_USER);
 	evl_open_file(&tf->efile, filp, &timerfd_oob_ops);

@@ -97,6 +97,22 @@ static __poll_t xbuf_poll(struct file *filp, poll_table *wait)
 	return ready;
 }
 
+static __poll_t xbuf_oob_poll(struct file *filp, struct evl_poll_wait *wait)
+{
+	struct evl_xbuf *xbuf = file_xbuf(filp);
+	__poll_t ready = 0;
+
+	evl_poll_watch(&xbuf->out.poll, wait, NULL);
+	evl_poll_watch(&xbuf->in.poll, wait, NULL);
+
+	if (evl_ring_fill(&xbuf->out))
+		ready |= EPOLLIN | EPOLLRDNORM;
+	if (!evl_ring_full(&xbuf->in))
+		ready |= EPOLLOUT | EPOLLWRNORM;
+
+	return ready;
+}
+
 const struct file_operations evl_xbuf_fops = {
 	.owner		= THIS_MODULE,
 	.open		= evl_open_element,
@@ -109,6 +125,7 @@ const struct file_operations evl_xbuf_fops = {
 static const struct evl_file_ops xbuf_oob_ops = {
 	.oob_read	= xbuf_oob_read,
 	.oob_write	= xbuf_oob_write,
+	.oob_poll	= xbuf_oob_poll,
 };
 
 /* --- Life ---------------------------------------------------------------------- */

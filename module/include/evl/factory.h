@@ -156,5 +156,6 @@ extern struct evl_factory evl_thread_factory;
 extern struct evl_factory evl_clock_factory;
 extern struct evl_factory evl_xbuf_factory;
 extern struct evl_factory evl_proxy_factory;
+extern struct evl_factory evl_poll_factory;
 
 #endif /* !EVL_FACTORY_H */

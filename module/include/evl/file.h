@@ -34,6 +34,10 @@ struct evl_file {
 	atomic_t users;			/* 1 while open, +1 per oob user */
 	struct completion idle;
 	struct irq_work idle_work;
+	/* Called by evl_release_file() when no user is left; may sleep. NULL
+	 * unless somebody put the file on watch, who guards the list. */
+	void (*on_release)(struct evl_file *efilp);
+	struct list_head watches;
 };
 
 /* At open(2): from now on @filp is known out-of-band. */
@@ -48,5 +52,12 @@ void evl_release_file(struct evl_file *efilp);
 struct evl_file *evl_get_file(int fd);
 void evl_get_fileref(struct evl_file *efilp);
 void evl_put_file(struct evl_file *efilp);
+
+/* For whoever has no reference, but knows that it will be told of the release:
+ * false if that is under way. */
+static inline bool evl_get_fileref_unless_released(struct evl_file *efilp)
+{
+	return atomic_inc_not_zero(&efilp->users);
+}
 
 #endif /* !EVL_FILE_H */
