@@ -84,6 +84,7 @@ void evl_enter_oob(struct host_task *h);
 
 void evl_init_health(struct evl_thread *thread);
 void evl_exit_health(struct evl_thread *thread);
+void evl_deliver_health(struct host_task *h);
 
 /* The information bits of a wait as an error code. */
 int evl_wait_code(u32 info);

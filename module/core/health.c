@@ -20,23 +20,34 @@ static void send_sigdebug(struct evl_thread *thread, int code)
 	send_sig_info(SIGDEBUG, &si, thread->host.task);
 }
 
-/* In-band, on the CPU which queued it. */
-static void send_pending(struct irq_work *work)
+/* What host_notify() leads to. */
+void evl_deliver_health(struct host_task *h)
+{
+	struct evl_thread *thread = evl_thread_of_host(h);
+	unsigned long pending;
+	int code;
+
+	if (!READ_ONCE(thread->hm_pending))
+		return;
+
+	pending = xchg(&thread->hm_pending, 0);
+	for_each_set_bit(code, &pending, BITS_PER_LONG)
+		send_sigdebug(thread, code);
+}
+
+static void deliver_pending(struct irq_work *work)
 {
 	struct evl_thread *thread =
 		container_of(work, struct evl_thread, hm_work);
-	unsigned long pending = xchg(&thread->hm_pending, 0);
-	int code;
 
-	for_each_set_bit(code, &pending, BITS_PER_LONG)
-		send_sigdebug(thread, code);
+	evl_deliver_health(&thread->host);
 }
 
 void evl_init_health(struct evl_thread *thread)
 {
 	thread->hm_pending = 0;
 	thread->hm_notify = NULL;
-	init_irq_work(&thread->hm_work, send_pending);
+	init_irq_work(&thread->hm_work, deliver_pending);
 }
 
 void evl_exit_health(struct evl_thread *thread)
@@ -62,7 +73,7 @@ void evl_notify_thread(struct evl_thread *thread, int code, u64 details)
 	}
 
 	set_bit(code, &thread->hm_pending);
-	irq_work_queue(&thread->hm_work);
+	host_notify(&thread->host, &thread->hm_work);
 }
 EXPORT_SYMBOL_GPL(evl_notify_thread);
 

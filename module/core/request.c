@@ -173,6 +173,7 @@ const struct host_ops evl_host_ops = {
 	.kicked = thread_kicked,
 	.waits = thread_waits,
 	.weak = thread_is_weak,
+	.deliver = evl_deliver_health,
 	.migrate = evl_migrate_thread,
 	.exit = evl_exit_current,
 };

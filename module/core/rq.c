@@ -6,6 +6,7 @@
 #include <linux/cpumask.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/topology.h>
 #include <evl/thread.h>
 #include "core.h"
 
@@ -66,18 +67,35 @@ struct evl_thread *evl_top_thread(struct evl_rq *rq)
 				rq_next);
 }
 
-static void init_rq(struct evl_rq *rq, int cpu)
+static int init_level_queue(struct evl_level_queue *queue, int cpu)
+{
+	int n;
+
+	queue->head = kcalloc_node(EVL_NR_LEVELS, sizeof(*queue->head),
+				   GFP_KERNEL, cpu_to_node(cpu));
+	if (!queue->head)
+		return -ENOMEM;
+
+	bitmap_zero(queue->map, EVL_NR_LEVELS);
+	for (n = 0; n < EVL_NR_LEVELS; n++)
+		INIT_LIST_HEAD(&queue->head[n]);
+
+	return 0;
+}
+
+static int init_rq(struct evl_rq *rq, int cpu)
 {
 	struct evl_thread *root = &per_cpu(root_threads, cpu);
-	int n;
+	int ret;
+
+	ret = init_level_queue(&rq->queue, cpu);
+	if (ret)
+		return ret;
 
 	raw_spin_lock_init(&rq->lock);
 	rq->flags = 0;
 	rq->cpu = cpu;
 	rq->last_switch = 0;
-	bitmap_zero(rq->queue.map, EVL_NR_LEVELS);
-	for (n = 0; n < EVL_NR_LEVELS; n++)
-		INIT_LIST_HEAD(&rq->queue.head[n]);
 
 	evl_init_root(rq, root);
 	rq->root = root;
@@ -85,6 +103,8 @@ static void init_rq(struct evl_rq *rq, int cpu)
 	evl_init_quantum(rq);
 	evl_init_watchdog(rq);
 	host_init_cpu(&rq->host, &root->host, cpu);
+
+	return 0;
 }
 
 static int parse_oobcpus(void)
@@ -114,8 +134,13 @@ int evl_init_rqs(void)
 	if (ret)
 		return ret;
 
-	for_each_cpu(cpu, &evl_rq_cpus)
-		init_rq(evl_cpu_rq(cpu), cpu);
+	for_each_cpu(cpu, &evl_rq_cpus) {
+		ret = init_rq(evl_cpu_rq(cpu), cpu);
+		if (ret) {
+			evl_exit_rqs();
+			return ret;
+		}
+	}
 
 	return 0;
 }
@@ -127,8 +152,12 @@ void evl_exit_rqs(void)
 
 	for_each_cpu(cpu, &evl_rq_cpus) {
 		rq = evl_cpu_rq(cpu);
+		if (!rq->queue.head)
+			continue;
 		WARN_ON(rq->curr != rq->root);
 		evl_exit_quantum(rq);
 		evl_exit_watchdog(rq);
+		kfree(rq->queue.head);
+		rq->queue.head = NULL;
 	}
 }

@@ -92,7 +92,7 @@ void evl_init_thread(struct evl_thread *thread, const char *name,
 			      EVL_GRAVITY_USER);
 	evl_init_timer_on_cpu(&thread->ptimer, &evl_mono_clock, cpu,
 			      period_elapsed, EVL_GRAVITY_USER);
-	init_irq_work(&thread->migrate_work, kick_migrated);
+	thread->migrate_work = IRQ_WORK_INIT_HARD(kick_migrated);
 	evl_init_work(&thread->release_work, dispose_thread);
 	evl_init_health(thread);
 	refcount_set(&thread->refs, 1);

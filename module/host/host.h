@@ -22,6 +22,10 @@
  *			once it went in-band; any context
  *   host_pass_lock(lock), host_receive_lock(lock)	bracket host_switch(),
  *			so that lockdep follows the run queue lock
+ *   host_notify(h, work)	have host_ops.deliver() called before @h, a user
+ *			thread, is back in user space if it is current, soon
+ *			otherwise. @work calls it too, and is at the disposal
+ *			of the host. Any context
  *   host_params_changed(h, policy, prio)	host_set_inband_prio() will be
  *			called with these once @h is in-band; a host which runs
  *			threads as Linux tasks may want to know at once. Atomic,
@@ -82,6 +86,8 @@ struct host_ops {
 	bool (*waits)(struct host_task *h);
 	/* True if @h does not claim more than what it gets from Linux. */
 	bool (*weak)(struct host_task *h);
+	/* Send what host_notify() was called for. In-band, may be atomic. */
+	void (*deliver)(struct host_task *h);
 	/* Linux is about to move @h to another CPU. Atomic, scheduler locks
 	 * held: defer everything. */
 	void (*migrate)(struct host_task *h);

@@ -77,6 +77,12 @@ static inline bool host_in_irq(void)
 static inline void host_sched_begin(void) { }
 static inline void host_sched_end(void) { }
 static inline void host_settle(void) { }
+
+static inline void host_notify(struct host_task *h, struct irq_work *work)
+{
+	irq_work_queue(work);
+}
+
 static inline void host_params_changed(struct host_task *h, int policy,
 				       int prio) { }
 

@@ -7,7 +7,9 @@
  *    in-band, by tracepoints, a die notifier and a watch on get_signal();
  *  - exit of attached tasks, by a watch on exit_signals(), which is early enough
  *    for nobody to know of it yet (a joiner may reuse the name of the thread);
- *  - exec and CPU migration of them, by tracepoints;
+ *  - changes of their affinity, by a watch on what all callers of
+ *    set_cpus_allowed() go through, and programs which they execute, by a
+ *    tracepoint;
  *  - steps of the wall clock, by a watch on clock_was_set().
  */
 #include <linux/kdebug.h>
@@ -80,6 +82,18 @@ static bool notrace before_exit(struct ftrace_regs *fregs)
 	return false;
 }
 
+/* The first argument is the task. Locks of the Linux scheduler are held. */
+static bool notrace before_affinity(struct ftrace_regs *fregs)
+{
+	struct host_task *h;
+
+	h = host_find_task((struct task_struct *)host_redirect_arg0(fregs));
+	if (h)
+		stock_task_moves(h);
+
+	return false;
+}
+
 static struct host_redirect redirects[] = {
 	{
 		.name = "__x64_sys_prctl",
@@ -93,6 +107,10 @@ static struct host_redirect redirects[] = {
 	{
 		.name = "exit_signals",
 		.match = before_exit,
+	},
+	{
+		.name = "__set_cpus_allowed_ptr_locked",
+		.match = before_affinity,
 	},
 	{
 		.name = "clock_was_set",
@@ -151,7 +169,7 @@ static struct notifier_block die_notifier = {
 	.notifier_call = on_die,
 };
 
-/* --- Program and place of attached tasks ------------------------------------------ */
+/* --- Program of attached tasks ------------------------------------------ */
 
 static void on_exec(void *data, struct task_struct *task, pid_t old_pid,
 		    struct linux_binprm *bprm)
@@ -162,19 +180,10 @@ static void on_exec(void *data, struct task_struct *task, pid_t old_pid,
 		host_ops->exit(h);
 }
 
-static void on_migrate(void *data, struct task_struct *task, int cpu)
-{
-	struct host_task *h = host_find_task(task);
-
-	if (h)
-		host_ops->migrate(h);
-}
-
 static struct host_tracehook tracehooks[] = {
 	{ .name = "sys_enter", .probe = on_sys_enter },
 	{ .name = "page_fault_user", .probe = on_page_fault },
 	{ .name = "sched_process_exec", .probe = on_exec },
-	{ .name = "sched_migrate_task", .probe = on_migrate },
 };
 
 int stock_install_hooks(void)

@@ -35,6 +35,7 @@ struct host_task {
 	bool picked;			/* current on its run queue */
 	bool parked;			/* asleep until picked */
 	bool stale;			/* has not the in-band priority it should */
+	bool moved;			/* to another CPU, by Linux */
 	int inband_policy;
 	int inband_prio;
 	unsigned long work_flags;	/* CHECKPOINT_*, see park.c */
@@ -65,6 +66,7 @@ static inline bool host_in_irq(void)
 }
 
 void host_settle(void);
+void host_notify(struct host_task *h, struct irq_work *work);
 void host_params_changed(struct host_task *h, int policy, int prio);
 
 /* No task switch between a wakeup under a lock and the point to settle. */

@@ -146,6 +146,31 @@ void host_settle(void)
 		park(h);
 }
 
+/*
+ * The core learns of another CPU when a thread comes from the in-band stage,
+ * so that is where this one passes by, to be back out-of-band in user space.
+ */
+static void follow_move(struct host_task *h)
+{
+	if (likely(!READ_ONCE(h->moved)))
+		return;
+
+	WRITE_ONCE(h->moved, false);
+	if (h->oob)
+		host_ops->demote(h, HOST_CAUSE_NONE, 0);
+	host_ops->promote(h);
+}
+
+void stock_task_moves(struct host_task *h)
+{
+	if (!READ_ONCE(h->oob))
+		return;
+
+	WRITE_ONCE(h->moved, true);
+	host_ops->migrate(h);
+	queue_checkpoint(h);
+}
+
 /* On the way to user space. */
 static void run_checkpoint(struct callback_head *head)
 {
@@ -159,7 +184,9 @@ static void run_checkpoint(struct callback_head *head)
 	if (h->attached) {
 		if (h->oob && host_ops->kicked(h))
 			host_ops->demote(h, HOST_CAUSE_SIGNAL, 0);
+		follow_move(h);
 		host_settle();
+		host_ops->deliver(h);
 	}
 
 	clear_bit(CHECKPOINT_RUNNING, &h->work_flags);
@@ -191,6 +218,15 @@ void host_schedule(void)
 }
 
 void host_mayday(struct host_task *h)
+{
+	queue_checkpoint(h);
+}
+
+/*
+ * Not by irq_work: with PREEMPT_RT that waits for a kernel thread, and a signal
+ * cannot be sent from an interrupt anyway.
+ */
+void host_notify(struct host_task *h, struct irq_work *work)
 {
 	queue_checkpoint(h);
 }
@@ -242,6 +278,7 @@ void host_init_task(struct host_task *h)
 	h->picked = false;
 	h->parked = false;
 	h->stale = false;
+	h->moved = false;
 	h->work_flags = 0;
 	h->inband_policy = current->policy;
 	h->inband_prio = current->rt_priority;

@@ -11,6 +11,9 @@ extern const struct host_ops *host_ops;
 int stock_install_hooks(void);
 void stock_remove_hooks(void);
 
+/* Linux moves an attached task; its scheduler locks are held (park.c). */
+void stock_task_moves(struct host_task *h);
+
 /* Ticks (tick.c). */
 void stock_init_tick(struct host_cpu *hc);
 void stock_stop_ticks(void);
