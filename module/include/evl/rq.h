@@ -13,9 +13,10 @@ struct evl_thread;
 /* Weak threads use levels 0..99, SCHED_FIFO and SCHED_RR 128..227. */
 #define EVL_NR_LEVELS	256
 
+/* The heads are allocated: static per-CPU memory of modules is 8 KB in all. */
 struct evl_level_queue {
 	DECLARE_BITMAP(map, EVL_NR_LEVELS);
-	struct list_head head[EVL_NR_LEVELS];
+	struct list_head *head;
 };
 
 struct evl_rq {
