@@ -63,8 +63,28 @@ struct evl_thread *evl_top_thread(struct evl_rq *rq);
 void evl_set_effective_locked(struct evl_thread *thread,
 			      const struct evl_sched_class *class, int prio);
 
-/* Have @wchan reorder @thread after its priority changed. No lock held. */
-void evl_requeue_waiter(struct evl_thread *thread);
+/*
+ * The priority of @thread, which waits for something, changed: have its channel
+ * reorder it, and so on along the chain. Drops a reference to it. No lock held;
+ * the caller reschedules.
+ */
+void evl_requeue_waiters(struct evl_thread *thread);
+
+/* --- Boosts (boost.c) ------------------------------------------------------- */
+
+int evl_weighted_prio(const struct evl_sched_class *class, int prio);
+/* Base parameters, or boosters, of @thread changed: settle its effective
+ * priority. True if that changed. Run queue lock held. */
+bool evl_update_effective_locked(struct evl_thread *thread);
+/* The base parameters of @thread changed. No lock held; reschedules. */
+void evl_follow_base_change(struct evl_thread *thread);
+/* Gates owned by @thread, which left the core, are released. Atomic. */
+void evl_drop_owned_mutexes(struct evl_thread *thread);
+/* Report a demotion while holding gates, or a wait for something else. */
+void evl_check_owned_inband(struct evl_thread *curr);
+void evl_check_owned_sleep(struct evl_thread *curr);
+/* Have a gate which current grabbed by itself raise it. Hard irqs off. */
+void evl_commit_ceiling(struct evl_thread *curr);
 
 /* Quantum of curr starts or stops. Run queue lock held. */
 void evl_start_quantum(struct evl_rq *rq, struct evl_thread *next);
@@ -95,9 +115,9 @@ int evl_wait_code(u32 info);
  */
 struct evl_wait_channel *evl_lock_thread_wchan(struct evl_thread *thread,
 					       struct evl_rq **rqp);
-/* Remove @thread from @wchan or from a delay, both locked. */
-void evl_abort_wait_locked(struct evl_thread *thread,
-			   struct evl_wait_channel *wchan, int reason);
+/* Remove @thread from its channel or from a delay, both locked. The channel is
+ * to be told once the run queue is not locked any more. */
+void evl_abort_wait_locked(struct evl_thread *thread, int reason);
 
 /* The resource timer of @thread expired. */
 void evl_time_out(struct evl_thread *thread);

@@ -9,23 +9,41 @@
  * along with its run queue; then back, letting somebody better run.
  */
 struct forced {
+	struct evl_thread *thread;
 	struct evl_wait_channel *wchan;
+	bool aborted;
 	struct evl_rq *rq;
 	unsigned long flags;
 };
 
 static void force_begin(struct forced *f, struct evl_thread *thread)
 {
+	f->thread = thread;
+	f->aborted = false;
 	f->flags = hard_local_irq_save();
 	host_sched_begin();
 	f->wchan = evl_lock_thread_wchan(thread, &f->rq);
 }
 
+static void abort_wait(struct forced *f, int reason)
+{
+	evl_abort_wait_locked(f->thread, reason);
+	f->aborted = true;
+}
+
+/* Whoever the thread lent its priority to gives it back at once. */
 static void force_end(struct forced *f)
 {
+	struct evl_wait_channel *wchan = f->wchan;
+	struct evl_thread *next = NULL;
+
 	raw_spin_unlock(&f->rq->lock);
-	if (f->wchan)
-		raw_spin_unlock(&f->wchan->lock);
+	if (wchan) {
+		if (f->aborted && wchan->abandon)
+			next = wchan->abandon(wchan, f->thread);
+		raw_spin_unlock(&wchan->lock);
+	}
+	evl_requeue_waiters(next);
 	evl_schedule();
 	hard_local_irq_restore(f->flags);
 	host_sched_end();
@@ -39,7 +57,7 @@ bool evl_unblock_thread(struct evl_thread *thread, int reason)
 	force_begin(&f, thread);
 	waits = thread->state & EVL_THREAD_WAIT_BITS;
 	if (waits)
-		evl_abort_wait_locked(thread, f.wchan, reason);
+		abort_wait(&f, reason);
 	force_end(&f);
 
 	return waits;
@@ -57,7 +75,7 @@ void evl_time_out(struct evl_thread *thread)
 	force_begin(&f, thread);
 	if (thread->state & EVL_T_DELAY &&
 	    !evl_timer_is_running(&thread->rtimer))
-		evl_abort_wait_locked(thread, f.wchan, EVL_T_TIMEO);
+		abort_wait(&f, EVL_T_TIMEO);
 	force_end(&f);
 }
 
@@ -76,7 +94,7 @@ void evl_kick_thread(struct evl_thread *thread)
 	    !(thread->info & EVL_T_KICKED)) {
 		thread->info |= EVL_T_KICKED;
 		if (thread->state & EVL_THREAD_WAIT_BITS)
-			evl_abort_wait_locked(thread, f.wchan, EVL_T_BREAK);
+			abort_wait(&f, EVL_T_BREAK);
 		evl_release_thread_locked(thread,
 					  EVL_T_SUSP | EVL_T_HALT | EVL_T_PTSYNC,
 					  0);

@@ -34,7 +34,7 @@ const struct evl_sched_class evl_sched_fifo = {
 };
 EXPORT_SYMBOL_GPL(evl_sched_fifo);
 
-static int weighted_prio(const struct evl_sched_class *class, int prio)
+int evl_weighted_prio(const struct evl_sched_class *class, int prio)
 {
 	return class->weight * EVL_CLASS_WEIGHT_UNIT + prio;
 }
@@ -52,7 +52,7 @@ void evl_set_effective_locked(struct evl_thread *thread,
 
 	thread->class = class;
 	thread->cprio = prio;
-	thread->wprio = weighted_prio(class, prio);
+	thread->wprio = evl_weighted_prio(class, prio);
 
 	if (ready)
 		evl_enqueue_thread(rq, thread);
@@ -61,9 +61,18 @@ void evl_set_effective_locked(struct evl_thread *thread,
 		evl_set_resched(rq);
 }
 
+/* The in-band policy which goes with the base one. */
+static void inband_params(struct evl_thread *thread, int *policy, int *prio)
+{
+	*prio = thread->bprio;
+	*policy = *prio ? SCHED_FIFO : SCHED_NORMAL;
+}
+
 void evl_boost_thread_locked(struct evl_thread *thread,
 			     const struct evl_sched_class *class, int prio)
 {
+	int policy, inband_prio;
+
 	if (class) {
 		thread->state |= EVL_T_BOOST;
 		evl_set_effective_locked(thread, class, prio);
@@ -71,6 +80,12 @@ void evl_boost_thread_locked(struct evl_thread *thread,
 		thread->state &= ~EVL_T_BOOST;
 		evl_set_effective_locked(thread, thread->base_class,
 					 thread->bprio);
+	}
+
+	/* How it ranks in Linux depends on that, if we run as Linux tasks. */
+	if (thread->state & EVL_T_WEAK) {
+		inband_params(thread, &policy, &inband_prio);
+		host_params_changed(&thread->host, policy, inband_prio);
 	}
 }
 
@@ -157,18 +172,11 @@ static void apply_policy(struct evl_thread *thread,
 
 	/* A boost stays above the base priority; gates see to it afterwards. */
 	if (!(thread->state & EVL_T_BOOST) ||
-	    weighted_prio(pc->class, pc->prio) > thread->wprio)
+	    evl_weighted_prio(pc->class, pc->prio) > thread->wprio)
 		evl_set_effective_locked(thread, pc->class, pc->prio);
 
 	if (thread == thread->rq->curr)
 		evl_start_quantum(thread->rq, thread);
-}
-
-/* The in-band policy which goes with the base one. */
-static void inband_params(struct evl_thread *thread, int *policy, int *prio)
-{
-	*prio = thread->bprio;
-	*policy = *prio ? SCHED_FIFO : SCHED_NORMAL;
 }
 
 int evl_set_thread_policy(struct evl_thread *thread,
@@ -190,7 +198,7 @@ int evl_set_thread_policy(struct evl_thread *thread,
 	host_params_changed(&thread->host, policy, prio);
 	evl_sched_unlock(&rq->lock, flags);
 
-	evl_requeue_waiter(thread);
+	evl_follow_base_change(thread);
 
 	return 0;
 }

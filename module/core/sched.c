@@ -70,6 +70,7 @@ void evl_schedule_here(void)
 	flags = hard_local_irq_save();
 	rq = this_evl_rq();
 	evl_check_remote_shot(rq);
+	evl_commit_ceiling(rq->curr);
 	raw_spin_lock(&rq->lock);
 
 	if (!__test_and_clear_bit(RQ_RESCHED, &rq->flags))
@@ -203,5 +204,5 @@ void evl_init_root(struct evl_rq *rq, struct evl_thread *root)
 	root->wprio = 0;
 	root->name = "[in-band]";
 	INIT_LIST_HEAD(&root->rq_next);
-	INIT_LIST_HEAD(&root->wait_next);
+	INIT_LIST_HEAD(&root->owned);
 }

@@ -106,6 +106,7 @@ void evl_switch_inband(int hmdiag, u64 details)
 	evl_sync_window(curr);
 	evl_propagate_params(curr);
 
+	evl_check_owned_inband(curr);
 	if (hmdiag && curr->state & EVL_T_WOSS)
 		evl_notify_thread(curr, hmdiag, details);
 }

@@ -86,7 +86,7 @@ void evl_init_thread(struct evl_thread *thread, const char *name,
 	thread->release = release;
 	thread->exited = exited;
 	INIT_LIST_HEAD(&thread->rq_next);
-	INIT_LIST_HEAD(&thread->wait_next);
+	INIT_LIST_HEAD(&thread->owned);
 	INIT_LIST_HEAD(&thread->next);
 	evl_init_timer_on_cpu(&thread->rtimer, &evl_mono_clock, cpu, timed_out,
 			      EVL_GRAVITY_USER);
@@ -204,6 +204,7 @@ void evl_exit_current(struct host_task *h)
 	rq = evl_lock_thread_rq_irqsave(curr, flags);
 	evl_hold_thread_locked(curr, EVL_T_ZOMBIE);
 	evl_sched_unlock(&rq->lock, flags);
+	evl_drop_owned_mutexes(curr);
 
 	if (curr->exited)
 		curr->exited(curr);

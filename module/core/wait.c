@@ -14,7 +14,7 @@
 void evl_init_wchan(struct evl_wait_channel *wchan, const char *name)
 {
 	raw_spin_lock_init(&wchan->lock);
-	INIT_LIST_HEAD(&wchan->wait_list);
+	wchan->waiters = RB_ROOT_CACHED;
 	wchan->name = name;
 	wchan->requeue = NULL;
 	wchan->abandon = NULL;
@@ -51,26 +51,44 @@ int evl_wait_code(u32 info)
 	return -EINTR;
 }
 
-/* After those which are at least as important. */
-static void insert_by_priority(struct evl_wait_channel *wchan,
-			       struct evl_thread *thread)
+/* In line of arrival: no priority is below this one. */
+#define FIFO_KEY	(-1)
+
+#define waiter_of(__node)	rb_entry(__node, struct evl_thread, wait_node)
+
+static bool goes_first(struct rb_node *a, const struct rb_node *b)
 {
-	struct evl_thread *pos;
-
-	list_for_each_entry_reverse(pos, &wchan->wait_list, wait_next)
-		if (pos->wprio >= thread->wprio)
-			break;
-
-	list_add(&thread->wait_next, &pos->wait_next);
+	return waiter_of(a)->wait_key > waiter_of(b)->wait_key;
 }
 
 /*
- * A thread which must go in-band does not fall asleep. Run queue locked. True
- * if the wait may go on.
+ * After those which are at least as important. The key is a copy, since the
+ * priority may change while only the run queue is locked. Both locks held.
  */
-static bool prepare_wait(struct evl_thread *curr)
+static void link_waiter(struct evl_wait_channel *wchan,
+			struct evl_thread *thread, bool by_priority)
+{
+	thread->wait_key = by_priority ? thread->wprio : FIFO_KEY;
+	rb_add_cached(&thread->wait_node, &wchan->waiters, goes_first);
+	thread->wchan = wchan;
+	thread->wait_seq++;
+}
+
+static void unlink_waiter(struct evl_thread *thread)
+{
+	rb_erase_cached(&thread->wait_node, &thread->wchan->waiters);
+	thread->wchan = NULL;
+}
+
+/* The result of the last wait is forgotten. Run queue locked. */
+static void begin_wait(struct evl_thread *curr)
 {
 	curr->info &= ~EVL_THREAD_WAKE_BITS;
+}
+
+/* A thread which must go in-band does not fall asleep. Run queue locked. */
+static bool may_wait(struct evl_thread *curr)
+{
 	if (unlikely(curr->info & EVL_T_KICKED)) {
 		curr->info |= EVL_T_BREAK;
 		return false;
@@ -89,41 +107,90 @@ static void start_timeout(struct evl_thread *curr, struct evl_clock *clock,
 	evl_start_timer(&curr->rtimer, date, 0);
 }
 
-void evl_sleep_on(struct evl_wait_channel *wchan, struct evl_clock *clock,
-		  ktime_t timeout, enum evl_tmode tmode, bool by_priority)
+/* Current, which is in line, falls asleep unless it is too late for that. */
+static bool hold_waiter(struct evl_thread *curr, struct evl_clock *clock,
+			ktime_t timeout, enum evl_tmode tmode)
 {
-	struct evl_thread *curr = evl_current();
-	struct evl_rq *rq = evl_lock_thread_rq(curr);
 	u32 mask = EVL_T_PEND;
 
-	if (!prepare_wait(curr))
-		goto out;
+	if (!may_wait(curr))
+		return false;
 
 	if (timeout != EVL_INFINITE) {
 		timeout = evl_abs_timeout(clock, timeout, tmode);
 		if (tmode == EVL_ABS && timeout <= evl_read_clock(clock)) {
 			curr->info |= EVL_T_TIMEO;
-			goto out;
+			return false;
 		}
 		mask |= EVL_T_DELAY;
 	}
 
-	if (by_priority)
-		insert_by_priority(wchan, curr);
-	else
-		list_add_tail(&curr->wait_next, &wchan->wait_list);
-	curr->wchan = wchan;
 	evl_hold_thread_locked(curr, mask);
 	if (mask & EVL_T_DELAY)
 		start_timeout(curr, clock, timeout);
-out:
+
+	return true;
+}
+
+bool evl_sleep_on(struct evl_wait_channel *wchan, struct evl_clock *clock,
+		  ktime_t timeout, enum evl_tmode tmode, bool by_priority)
+{
+	struct evl_thread *curr = evl_current();
+	struct evl_rq *rq = evl_lock_thread_rq(curr);
+	bool asleep;
+
+	begin_wait(curr);
+	link_waiter(wchan, curr, by_priority);
+	asleep = hold_waiter(curr, clock, timeout, tmode);
+	if (!asleep)
+		unlink_waiter(curr);
 	raw_spin_unlock(&rq->lock);
+
+	return asleep;
 }
 EXPORT_SYMBOL_GPL(evl_sleep_on);
+
+void evl_queue_on(struct evl_wait_channel *wchan)
+{
+	struct evl_thread *curr = evl_current();
+	struct evl_rq *rq = evl_lock_thread_rq(curr);
+
+	begin_wait(curr);
+	link_waiter(wchan, curr, true);
+	raw_spin_unlock(&rq->lock);
+}
+
+bool evl_sleep_queued(struct evl_wait_channel *wchan, struct evl_clock *clock,
+		      ktime_t timeout, enum evl_tmode tmode)
+{
+	struct evl_thread *curr = evl_current();
+	struct evl_rq *rq = evl_lock_thread_rq(curr);
+	bool asleep = false;
+
+	if (curr->wchan) {
+		asleep = hold_waiter(curr, clock, timeout, tmode);
+		if (!asleep)
+			unlink_waiter(curr);
+	}
+	raw_spin_unlock(&rq->lock);
+
+	return asleep;
+}
+
+void evl_unqueue(struct evl_wait_channel *wchan)
+{
+	struct evl_thread *curr = evl_current();
+	struct evl_rq *rq = evl_lock_thread_rq(curr);
+
+	if (curr->wchan)
+		unlink_waiter(curr);
+	raw_spin_unlock(&rq->lock);
+}
 
 void evl_add_wait_queue(struct evl_wait_queue *wq, ktime_t timeout,
 			enum evl_tmode tmode)
 {
+	evl_check_owned_sleep(evl_current());
 	evl_sleep_on(&wq->wchan, wq->clock, timeout, tmode,
 		     !(wq->flags & EVL_WAIT_FIFO));
 }
@@ -143,10 +210,8 @@ EXPORT_SYMBOL_GPL(evl_wait_schedule);
 /* Unlink and make runnable again; both locks held. */
 static void end_wait(struct evl_thread *thread, u32 info)
 {
-	if (thread->wchan) {
-		list_del_init(&thread->wait_next);
-		thread->wchan = NULL;
-	}
+	if (thread->wchan)
+		unlink_waiter(thread);
 
 	if (thread->state & EVL_T_DELAY)
 		evl_stop_timer(&thread->rtimer);
@@ -165,12 +230,22 @@ void evl_wake_up(struct evl_wait_channel *wchan, struct evl_thread *waiter,
 }
 EXPORT_SYMBOL_GPL(evl_wake_up);
 
+static struct evl_thread *waiter_or_null(struct rb_node *node)
+{
+	return node ? waiter_of(node) : NULL;
+}
+
 struct evl_thread *evl_wait_head(struct evl_wait_channel *wchan)
 {
-	return list_first_entry_or_null(&wchan->wait_list, struct evl_thread,
-					wait_next);
+	return waiter_or_null(rb_first_cached(&wchan->waiters));
 }
 EXPORT_SYMBOL_GPL(evl_wait_head);
+
+struct evl_thread *evl_wait_next(struct evl_thread *waiter)
+{
+	return waiter_or_null(rb_next(&waiter->wait_node));
+}
+EXPORT_SYMBOL_GPL(evl_wait_next);
 
 struct evl_thread *evl_wake_up_head(struct evl_wait_channel *wchan, int reason)
 {
@@ -230,33 +305,50 @@ struct evl_wait_channel *evl_lock_thread_wchan(struct evl_thread *thread,
 	}
 }
 
-void evl_abort_wait_locked(struct evl_thread *thread,
-			   struct evl_wait_channel *wchan, int reason)
+void evl_abort_wait_locked(struct evl_thread *thread, int reason)
 {
 	end_wait(thread, reason);
-	if (wchan && wchan->abandon)
-		wchan->abandon(wchan, thread);
 }
 
-void evl_requeue_waiter(struct evl_thread *thread)
+/*
+ * Step by step from the waiter to whom it waits for: one channel, then one run
+ * queue locked at a time. Whatever changes meanwhile has somebody else take the
+ * steps which we would miss.
+ */
+static struct evl_thread *reorder(struct evl_thread *thread)
 {
 	struct evl_wait_channel *wchan;
+	struct evl_thread *next = NULL;
 	unsigned long flags;
 	struct evl_rq *rq;
 
 	flags = hard_local_irq_save();
 	wchan = evl_lock_thread_wchan(thread, &rq);
+	if (wchan && thread->wait_key != FIFO_KEY &&
+	    thread->wait_key != thread->wprio) {
+		rb_erase_cached(&thread->wait_node, &wchan->waiters);
+		thread->wait_key = thread->wprio;
+		rb_add_cached(&thread->wait_node, &wchan->waiters, goes_first);
+	}
 	raw_spin_unlock(&rq->lock);
 	if (wchan) {
-		if (wchan->requeue) {
-			wchan->requeue(wchan, thread);
-		} else {
-			list_del(&thread->wait_next);
-			insert_by_priority(wchan, thread);
-		}
-		evl_sched_unlock(&wchan->lock, flags);
-	} else {
-		hard_local_irq_restore(flags);
+		if (wchan->requeue)
+			next = wchan->requeue(wchan, thread);
+		raw_spin_unlock(&wchan->lock);
+	}
+	hard_local_irq_restore(flags);
+
+	return next;
+}
+
+void evl_requeue_waiters(struct evl_thread *thread)
+{
+	struct evl_thread *next;
+
+	while (thread) {
+		next = reorder(thread);
+		evl_put_thread(thread);
+		thread = next;
 	}
 }
 
@@ -269,7 +361,8 @@ int evl_sleep_until_clock(struct evl_clock *clock, ktime_t date)
 	struct evl_rq *rq;
 
 	rq = evl_lock_thread_rq_irqsave(curr, flags);
-	if (prepare_wait(curr) && date > evl_read_clock(clock)) {
+	begin_wait(curr);
+	if (may_wait(curr) && date > evl_read_clock(clock)) {
 		evl_hold_thread_locked(curr, EVL_T_DELAY);
 		start_timeout(curr, clock, date);
 	}

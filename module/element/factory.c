@@ -11,7 +11,9 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
+#include <evl/mutex.h>
 #include "element.h"
+#include "monitor.h"
 #include "thread.h"
 
 #define MAX_FRONTS	32		/* clone and single devices */
@@ -253,6 +255,7 @@ static struct evl_factory *const factories[] = {
 	&evl_control_factory,
 	&evl_clock_factory,
 	&evl_thread_factory,
+	&evl_monitor_factory,
 	&evl_xbuf_factory,
 	&evl_proxy_factory,
 	&evl_poll_factory,
@@ -290,6 +293,8 @@ int evl_init_factories(void)
 	if (ret)
 		goto fail_factory;
 
+	evl_set_gate_ops(&evl_monitor_gate_ops);
+
 	return 0;
 
 fail_factory:
@@ -303,6 +308,7 @@ fail_region:
 
 void evl_exit_factories(void)
 {
+	evl_set_gate_ops(NULL);
 	evl_delete_clocks();
 	exit_factories(ARRAY_SIZE(factories));
 	evl_wait_thread_elements();

@@ -206,7 +206,7 @@ static void wake_oob(struct evl_ring *ring)
 	struct evl_thread *waiter, *next;
 	size_t room = ring_room(ring), want;
 
-	list_for_each_entry_safe(waiter, next, &wchan->wait_list, wait_next) {
+	evl_for_each_waiter_safe(waiter, next, wchan) {
 		want = (size_t)waiter->wait_data;
 		if (ring->oob_reads) {
 			if (can_read(ring, want))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Requests on the descriptor of a thread. */
 #include <linux/module.h>
+#include <evl/monitor.h>
 #include <evl/uaccess.h>
 #include "thread.h"
 
@@ -20,12 +21,12 @@ static bool is_self(struct evl_thread_element *te)
 	return &te->thread == evl_current();
 }
 
-/* Gates and events come with monitors; no descriptor refers to an event yet. */
 static long serve_signal(struct evl_thread_element *te, void __user *u_arg)
 {
 	u32 efd;
 
-	return evl_copy_from_user(&efd, u_arg, sizeof(efd)) ?: -EINVAL;
+	return evl_copy_from_user(&efd, u_arg, sizeof(efd)) ?:
+		evl_signal_waiter(&te->thread, efd);
 }
 
 static long serve_set_schedparam(struct evl_thread_element *te,

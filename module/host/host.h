@@ -11,7 +11,8 @@
  * Both hosts provide these in <host-types.h>, next to struct host_task (the
  * host's share of a thread) and struct host_cpu (its share of a run queue):
  *
- *   hard_spinlock_t, DEFINE_HARD_SPINLOCK(), raw_spin_*() working on it
+ *   hard_spinlock_t, DEFINE_HARD_SPINLOCK(), __HARD_SPIN_LOCK_INITIALIZER(),
+ *			raw_spin_*() working on it
  *   hard_local_irq_save/restore/disable/enable(), hard_irqs_disabled()
  *   host_current()	the host_task of the caller, NULL if it has none
  *   host_in_irq()	true when the caller interrupted something: it may

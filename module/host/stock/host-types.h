@@ -19,6 +19,7 @@
 typedef raw_spinlock_t hard_spinlock_t;
 
 #define DEFINE_HARD_SPINLOCK(__name)	DEFINE_RAW_SPINLOCK(__name)
+#define __HARD_SPIN_LOCK_INITIALIZER(__name)	__RAW_SPIN_LOCK_UNLOCKED(__name)
 
 #define hard_local_irq_save()		\
 	({ unsigned long __flags; local_irq_save(__flags); __flags; })

@@ -154,6 +154,7 @@ void evl_exit_factories(void);
 extern struct evl_factory evl_control_factory;
 extern struct evl_factory evl_thread_factory;
 extern struct evl_factory evl_clock_factory;
+extern struct evl_factory evl_monitor_factory;
 extern struct evl_factory evl_xbuf_factory;
 extern struct evl_factory evl_proxy_factory;
 extern struct evl_factory evl_poll_factory;

@@ -57,11 +57,15 @@ struct evl_thread {
 	ktime_t rr_quantum;
 
 	struct evl_wait_channel *wchan;	/* slept on, with wchan->lock too */
-	struct list_head wait_next;	/* guarded by wchan->lock */
+	struct rb_node wait_node;	/* guarded by wchan->lock, as are these: */
+	int wait_key;			/* its place: a weighted priority */
+	u32 wait_seq;			/* of this wait among all */
 	void *wait_data;		/* for the owner of the channel */
 	struct evl_timer rtimer;	/* resource timeouts and delays */
 	struct evl_timer ptimer;	/* periods */
 
+	struct list_head owned;		/* evl_mutex.next_owned */
+	struct rb_root_cached boosters;	/* evl_mutex.boost_node, highest first */
 	atomic_t held;			/* gates which pin a weak thread oob */
 	struct evl_thread_stat stat;
 	ktime_t stat_date, stat_exectime;	/* last readout, for usage */

@@ -7,7 +7,7 @@
 #ifndef EVL_WAIT_H
 #define EVL_WAIT_H
 
-#include <linux/list.h>
+#include <linux/rbtree.h>
 #include <evl/lock.h>
 #include <evl/clock.h>
 #include <evl/timer.h>
@@ -16,14 +16,18 @@ struct evl_thread;
 
 struct evl_wait_channel {
 	hard_spinlock_t lock;
-	struct list_head wait_list;	/* of evl_thread.wait_next */
+	struct rb_root_cached waiters;	/* of evl_thread.wait_node, next one first */
 	const char *name;		/* as shown by thread/wchan */
-	/* The weighted priority of @waiter changed; channel lock held. NULL: put
-	 * it back in place in a priority-ordered list. */
-	void (*requeue)(struct evl_wait_channel *wchan, struct evl_thread *waiter);
-	/* @waiter was removed by a timeout or forced unblock; channel lock held.
-	 * NULL if nothing is to be done. */
-	void (*abandon)(struct evl_wait_channel *wchan, struct evl_thread *waiter);
+	/*
+	 * @waiter was put in another place because its priority changed, or was
+	 * sent away by a timeout or a forced unblock. Channel lock held. Either
+	 * may return a thread whose own channel has to reorder it in turn, with
+	 * a reference. NULL if nothing is to be done.
+	 */
+	struct evl_thread *(*requeue)(struct evl_wait_channel *wchan,
+				      struct evl_thread *waiter);
+	struct evl_thread *(*abandon)(struct evl_wait_channel *wchan,
+				      struct evl_thread *waiter);
 };
 
 #define EVL_WAIT_PRIO	0
@@ -34,6 +38,21 @@ struct evl_wait_queue {
 	struct evl_clock *clock;
 	int flags;
 };
+
+#define EVL_WCHAN_INITIALIZER(__wchan, __name)				\
+	{								\
+		.lock = __HARD_SPIN_LOCK_INITIALIZER((__wchan).lock),	\
+		.waiters = RB_ROOT_CACHED,				\
+		.name = (__name),					\
+	}
+
+/* For variables: @__wq is its name. */
+#define EVL_WAIT_INITIALIZER(__wq)					\
+	{								\
+		.wchan = EVL_WCHAN_INITIALIZER((__wq).wchan, #__wq),	\
+		.clock = &evl_mono_clock,				\
+		.flags = EVL_WAIT_PRIO,					\
+	}
 
 void evl_init_wchan(struct evl_wait_channel *wchan, const char *name);
 void evl_init_wait(struct evl_wait_queue *wq, struct evl_clock *clock,
@@ -48,9 +67,21 @@ void evl_destroy_wait(struct evl_wait_queue *wq);
  */
 void evl_add_wait_queue(struct evl_wait_queue *wq, ktime_t timeout,
 			enum evl_tmode tmode);
-/* The same for any channel, @prio telling the order. */
-void evl_sleep_on(struct evl_wait_channel *wchan, struct evl_clock *clock,
+/* The same for any channel. False if the caller does not fall asleep after all:
+ * evl_wait_schedule() tells why. */
+bool evl_sleep_on(struct evl_wait_channel *wchan, struct evl_clock *clock,
 		  ktime_t timeout, enum evl_tmode tmode, bool by_priority);
+/*
+ * The same in two steps, for who has to do something in between which takes
+ * time, the channel unlocked: the caller is in line first, yet keeps running;
+ * it may be woken up as any waiter, but not sent away. False from the second
+ * step if it was woken up meanwhile, or does not fall asleep.
+ */
+void evl_queue_on(struct evl_wait_channel *wchan);
+bool evl_sleep_queued(struct evl_wait_channel *wchan, struct evl_clock *clock,
+		      ktime_t timeout, enum evl_tmode tmode);
+/* Out of the line, instead of the second step. */
+void evl_unqueue(struct evl_wait_channel *wchan);
 /* 0 when woken up, -EIDRM, -ENOMEM, -ETIMEDOUT or -EINTR (in that order). */
 int evl_wait_schedule(struct evl_wait_channel *wchan);
 
@@ -67,10 +98,18 @@ int evl_flush_wait(struct evl_wait_channel *wchan, int reason);
 
 static inline bool evl_wait_active(struct evl_wait_channel *wchan)
 {
-	return !list_empty(&wchan->wait_list);
+	return !RB_EMPTY_ROOT(&wchan->waiters.rb_root);
 }
 
+/* Channel lock held. */
 struct evl_thread *evl_wait_head(struct evl_wait_channel *wchan);
+struct evl_thread *evl_wait_next(struct evl_thread *waiter);
+
+/* The waiter at hand may be woken up meanwhile. */
+#define evl_for_each_waiter_safe(__pos, __next, __wchan)		\
+	for (__pos = evl_wait_head(__wchan);				\
+	     __pos && (__next = evl_wait_next(__pos), true);		\
+	     __pos = __next)
 
 /*
  * Sleep until @cond holds, which is evaluated with the channel lock held.

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Stage exclusion locks.
+ *
+ * Locking: stax->oob.wchan.lock guards the count of holders. Out-of-band tasks
+ * go first: as soon as one waits, no in-band task may join those which are
+ * inside. In-band waiters are woken up whenever they may be let in, and look
+ * by themselves.
+ */
+#include <linux/export.h>
+#include <evl/stax.h>
+#include <evl/thread.h>
+#include <evl/signal-abi.h>
+
+static void wake_inband(struct irq_work *work)
+{
+	wake_up_all(&container_of(work, struct evl_stax, wake)->inband);
+}
+
+void evl_init_stax(struct evl_stax *stax)
+{
+	evl_init_wait(&stax->oob, &evl_mono_clock, EVL_WAIT_PRIO, "stax");
+	init_waitqueue_head(&stax->inband);
+	init_irq_work(&stax->wake, wake_inband);
+	stax->holders = 0;
+}
+EXPORT_SYMBOL_GPL(evl_init_stax);
+
+void evl_destroy_stax(struct evl_stax *stax)
+{
+	WARN_ON(stax->holders);
+	evl_destroy_wait(&stax->oob);
+	irq_work_sync(&stax->wake);
+}
+EXPORT_SYMBOL_GPL(evl_destroy_stax);
+
+/* Lock held, as for the next ones. */
+static bool enter_oob(struct evl_stax *stax)
+{
+	if (stax->holders < 0)
+		return false;
+
+	stax->holders++;
+
+	return true;
+}
+
+static bool enter_inband(struct evl_stax *stax)
+{
+	if (stax->holders > 0 || evl_wait_active(&stax->oob.wchan))
+		return false;
+
+	stax->holders--;
+
+	return true;
+}
+
+/* The section is free, or its next users have changed. */
+static void let_in(struct evl_stax *stax)
+{
+	if (!stax->holders)
+		evl_flush_wait_locked(&stax->oob.wchan, 0);
+	irq_work_queue(&stax->wake);
+}
+
+int evl_trylock_stax(struct evl_stax *stax)
+{
+	bool oob = evl_current_oob(), entered;
+	unsigned long flags;
+
+	evl_lock_irqsave(&stax->oob.wchan.lock, flags);
+	entered = oob ? enter_oob(stax) : enter_inband(stax);
+	evl_unlock_irqrestore(&stax->oob.wchan.lock, flags);
+
+	return entered ? 0 : -EAGAIN;
+}
+EXPORT_SYMBOL_GPL(evl_trylock_stax);
+
+/* It had to wait for the other stage, which it asked to be told about. */
+static void report_wait(struct evl_thread *curr)
+{
+	if (!(curr->state & EVL_T_WOSX))
+		return;
+
+	evl_notify_thread(curr, EVL_HMDIAG_STAGEX, 0);
+	if (curr->state & EVL_T_USER)
+		evl_kick_thread(curr);
+}
+
+static int lock_oob(struct evl_stax *stax)
+{
+	struct evl_wait_channel *wchan = &stax->oob.wchan;
+	bool waited = false;
+	unsigned long flags;
+	int ret = 0;
+
+	evl_lock_irqsave(&wchan->lock, flags);
+	while (!ret && !enter_oob(stax)) {
+		evl_add_wait_queue(&stax->oob, EVL_INFINITE, EVL_REL);
+		evl_unlock_irqrestore(&wchan->lock, flags);
+		ret = evl_wait_schedule(wchan);
+		waited = true;
+		evl_lock_irqsave(&wchan->lock, flags);
+	}
+	/* In-band tasks kept out by us alone. */
+	if (ret)
+		let_in(stax);
+	evl_sched_unlock(&wchan->lock, flags);
+
+	if (waited)
+		report_wait(evl_current());
+
+	return ret;
+}
+
+int evl_lock_stax(struct evl_stax *stax)
+{
+	if (evl_current_oob())
+		return lock_oob(stax);
+
+	return wait_event_interruptible(stax->inband, !evl_trylock_stax(stax));
+}
+EXPORT_SYMBOL_GPL(evl_lock_stax);
+
+void evl_unlock_stax(struct evl_stax *stax)
+{
+	unsigned long flags;
+
+	evl_lock_irqsave(&stax->oob.wchan.lock, flags);
+	stax->holders += evl_current_oob() ? -1 : 1;
+	if (!stax->holders)
+		let_in(stax);
+	evl_sched_unlock(&stax->oob.wchan.lock, flags);
+}
+EXPORT_SYMBOL_GPL(evl_unlock_stax);

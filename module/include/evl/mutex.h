@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Mutexes: those of drivers, and what gates are made of. A mutex belongs to the
+ * thread whose handle is in its owner word, which user space may share: see
+ * doc/locking.md for what each side does to it.
+ */
+#ifndef EVL_MUTEX_H
+#define EVL_MUTEX_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/rbtree.h>
+#include <evl/wait.h>
+#include <evl/types-abi.h>
+
+/*
+ * Guarded by wchan.lock. What links it to its owner, i.e. all fields from owner
+ * on, is changed with the run queue lock of that thread held as well.
+ */
+struct evl_mutex {
+	struct evl_wait_channel wchan;	/* threads waiting for it */
+	struct evl_clock *clock;
+	atomic_t *word;			/* EVL_MUTEX_*, handle of the owner */
+	atomic_t own_word;		/* if it is not shared */
+	const u32 *ceiling;		/* NULL for priority inheritance */
+	int ceiling_boost;		/* what it amounts to since applied, or 0 */
+	bool dead;			/* nobody may wait for it any more */
+	bool counted;			/* in owner->held */
+	struct evl_thread *owner;	/* as far as we know; with a reference */
+	struct list_head next_owned;	/* in owner->owned */
+	struct rb_node boost_node;	/* in owner->boosters if boost is set */
+	int boost;			/* weighted priority it gives the owner */
+};
+
+/*
+ * @word and @ceiling may be in memory shared with user space; NULL for a
+ * private word, and for priority inheritance.
+ */
+void evl_init_mutex(struct evl_mutex *mutex, struct evl_clock *clock,
+		    atomic_t *word, const u32 *ceiling, const char *name);
+/* Waiters get -EIDRM, the owner is forgotten. */
+void evl_destroy_mutex(struct evl_mutex *mutex);
+/* Waiters get -EIDRM; if @dead, so does whoever comes from now on. */
+void evl_flush_mutex(struct evl_mutex *mutex, bool dead);
+
+/*
+ * Current must be out-of-band. 0, -EDEADLK if the owner waits for current,
+ * directly or not, or is current, -EOWNERDEAD if it does not exist, or an error
+ * of evl_wait_schedule().
+ */
+int evl_lock_mutex_timeout(struct evl_mutex *mutex, ktime_t timeout,
+			   enum evl_tmode tmode);
+/* 0, -EBUSY, -EDEADLK if current is the owner. */
+int evl_trylock_mutex(struct evl_mutex *mutex);
+/* 0, -EPERM if current is not the owner. Reschedules. */
+int evl_unlock_mutex(struct evl_mutex *mutex);
+
+static inline int evl_lock_mutex(struct evl_mutex *mutex)
+{
+	return evl_lock_mutex_timeout(mutex, EVL_INFINITE, EVL_REL);
+}
+
+/* --- For gates: the same in parts ------------------------------------------- */
+
+/* Mutex lock held: does the word say that current is the owner? */
+bool evl_owns_mutex(struct evl_mutex *mutex);
+/* Mutex lock held, current being the owner. To be followed by the next one. */
+struct evl_thread *evl_release_mutex_locked(struct evl_mutex *mutex);
+/* Drop the lock, complete the changes of priorities, reschedule. */
+void evl_put_mutex_lock(struct evl_mutex *mutex, struct evl_thread *next,
+			unsigned long flags);
+/* Current may have grabbed it in user space, which leaves the ceiling to us.
+ * True if nobody did yet. Hard irqs off. */
+bool evl_apply_ceiling(struct evl_mutex *mutex, struct evl_thread *curr);
+
+/* What the core has to ask the room above it. Atomic, any stage. */
+struct evl_gate_ops {
+	/* With a reference, or NULL. */
+	struct evl_thread *(*get_thread)(fundle_t handle);
+	/* A thread left @handle in its window: false to forget it. */
+	bool (*commit_ceiling)(fundle_t handle, struct evl_thread *curr);
+};
+
+/* NULL when there are no gates any more. */
+void evl_set_gate_ops(const struct evl_gate_ops *ops);
+
+/* --- For drivers --------------------------------------------------------------- */
+
+/* Priority inheritance, not recursive. Out-of-band callers only. */
+struct evl_kmutex {
+	struct evl_mutex mutex;
+};
+
+/* Its waiters changed: wchan.requeue and wchan.abandon of every mutex. */
+struct evl_thread *evl_mutex_changed(struct evl_wait_channel *wchan,
+				     struct evl_thread *waiter);
+
+#define EVL_KMUTEX_INITIALIZER(__name)					\
+	{								\
+		.mutex = {						\
+			.wchan = {					\
+				.lock = __HARD_SPIN_LOCK_INITIALIZER(	\
+					(__name).mutex.wchan.lock),	\
+				.waiters = RB_ROOT_CACHED,		\
+				.name = #__name,			\
+				.requeue = evl_mutex_changed,		\
+				.abandon = evl_mutex_changed,		\
+			},						\
+			.clock = &evl_mono_clock,			\
+			.word = &(__name).mutex.own_word,		\
+		},							\
+	}
+
+#define DEFINE_EVL_KMUTEX(__name)					\
+	struct evl_kmutex __name = EVL_KMUTEX_INITIALIZER(__name)
+
+void evl_init_kmutex(struct evl_kmutex *kmutex);
+void evl_destroy_kmutex(struct evl_kmutex *kmutex);
+
+static inline int evl_lock_kmutex(struct evl_kmutex *kmutex)
+{
+	return evl_lock_mutex(&kmutex->mutex);
+}
+
+/* -EAGAIN if it is taken. */
+int evl_trylock_kmutex(struct evl_kmutex *kmutex);
+
+static inline void evl_unlock_kmutex(struct evl_kmutex *kmutex)
+{
+	evl_unlock_mutex(&kmutex->mutex);
+}
+
+#endif /* !EVL_MUTEX_H */

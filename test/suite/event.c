@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Events used along with a mutex: signals, broadcasts, targets, and the ends of waits. */
+#include "puppet.h"
+#include <evl/event.h>
+
+struct cond {
+	struct evl_mutex mutex;
+	struct evl_event event;
+	int count;		/* units made, not taken yet */
+	atomic_int taken;
+	int64_t date;		/* 0 for no limit */
+};
+
+static void new_cond(struct cond *c)
+{
+	memset(c, 0, sizeof(*c));
+	new_mutex(&c->mutex, "cm");
+	check_ok(evl_new_event(&c->event, "ce:%d", getpid()));
+}
+
+static bool watched(struct cond *c)
+{
+	return c->event.monitor.state->u.event.gate_offset != EVL_MONITOR_NOGATE;
+}
+
+/* One wait, whatever it is worth, with the mutex held before and after. */
+static int wait_once(struct puppet *p)
+{
+	struct cond *c = p->arg;
+	struct timespec date = ns_ts(c->date);
+	int ret, unlocked;
+
+	ret = evl_lock_mutex(&c->mutex);
+	if (ret)
+		return ret;
+	ret = c->date ? evl_timedwait_event(&c->event, &c->mutex, &date) :
+		evl_wait_event(&c->event, &c->mutex);
+	unlocked = evl_unlock_mutex(&c->mutex);
+
+	return ret == -EIDRM ? ret : unlocked ? unlocked : ret;
+}
+
+static int signal_once(struct puppet *p)
+{
+	struct cond *c = p->arg;
+
+	check_eq(evl_lock_mutex(&c->mutex), 0);
+	check_eq(evl_signal_event(&c->event), 0);
+	return evl_unlock_mutex(&c->mutex);
+}
+
+static int broadcast_once(struct puppet *p)
+{
+	struct cond *c = p->arg;
+
+	check_eq(evl_lock_mutex(&c->mutex), 0);
+	check_eq(evl_broadcast_event(&c->event), 0);
+	return evl_unlock_mutex(&c->mutex);
+}
+
+static void wakes_in_order(void)
+{
+	struct puppet w[3], s;
+	struct cond c;
+
+	new_cond(&c);
+	start_puppet(&s, "s", 5, 0);
+	for (int i = 0; i < 3; i++) {
+		char name[4] = { 'w', '0' + i };
+
+		start_puppet(&w[i], name, 10 + 10 * i, other_cpu());
+		begin_wait(&w[i], wait_once, &c);
+	}
+	check(watched(&c));
+	for (int i = 2; i >= 0; i--) {
+		check_eq(perform(&s, signal_once, &c), 0);
+		check_eq(result(&w[i]), 0);
+		for (int j = 0; j < i; j++)
+			check(worker_sleeps(&w[j].w));
+	}
+	check(!watched(&c));
+	/* Nothing is remembered. */
+	check_eq(perform(&s, signal_once, &c), 0);
+	c.date = now() + 20 * NSEC_PER_MSEC;
+	check_eq(perform(&w[0], wait_once, &c), -ETIMEDOUT);
+	for (int i = 0; i < 3; i++)
+		end_puppet(&w[i]);
+	end_puppet(&s);
+}
+
+static void follows_priorities(void)
+{
+	struct puppet a, b, s;
+	struct cond c;
+
+	new_cond(&c);
+	start_puppet(&s, "s", 5, 0);
+	start_puppet(&a, "a", 10, other_cpu());
+	start_puppet(&b, "b", 20, other_cpu());
+	begin_wait(&a, wait_once, &c);
+	begin_wait(&b, wait_once, &c);
+	check_ok(set_fifo(a.w.efd, 30));
+	check_eq(perform(&s, signal_once, &c), 0);
+	check_eq(result(&a), 0);
+	check(worker_sleeps(&b.w));
+	check_eq(perform(&s, signal_once, &c), 0);
+	check_eq(result(&b), 0);
+	end_puppet(&a);
+	end_puppet(&b);
+	end_puppet(&s);
+}
+
+static void broadcasts(void)
+{
+	struct puppet w[8], s;
+	struct cond c;
+
+	new_cond(&c);
+	start_puppet(&s, "s", 5, 0);
+	for (int i = 0; i < 8; i++) {
+		char name[4] = { 'w', '0' + i };
+
+		start_puppet(&w[i], name, 10 + i, i & other_cpu());
+		begin_wait(&w[i], wait_once, &c);
+	}
+	check_eq(perform(&s, broadcast_once, &c), 0);
+	for (int i = 0; i < 8; i++) {
+		check_eq(result(&w[i]), 0);
+		end_puppet(&w[i]);
+	}
+	end_puppet(&s);
+}
+
+static struct puppet *target;
+
+static int signal_target(struct puppet *p)
+{
+	struct cond *c = p->arg;
+	int ret;
+
+	check_eq(evl_lock_mutex(&c->mutex), 0);
+	ret = evl_signal_thread(&c->event, target->w.efd);
+	check_eq(evl_unlock_mutex(&c->mutex), 0);
+	return ret;
+}
+
+static void targets(void)
+{
+	struct puppet a, b, s;
+	struct cond c;
+
+	new_cond(&c);
+	start_puppet(&s, "s", 5, 0);
+	start_puppet(&a, "a", 10, other_cpu());
+	start_puppet(&b, "b", 20, other_cpu());
+	begin_wait(&a, wait_once, &c);
+	begin_wait(&b, wait_once, &c);
+	target = &a;
+	check_eq(perform(&s, signal_target, &c), 0);
+	check_eq(result(&a), 0);
+	check(worker_sleeps(&b.w));
+	/* It does not wait any more. */
+	check_eq(perform(&s, signal_target, &c), 0);
+	check(worker_sleeps(&b.w));
+	check_eq(perform(&s, signal_once, &c), 0);
+	check_eq(result(&b), 0);
+	end_puppet(&a);
+	end_puppet(&b);
+	end_puppet(&s);
+}
+
+static int wait_unlocked(struct puppet *p)
+{
+	struct cond *c = p->arg;
+
+	return evl_wait_event(&c->event, &c->mutex);
+}
+
+static int wait_elsewhere(struct puppet *p)
+{
+	struct cond *c = p->arg;
+	struct evl_mutex other;
+	int ret;
+
+	check_ok(evl_new_mutex(&other, "other:%d", getpid()));
+	check_eq(evl_lock_mutex(&other), 0);
+	ret = evl_wait_event(&c->event, &other);
+	check_eq(evl_unlock_mutex(&other), 0);
+	check_ok(evl_close_mutex(&other));
+	return ret;
+}
+
+static void refuses(void)
+{
+	struct puppet a, b;
+	struct cond c;
+
+	new_cond(&c);
+	start_puppet(&a, "a", 10, other_cpu());
+	start_puppet(&b, "b", 10, other_cpu());
+	check_eq(perform(&b, wait_unlocked, &c), -EPERM);
+	begin_wait(&a, wait_once, &c);
+	check_eq(perform(&b, wait_elsewhere, &c), -EBADFD);
+	check_eq(perform(&b, signal_once, &c), 0);
+	check_eq(result(&a), 0);
+	end_puppet(&a);
+	end_puppet(&b);
+}
+
+static int time_out_elsewhere(struct puppet *p)
+{
+	struct cond *c = p->arg;
+	struct timespec date = ns_ts(now() + 10 * NSEC_PER_MSEC);
+	struct evl_mutex other;
+	int ret;
+
+	check_ok(evl_new_mutex(&other, "other:%d", getpid()));
+	check_eq(evl_lock_mutex(&other), 0);
+	ret = evl_timedwait_event(&c->event, &other, &date);
+	check_eq(evl_unlock_mutex(&other), 0);
+	check_ok(evl_close_mutex(&other));
+	return ret;
+}
+
+/* An event goes from mutex to mutex, as long as nobody waits in between. */
+static void changes_mutex(void)
+{
+	struct puppet a;
+	struct cond c;
+
+	new_cond(&c);
+	start_puppet(&a, "a", 10, other_cpu());
+	for (int i = 0; i < 10; i++) {
+		check_eq(perform(&a, time_out_elsewhere, &c), -ETIMEDOUT);
+		c.date = now() + 10 * NSEC_PER_MSEC;
+		check_eq(perform(&a, wait_once, &c), -ETIMEDOUT);
+	}
+	end_puppet(&a);
+}
+
+static void times_out(void)
+{
+	struct puppet a;
+	struct cond c;
+	int64_t date;
+
+	new_cond(&c);
+	start_puppet(&a, "a", 10, other_cpu());
+	c.date = 1;
+	check_eq(perform(&a, wait_once, &c), -ETIMEDOUT);
+	date = c.date = now() + 30 * NSEC_PER_MSEC;
+	check_eq(perform(&a, wait_once, &c), -ETIMEDOUT);
+	check_reached(now(), date);
+	check(!watched(&c));
+	end_puppet(&a);
+}
+
+static void is_unblocked(void)
+{
+	struct puppet a;
+	struct cond c;
+
+	new_cond(&c);
+	start_puppet(&a, "a", 10, other_cpu());
+	begin_wait(&a, wait_once, &c);
+	check_ok(evl_unblock_thread(a.w.efd));
+	check_eq(result(&a), -EINTR);
+	check_eq(owner_word(&c.mutex), 0);
+	end_puppet(&a);
+}
+
+static void outlasts_signals(void)
+{
+	struct sigaction sa = { .sa_handler = count_signal };
+	struct puppet a, s;
+	struct cond c;
+
+	new_cond(&c);
+	check_sys(sigaction(SIGUSR1, &sa, NULL));
+	start_puppet(&s, "s", 5, 0);
+	start_puppet(&a, "a", 10, other_cpu());
+	begin_wait(&a, wait_once, &c);
+	for (int i = 1; i <= 5; i++) {
+		check_eq(pthread_kill(a.w.thread, SIGUSR1), 0);
+		await(atomic_load(&signal_count) == i);
+		await(worker_sleeps(&a.w));
+	}
+	check_eq(perform(&s, signal_once, &c), 0);
+	check_eq(result(&a), 0);
+	end_puppet(&a);
+	end_puppet(&s);
+}
+
+static void closes_event(void)
+{
+	struct puppet a;
+	struct cond c;
+
+	new_cond(&c);
+	start_puppet(&a, "a", 10, other_cpu());
+	begin_wait(&a, wait_once, &c);
+	check_ok(close(c.event.monitor.efd));
+	check_eq(result(&a), -EIDRM);
+	end_puppet(&a);
+}
+
+static void closes_mutex(void)
+{
+	struct puppet a;
+	struct cond c;
+
+	new_cond(&c);
+	start_puppet(&a, "a", 10, other_cpu());
+	begin_wait(&a, wait_once, &c);
+	check_ok(close(c.mutex.monitor.efd));
+	check_eq(result(&a), -EIDRM);
+	end_puppet(&a);
+}
+
+/* --- Many units through one event ---------------------------------------------------- */
+
+#define UNITS	500
+
+static int take_units(struct puppet *p)
+{
+	struct cond *c = p->arg;
+	int ret = 0;
+
+	while (!ret && atomic_load(&c->taken) < UNITS) {
+		check_eq(evl_lock_mutex(&c->mutex), 0);
+		while (!ret && !c->count && atomic_load(&c->taken) < UNITS)
+			ret = evl_wait_event(&c->event, &c->mutex);
+		if (!ret && c->count) {
+			c->count--;
+			if (atomic_fetch_add(&c->taken, 1) + 1 == UNITS)
+				evl_broadcast_event(&c->event);
+		}
+		check_eq(evl_unlock_mutex(&c->mutex), 0);
+	}
+	return ret;
+}
+
+static int make_units(struct puppet *p)
+{
+	struct cond *c = p->arg;
+
+	for (int i = 0; i < UNITS / 2; i++) {
+		check_eq(evl_lock_mutex(&c->mutex), 0);
+		c->count++;
+		check_eq(evl_signal_event(&c->event), 0);
+		check_eq(evl_unlock_mutex(&c->mutex), 0);
+		if (i % 16 == 0)
+			evl_usleep(100);
+	}
+	return 0;
+}
+
+static void loses_nothing(void)
+{
+	static struct puppet p[6];
+	struct cond c;
+
+	new_cond(&c);
+	for (int i = 0; i < 6; i++) {
+		char name[4] = { 'u', '0' + i };
+
+		start_puppet(&p[i], name, 10 + i, i & other_cpu());
+	}
+	for (int i = 0; i < 4; i++)
+		begin(&p[i], take_units, &c);
+	for (int i = 4; i < 6; i++)
+		begin(&p[i], make_units, &c);
+	for (int i = 0; i < 6; i++)
+		check_eq(result(&p[i]), 0);
+	check_eq(atomic_load(&c.taken), UNITS);
+	check_eq(c.count, 0);
+	for (int i = 0; i < 6; i++)
+		end_puppet(&p[i]);
+}
+
+static const struct CMUnitTest tests[] = {
+	TEST(wakes_in_order, "one signal wakes up one waiter, the best one first"),
+	TEST(follows_priorities, "waiters are reordered when priorities change"),
+	TEST(broadcasts, "a broadcast wakes up all waiters"),
+	TEST(targets, "a signal for one thread leaves others alone"),
+	TEST(refuses, "the mutex must be held, and the same for all waiters"),
+	TEST(changes_mutex, "another mutex will do when nobody waits"),
+	TEST(times_out, "a wait ends at its date"),
+	TEST(is_unblocked, "a forced unblock ends a wait, the mutex being held"),
+	TEST(outlasts_signals, "a signal does not end a wait"),
+	TEST(closes_event, "closing the event sends waiters away"),
+	TEST(closes_mutex, "so does closing the mutex for good"),
+	TEST(loses_nothing, "no signal gets lost between unlocking and waiting"),
+};
+
+TEST_MAIN("event", tests)

@@ -1,0 +1,738 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Mutexes: ownership, inheritance, ceilings, deadlocks, and the ends of owners. */
+#include "puppet.h"
+#include <sys/resource.h>
+
+/* --- Ownership --------------------------------------------------------------------- */
+
+static void locks(void)
+{
+	struct evl_mutex m;
+	struct timespec date;
+
+	new_mutex(&m, "plain");
+	check_eq(evl_lock_mutex(&m), -EPERM);
+	check_eq(evl_unlock_mutex(&m), -EPERM);
+	attach_fifo(10);
+	check_eq(evl_unlock_mutex(&m), -EPERM);
+	check_eq(evl_lock_mutex(&m), 0);
+	check_eq(evl_lock_mutex(&m), -EDEADLK);
+	check_eq(evl_trylock_mutex(&m), -EDEADLK);
+	check_eq(evl_unlock_mutex(&m), 0);
+	check_eq(evl_unlock_mutex(&m), -EPERM);
+	check_eq(evl_trylock_mutex(&m), 0);
+	check_eq(evl_unlock_mutex(&m), 0);
+	date = ns_ts(now() - NSEC_PER_SEC);
+	check_eq(evl_timedlock_mutex(&m, &date), 0);
+	check_eq(evl_unlock_mutex(&m), 0);
+	check_eq(evl_close_mutex(&m), 0);
+	check_eq(evl_lock_mutex(&m), -EBADF);
+}
+
+static void nests(void)
+{
+	struct evl_mutex m;
+
+	check_ok(evl_init());
+	check_ok(evl_create_mutex(&m, EVL_CLOCK_MONOTONIC, 0, EVL_MUTEX_RECURSIVE, "nest:%d", getpid()));
+	attach_fifo(10);
+	for (int i = 0; i < 10; i++)
+		check_eq(evl_lock_mutex(&m), 0);
+	for (int i = 0; i < 10; i++)
+		check_eq(evl_unlock_mutex(&m), 0);
+	check_eq(evl_unlock_mutex(&m), -EPERM);
+}
+
+static void free_of_requests(void)
+{
+	unsigned int before;
+	struct evl_mutex m;
+	int efd;
+
+	new_mutex(&m, "free");
+	efd = attach_fifo(10);
+	before = state_of(efd).sc;
+	for (int i = 0; i < 1000; i++) {
+		check_eq(evl_lock_mutex(&m), 0);
+		check_eq(evl_unlock_mutex(&m), 0);
+	}
+	/* That of the first readout. */
+	check_le(state_of(efd).sc - before, 1);
+	check(!evl_is_inband());
+}
+
+static void excludes(void)
+{
+	struct puppet a, b;
+	struct evl_mutex m;
+
+	new_mutex(&m, "excl");
+	start_puppet(&a, "a", 10, 0);
+	start_puppet(&b, "b", 10, other_cpu());
+	check_eq(perform(&a, lock, &m), 0);
+	check_eq(perform(&b, try_lock, &m), -EAGAIN);
+	check_eq(perform(&b, unlock, &m), -EPERM);
+	check_eq(perform(&b, lock_50ms, &m), -ETIMEDOUT);
+	begin_wait(&b, lock, &m);
+	check_eq(perform(&a, unlock, &m), 0);
+	check_eq(result(&b), 0);
+	check_eq(perform(&a, try_lock, &m), -EAGAIN);
+	check_eq(perform(&b, unlock, &m), 0);
+	check_eq(owner_word(&m), 0);
+	end_puppet(&a);
+	end_puppet(&b);
+}
+
+static void bad_timeouts(void)
+{
+	struct evl_mutex m;
+	struct puppet a;
+	struct { __s64 sec, nsec; } ts = { 1, 1000000000 };
+
+	new_mutex(&m, "badto");
+	start_puppet(&a, "a", 10, other_cpu());
+	check_eq(perform(&a, lock, &m), 0);
+	attach_fifo(10);
+	check_errno(oob_ioctl(m.monitor.efd, EVL_MONIOC_ENTER, &ts), EINVAL);
+	ts.nsec = -1;
+	check_errno(oob_ioctl(m.monitor.efd, EVL_MONIOC_ENTER, &ts), EINVAL);
+	check_errno(oob_ioctl(m.monitor.efd, EVL_MONIOC_ENTER, NULL), EFAULT);
+	ts.sec = 0, ts.nsec = 1;
+	check_errno(oob_ioctl(m.monitor.efd, EVL_MONIOC_ENTER, &ts), ETIMEDOUT);
+	check_errno(oob_ioctl(m.monitor.efd, EVL_MONIOC_TRYENTER, NULL), EBUSY);
+	check_errno(oob_ioctl(m.monitor.efd, EVL_MONIOC_EXIT, NULL), EPERM);
+	check_errno(ioctl(m.monitor.efd, EVL_MONIOC_EXIT, NULL), EINVAL);
+	evl_switch_inband();
+	check_eq(perform(&a, unlock, &m), 0);
+	end_puppet(&a);
+}
+
+/* --- Inheritance ----------------------------------------------------------------------- */
+
+static void inherits(void)
+{
+	struct puppet low, mid, high;
+	struct evl_mutex m;
+
+	new_mutex(&m, "pi");
+	start_puppet(&low, "low", 5, 0);
+	start_puppet(&mid, "mid", 20, other_cpu());
+	start_puppet(&high, "high", 50, other_cpu());
+
+	check_eq(perform(&low, lock, &m), 0);
+	check_eq(prio_of(&low), 5);
+	begin_wait(&mid, lock, &m);
+	check_eq(prio_of(&low), 20);
+	check(is_boosted(&low));
+	begin_wait(&high, lock, &m);
+	check_eq(prio_of(&low), 50);
+	/* Base parameters are those there were. */
+	check_eq(attrs_of(low.w.efd).sched_priority, 5);
+
+	check_eq(perform(&low, unlock, &m), 0);
+	check_eq(result(&high), 0);
+	check_eq(prio_of(&low), 5);
+	check(!is_boosted(&low));
+	check_eq(perform(&high, unlock, &m), 0);
+	check_eq(result(&mid), 0);
+	check_eq(perform(&mid, unlock, &m), 0);
+	end_puppet(&low);
+	end_puppet(&mid);
+	end_puppet(&high);
+}
+
+static void gives_back(void)
+{
+	struct puppet low, high;
+	struct evl_mutex m;
+
+	new_mutex(&m, "back");
+	start_puppet(&low, "low", 5, 0);
+	start_puppet(&high, "high", 50, other_cpu());
+	check_eq(perform(&low, lock, &m), 0);
+	begin(&high, lock_50ms, &m);
+	await(prio_of(&low) == 50 || !atomic_load(&high.busy));
+	check_eq(result(&high), -ETIMEDOUT);
+	check_eq(prio_of(&low), 5);
+	check(!is_boosted(&low));
+	check_eq(perform(&low, unlock, &m), 0);
+	end_puppet(&low);
+	end_puppet(&high);
+}
+
+static void follows_policy(void)
+{
+	struct puppet low, a, b;
+	struct evl_mutex m;
+
+	new_mutex(&m, "follow");
+	start_puppet(&low, "low", 5, 0);
+	start_puppet(&a, "a", 10, other_cpu());
+	start_puppet(&b, "b", 20, other_cpu());
+	check_eq(perform(&low, lock, &m), 0);
+	begin_wait(&a, lock, &m);
+	begin_wait(&b, lock, &m);
+	check_eq(prio_of(&low), 20);
+	check_ok(set_fifo(a.w.efd, 30));
+	check_eq(prio_of(&low), 30);
+	check_ok(set_fifo(low.w.efd, 40));
+	check_eq(prio_of(&low), 40);
+	check(!is_boosted(&low));
+	check_ok(set_fifo(low.w.efd, 3));
+	check_eq(prio_of(&low), 30);
+	check(is_boosted(&low));
+	/* The first in line changed, too. */
+	check_eq(perform(&low, unlock, &m), 0);
+	check_eq(prio_of(&low), 3);
+	check_eq(result(&a), 0);
+	check(atomic_load(&b.busy));
+	check_eq(perform(&a, unlock, &m), 0);
+	check_eq(result(&b), 0);
+	check_eq(perform(&b, unlock, &m), 0);
+	end_puppet(&low);
+	end_puppet(&a);
+	end_puppet(&b);
+}
+
+static int lock_2s(struct puppet *p)
+{
+	struct timespec date = ns_ts(now() + 2 * NSEC_PER_SEC);
+
+	return evl_timedlock_mutex(p->arg, &date);
+}
+
+/* Each of DEPTH threads holds a mutex, and waits for that of the one before. */
+#define DEPTH	200
+
+static void boosts_chain(void)
+{
+	static struct puppet p[DEPTH], last;
+	static struct evl_mutex m[DEPTH];
+	char name[16];
+
+	for (int i = 0; i < DEPTH; i++) {
+		snprintf(name, sizeof(name), "chain%d", i);
+		new_mutex(&m[i], name);
+		launch_puppet(&p[i], name, 1 + i % 3, i & other_cpu());
+	}
+	start_puppet(&last, "last", 90, 0);
+	for (int i = 0; i < DEPTH; i++) {
+		finish_act(&p[i]);
+		check_eq(perform(&p[i], lock, &m[i]), 0);
+		if (i)
+			begin_wait(&p[i], lock, &m[i - 1]);
+	}
+	check_eq(prio_of(&p[0]), 3);
+
+	begin(&last, lock_2s, &m[DEPTH - 1]);
+	await(prio_of(&p[0]) == 90 || !atomic_load(&last.busy));
+	for (int i = 0; i < DEPTH; i++)
+		check_eq(prio_of(&p[i]), 90);
+	check_eq(result(&last), -ETIMEDOUT);
+	check_eq(prio_of(&p[0]), 3);
+	check_eq(prio_of(&p[DEPTH - 1]), 1 + (DEPTH - 1) % 3);
+
+	/* The first one would close the loop. */
+	check_eq(perform(&p[0], lock, &m[DEPTH - 1]), -EDEADLK);
+	check_eq(prio_of(&p[DEPTH - 1]), 1 + (DEPTH - 1) % 3);
+
+	check_eq(perform(&p[0], unlock, &m[0]), 0);
+	for (int i = 1; i < DEPTH; i++) {
+		check_eq(result(&p[i]), 0);
+		check_eq(perform(&p[i], unlock, &m[i - 1]), 0);
+		check_eq(perform(&p[i], unlock, &m[i]), 0);
+	}
+	for (int i = 0; i < DEPTH; i++) {
+		check_eq(prio_of(&p[i]), 1 + i % 3);
+		end_puppet(&p[i]);
+		check_ok(evl_close_mutex(&m[i]));
+	}
+	end_puppet(&last);
+}
+
+static void detects_deadlock(void)
+{
+	struct puppet a, b;
+	struct evl_mutex ma, mb;
+
+	new_mutex(&ma, "ma");
+	new_mutex(&mb, "mb");
+	start_puppet(&a, "a", 10, 0);
+	start_puppet(&b, "b", 20, other_cpu());
+	check_eq(perform(&a, lock, &ma), 0);
+	check_eq(perform(&b, lock, &mb), 0);
+	begin_wait(&a, lock, &mb);
+	check_eq(perform(&b, lock, &ma), -EDEADLK);
+	check_eq(perform(&b, try_lock, &ma), -EAGAIN);
+	check_eq(prio_of(&a), 10);
+	check_eq(perform(&b, unlock, &mb), 0);
+	check_eq(result(&a), 0);
+	check_eq(perform(&a, unlock, &mb), 0);
+	check_eq(perform(&a, unlock, &ma), 0);
+	end_puppet(&a);
+	end_puppet(&b);
+}
+
+/* --- Ceilings ------------------------------------------------------------------------------ */
+
+static void applies_ceiling(void)
+{
+	struct evl_mutex m;
+	struct puppet a;
+
+	check_ok(evl_init());
+	check_eq(evl_create_mutex(&m, EVL_CLOCK_MONOTONIC, 100, 0, "pp:%d", getpid()), -EINVAL);
+	new_ceiling_mutex(&m, 60, "pp");
+	check_eq(evl_get_mutex_ceiling(&m), 60);
+	start_puppet(&a, "a", 10, other_cpu());
+	/* From the in-band stage, by a request. */
+	check_eq(perform(&a, lock, &m), 0);
+	check_eq(prio_of(&a), 60);
+	check(owner_word(&m) & EVL_MUTEX_FLCEIL);
+	check_eq(perform(&a, unlock, &m), 0);
+	check_eq(prio_of(&a), 10);
+	check_ok(evl_set_mutex_ceiling(&m, 70));
+	check_eq(perform(&a, lock, &m), 0);
+	check_eq(prio_of(&a), 70);
+	check_eq(perform(&a, unlock, &m), 0);
+	end_puppet(&a);
+}
+
+static int lock_lazily(struct puppet *p)
+{
+	struct evl_mutex *m = p->arg;
+	int ret;
+
+	check_ok(evl_switch_oob());
+	ret = evl_lock_mutex(m);
+	if (ret)
+		return ret;
+	check_eq(evl_get_index(owner_word(m)), owner_word(m));
+	evl_usleep(300000);
+	check_eq(__evl_hl_self()->window->pp_pending, 0);
+	return evl_unlock_mutex(m);
+}
+
+static void applies_ceiling_lazily(void)
+{
+	struct evl_mutex m;
+	struct puppet a;
+
+	new_ceiling_mutex(&m, 60, "lazy");
+	start_puppet(&a, "a", 10, other_cpu());
+	begin(&a, lock_lazily, &m);
+	await(owner_word(&m) & EVL_MUTEX_FLCEIL || !atomic_load(&a.busy));
+	check_eq(prio_of(&a), 60);
+	check_eq(result(&a), 0);
+	check_eq(prio_of(&a), 10);
+	end_puppet(&a);
+}
+
+static int get_weak(struct puppet *p)
+{
+	struct evl_sched_attrs attrs = { .sched_policy = SCHED_WEAK };
+
+	return evl_set_schedattr(p->w.efd, &attrs);
+}
+
+static int lock_and_see(struct puppet *p)
+{
+	int ret = evl_lock_mutex(p->arg);
+
+	if (ret)
+		return ret;
+	check(!evl_is_inband());
+	ret = evl_unlock_mutex(p->arg);
+	check(evl_is_inband());
+	return ret;
+}
+
+static void keeps_weak_oob(void)
+{
+	struct evl_mutex pi, pp;
+	struct puppet a;
+
+	new_mutex(&pi, "wpi");
+	new_ceiling_mutex(&pp, 60, "wpp");
+	start_puppet(&a, "a", 10, other_cpu());
+	check_eq(perform(&a, get_weak, NULL), 0);
+	check_eq(perform(&a, lock_and_see, &pi), 0);
+	check_eq(perform(&a, lock_and_see, &pp), 0);
+	check_eq(perform(&a, lock, &pp), 0);
+	check_eq(state_of(a.w.efd).eattrs.sched_policy, SCHED_FIFO);
+	check_eq(prio_of(&a), 60);
+	check_eq(perform(&a, unlock, &pp), 0);
+	check_eq(state_of(a.w.efd).eattrs.sched_policy, SCHED_WEAK);
+	check_eq(prio_of(&a), 0);
+	end_puppet(&a);
+}
+
+/* --- Ends ------------------------------------------------------------------------------------- */
+
+static void closes_under_waiters(void)
+{
+	struct evl_mutex m;
+	struct puppet a, b;
+
+	new_mutex(&m, "shut");
+	start_puppet(&a, "a", 10, 0);
+	start_puppet(&b, "b", 20, other_cpu());
+	check_eq(perform(&a, lock, &m), 0);
+	begin_wait(&b, lock, &m);
+	check_ok(close(m.monitor.efd));
+	check_eq(result(&b), -EIDRM);
+	check_eq(prio_of(&a), 10);
+	check_eq(perform(&a, unlock, &m), -EBADF);
+	end_puppet(&a);
+	end_puppet(&b);
+}
+
+static int detach(struct puppet *p)
+{
+	(void)p;
+	return evl_detach_self();
+}
+
+static void releases_on_detach(void)
+{
+	struct evl_mutex m, untracked;
+	struct puppet a, b;
+
+	new_mutex(&m, "left");
+	new_mutex(&untracked, "lost");
+	start_puppet(&a, "a", 10, 0);
+	start_puppet(&b, "b", 20, other_cpu());
+	check_eq(perform(&a, lock, &m), 0);
+	begin_wait(&b, lock, &m);
+	check_eq(perform(&a, detach, NULL), 0);
+	check_eq(result(&b), 0);
+	check_eq(perform(&b, unlock, &m), 0);
+	check_eq(owner_word(&m), 0);
+
+	/* One which the core never heard of. */
+	untracked.monitor.state->u.gate.owner = 0x3fff;
+	check_eq(perform(&b, lock, &untracked), -EOWNERDEAD);
+	check_eq(owner_word(&untracked), 0x80003fff);
+	end_puppet(&a);
+	end_puppet(&b);
+}
+
+static void hold_public(void *arg)
+{
+	struct evl_mutex m;
+
+	(void)arg;
+	attach_fifo(5);
+	check_ok(evl_open_mutex(&m, "/shared"));
+	check_eq(evl_lock_mutex(&m), 0);
+	for (;;)
+		pause();
+}
+
+static void releases_on_kill(void)
+{
+	struct evl_mutex m;
+	struct puppet b;
+	pid_t pid;
+
+	check_ok(evl_init());
+	check_ok(evl_create_mutex(&m, EVL_CLOCK_MONOTONIC, 0, EVL_CLONE_PUBLIC, "/shared"));
+	start_puppet(&b, "b", 20, other_cpu());
+	for (int i = 0; i < 5; i++) {
+		pid = fork_child(hold_public, NULL);
+		await(owner_word(&m));
+		begin_wait(&b, lock, &m);
+		kill(pid, SIGKILL);
+		/* Its descriptor of the mutex goes before or after it does. */
+		if (result(&b) == -EIDRM)
+			check_eq(perform(&b, lock, &m), 0);
+		check_eq(perform(&b, unlock, &m), 0);
+		wait_signal(pid, SIGKILL);
+	}
+	end_puppet(&b);
+}
+
+/* --- Hostile words ---------------------------------------------------------------------------- */
+
+static atomic_bool stop;
+
+static int lock_often(struct puppet *p)
+{
+	struct evl_mutex *m = p->arg;
+	struct timespec date;
+
+	while (!atomic_load(&stop)) {
+		date = ns_ts(now() + NSEC_PER_MSEC);
+		if (evl_timedlock_mutex(m, &date) == 0)
+			evl_unlock_mutex(m);
+	}
+	return 0;
+}
+
+static void survives_scribbling(void)
+{
+	struct puppet p[4];
+	struct evl_mutex m[2];
+	__u32 word;
+	int64_t end;
+
+	new_mutex(&m[0], "scr0");
+	new_ceiling_mutex(&m[1], 40, "scr1");
+	for (int i = 0; i < 4; i++) {
+		char name[8] = { 's', '0' + i };
+
+		start_puppet(&p[i], name, 10 + i, i & other_cpu());
+	}
+	for (int i = 0; i < 4; i++)
+		begin(&p[i], lock_often, &m[i & 1]);
+	for (end = now() + 5 * NSEC_PER_SEC; now() < end; nap()) {
+		word = rand();
+		if (word & 0x10)
+			word &= 0xc000000f;
+		m[word & 1].monitor.state->u.gate.owner = word;
+		m[~word & 1].monitor.state->flags = word >> 3;
+		m[1].monitor.state->u.gate.ceiling = word >> 1;
+	}
+	atomic_store(&stop, true);
+	m[0].monitor.state->u.gate.owner = 0;
+	m[1].monitor.state->u.gate.owner = 0;
+	for (int i = 0; i < 4; i++) {
+		check_eq(result(&p[i]), 0);
+		end_puppet(&p[i]);
+	}
+}
+
+/* --- Many ---------------------------------------------------------------------------------------- */
+
+#define MANY	1000
+
+static void raise_limits(void)
+{
+	struct rlimit limit = { 3 * MANY, 3 * MANY };
+
+	check_sys(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+static void launch_many(struct puppet *p, struct puppet *owner)
+{
+	char name[16];
+
+	raise_limits();
+	start_puppet(owner, "owner", 1, 0);
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "many%d", i);
+		launch_puppet(&p[i], name, 1 + (i * 7) % 90, other_cpu());
+	}
+	for (int i = 0; i < MANY; i++)
+		finish_act(&p[i]);
+}
+
+static void one_gate_many_waiters(void)
+{
+	static struct puppet p[MANY], owner;
+	struct evl_mutex m;
+
+	launch_many(p, &owner);
+	new_mutex(&m, "crowd");
+	check_eq(perform(&owner, lock, &m), 0);
+	for (int i = 0; i < MANY; i++)
+		begin_wait(&p[i], lock, &m);
+	check_eq(prio_of(&owner), 90);
+	check_eq(perform(&owner, unlock, &m), 0);
+	check_eq(prio_of(&owner), 1);
+	/* Best first; equals in their order. */
+	for (int prio = 90; prio > 0; prio--)
+		for (int i = 0; i < MANY; i++)
+			if (p[i].w.prio == prio) {
+				check_eq(result(&p[i]), 0);
+				check_eq(perform(&p[i], unlock, &m), 0);
+			}
+	for (int i = 0; i < MANY; i++)
+		end_puppet(&p[i]);
+	end_puppet(&owner);
+}
+
+static void many_gates_one_owner(void)
+{
+	static struct puppet p[MANY], owner;
+	static struct evl_mutex m[MANY];
+
+	launch_many(p, &owner);
+	for (int i = 0; i < MANY; i++) {
+		check_ok(evl_new_mutex(&m[i], "gate%d:%d", i, getpid()));
+		check_eq(perform(&owner, lock, &m[i]), 0);
+		begin(&p[i], lock, &m[i]);
+	}
+	for (int i = 0; i < MANY; i++)
+		await(worker_sleeps(&p[i].w));
+	for (int i = MANY - 1; i >= 0; i--) {
+		int top = 0;
+
+		for (int j = 0; j <= i; j++)
+			top = p[j].w.prio > top ? p[j].w.prio : top;
+		if (i % 50 == 0)
+			check_eq(prio_of(&owner), top);
+		check_eq(perform(&owner, unlock, &m[i]), 0);
+		check_eq(result(&p[i]), 0);
+		check_eq(perform(&p[i], unlock, &m[i]), 0);
+	}
+	check_eq(prio_of(&owner), 1);
+	for (int i = 0; i < MANY; i++)
+		end_puppet(&p[i]);
+	end_puppet(&owner);
+}
+
+/* --- Health ----------------------------------------------------------------------------------------- */
+
+static atomic_int last_diag;
+
+static void note_diag(int sig, siginfo_t *si, void *ctx)
+{
+	(void)sig;
+	(void)ctx;
+	if (sigdebug_marked(si))
+		atomic_store(&last_diag, sigdebug_cause(si));
+}
+
+static int watch_locks(struct puppet *p)
+{
+	int ret = evl_set_thread_mode(p->w.efd, EVL_T_WOLI, NULL);
+
+	/* What user space sees of it is as of the last request. */
+	return ret ?: evl_switch_oob();
+}
+
+static int go_inband(struct puppet *p)
+{
+	(void)p;
+	return evl_switch_inband();
+}
+
+static void reports_inconsistencies(void)
+{
+	struct sigaction sa = { .sa_sigaction = note_diag, .sa_flags = SA_SIGINFO | SA_RESTART };
+	struct evl_mutex m;
+	struct puppet a, b;
+
+	check_sys(sigaction(SIGDEBUG, &sa, NULL));
+	new_mutex(&m, "health");
+	start_puppet(&a, "a", 10, 0);
+	start_puppet(&b, "b", 20, other_cpu());
+
+	/* Unlocking what is not ours. */
+	check_eq(perform(&a, watch_locks, NULL), 0);
+	check_eq(perform(&a, unlock, &m), -EPERM);
+	await(atomic_exchange(&last_diag, 0) == EVL_HMDIAG_LKIMBALANCE);
+
+	/* In-band with a mutex. */
+	check_eq(perform(&a, lock, &m), 0);
+	perform(&a, go_inband, NULL);
+	await(atomic_exchange(&last_diag, 0) == EVL_HMDIAG_LKDEPEND);
+
+	/* Waiting for an owner which is. */
+	check_eq(perform(&b, watch_locks, NULL), 0);
+	begin(&b, lock, &m);
+	await(atomic_exchange(&last_diag, 0) == EVL_HMDIAG_LKDEPEND);
+	check_eq(perform(&a, unlock, &m), 0);
+	check_eq(result(&b), 0);
+	check_eq(perform(&b, unlock, &m), 0);
+	end_puppet(&a);
+	end_puppet(&b);
+}
+
+/* --- Storms ------------------------------------------------------------------------------------------- */
+
+#define STORM_MUTEXES	4
+
+static void storm_child(void *arg)
+{
+	struct evl_mutex m[STORM_MUTEXES];
+	int seed = (int)(intptr_t)arg;
+	struct timespec date;
+
+	srand(seed);
+	pin_to(seed & other_cpu());
+	become(SCHED_FIFO, 1 + rand() % 80);
+	check_ok(evl_attach_self("storm:%d", get_tid()));
+	for (int i = 0; i < STORM_MUTEXES; i++)
+		if (evl_open_mutex(&m[i], "/storm%d", i) < 0)
+			_exit(1);
+	for (;;) {
+		int first = rand() % STORM_MUTEXES, second = rand() % STORM_MUTEXES;
+
+		date = ns_ts(now() + (1 + rand() % 20) * NSEC_PER_MSEC);
+		if (evl_timedlock_mutex(&m[first], &date))
+			continue;
+		if (evl_timedlock_mutex(&m[second], &date) == 0) {
+			if (rand() % 4 == 0)
+				evl_usleep(rand() % 500);
+			evl_unlock_mutex(&m[second]);
+		}
+		evl_unlock_mutex(&m[first]);
+		evl_usleep(50 + rand() % 300);
+	}
+}
+
+/* Owners, waiters and boosters die at any moment; the mutexes stay usable. */
+static void weathers_kills(void)
+{
+	struct evl_mutex m[STORM_MUTEXES];
+	pid_t pid[6];
+	int64_t end;
+
+	check_ok(evl_init());
+	for (int i = 0; i < STORM_MUTEXES; i++)
+		check_ok(evl_create_mutex(&m[i], EVL_CLOCK_MONOTONIC, i == 3 ? 85 : 0, EVL_CLONE_PUBLIC,
+					  "/storm%d", i));
+	for (int i = 0; i < 6; i++)
+		pid[i] = fork_child(storm_child, (void *)(intptr_t)(i + 1));
+	for (end = now() + 20 * NSEC_PER_SEC; now() < end;) {
+		int i = rand() % 6;
+
+		usleep(20000 + rand() % 50000);
+		kill(pid[i], SIGKILL);
+		wait_for(pid[i]);
+		pid[i] = fork_child(storm_child, (void *)(intptr_t)rand());
+	}
+	for (int i = 0; i < 6; i++) {
+		kill(pid[i], SIGKILL);
+		wait_for(pid[i]);
+	}
+	attach_fifo(10);
+	for (int i = 0; i < STORM_MUTEXES; i++) {
+		int ret = evl_trylock_mutex(&m[i]);
+
+		/* One who died holding it unseen by the core left a mark. */
+		if (ret == -EOWNERDEAD)
+			continue;
+		check_eq(ret, 0);
+		check_eq(evl_unlock_mutex(&m[i]), 0);
+	}
+}
+
+static const struct CMUnitTest tests[] = {
+	TEST(locks, "lock, trylock and unlock, also when there is nothing to unlock"),
+	TEST(nests, "a recursive mutex is free after as many unlocks"),
+	TEST(free_of_requests, "an uncontended mutex costs no request"),
+	TEST(excludes, "one owner at a time"),
+	TEST(bad_timeouts, "wrong dates and pointers are refused"),
+	TEST(inherits, "the owner runs at the priority of its first waiter"),
+	TEST(gives_back, "a waiter which gives up takes its priority back"),
+	TEST(follows_policy, "boosts and the order of waiters follow new priorities"),
+	TEST(boosts_chain, "a boost reaches the end of a long chain, and a loop is found"),
+	TEST(detects_deadlock, "a deadlock is an error"),
+	TEST(applies_ceiling, "the owner runs at the ceiling"),
+	TEST(applies_ceiling_lazily, "a ceiling taken without a request is applied on the way to sleep"),
+	TEST(keeps_weak_oob, "a weak thread stays out-of-band as long as it holds a mutex"),
+	TEST(closes_under_waiters, "closing sends waiters away"),
+	TEST(releases_on_detach, "a thread which detaches leaves its mutexes"),
+	TEST(releases_on_kill, "a thread which is killed leaves its mutexes"),
+	TEST(survives_scribbling, "shared words may hold anything"),
+	TEST_WITHIN(one_gate_many_waiters, 150, "a thousand waiters for one mutex"),
+	TEST_WITHIN(many_gates_one_owner, 150, "a thousand mutexes held by one thread"),
+	TEST(reports_inconsistencies, "who asked for it is told about lock inconsistencies"),
+	TEST(weathers_kills, "owners and waiters may be killed at any time"),
+};
+
+
+TEST_MAIN("mutex", tests)

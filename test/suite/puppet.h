@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Threads which do what a test tells them, one thing at a time. Between two of
+ * them they wait in-band, holding whatever they hold.
+ */
+#ifndef EVL_TEST_PUPPET_H
+#define EVL_TEST_PUPPET_H
+
+#include "helpers.h"
+#include <evl/mutex.h>
+#include <semaphore.h>
+
+struct puppet {
+	struct worker w;
+	char name[32];
+	sem_t go;
+	sem_t done;
+	int (*act)(struct puppet *p);
+	void *arg;
+	atomic_bool busy;
+	int ret;
+};
+
+static void run_puppet(struct worker *w)
+{
+	struct puppet *p = w->arg;
+
+	attach_worker(w);
+	sem_post(&p->done);
+	for (;;) {
+		while (sem_wait(&p->go))
+			;
+		if (!p->act)
+			break;
+		p->ret = p->act(p);
+		atomic_store(&p->busy, false);
+		sem_post(&p->done);
+	}
+}
+
+/* Start it without waiting for it, which start_puppet() does. */
+__attribute__((unused))
+static void launch_puppet(struct puppet *p, const char *name, int prio, int cpu)
+{
+	memset(p, 0, sizeof(*p));
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	sem_init(&p->go, 0, 0);
+	sem_init(&p->done, 0, 0);
+	p->w.body = run_puppet;
+	p->w.name = p->name;
+	p->w.prio = prio;
+	p->w.cpu = cpu;
+	p->w.arg = p;
+	start_worker(&p->w);
+}
+
+static void finish_act(struct puppet *p)
+{
+	while (sem_wait(&p->done))
+		;
+}
+
+__attribute__((unused))
+static void start_puppet(struct puppet *p, const char *name, int prio, int cpu)
+{
+	launch_puppet(p, name, prio, cpu);
+	finish_act(p);
+}
+
+/* Begin an act, which may last. */
+__attribute__((unused))
+static void begin(struct puppet *p, int (*act)(struct puppet *), void *arg)
+{
+	p->act = act;
+	p->arg = arg;
+	atomic_store(&p->busy, true);
+	sem_post(&p->go);
+}
+
+/* The result of the last act. */
+__attribute__((unused))
+static int result(struct puppet *p)
+{
+	finish_act(p);
+	return p->ret;
+}
+
+__attribute__((unused))
+static int perform(struct puppet *p, int (*act)(struct puppet *), void *arg)
+{
+	begin(p, act, arg);
+	return result(p);
+}
+
+/* Begin an act which is going to wait for something out-of-band. */
+__attribute__((unused))
+static void begin_wait(struct puppet *p, int (*act)(struct puppet *), void *arg)
+{
+	begin(p, act, arg);
+	await(worker_sleeps(&p->w) || !atomic_load(&p->busy));
+	check(atomic_load(&p->busy));
+}
+
+__attribute__((unused))
+static void end_puppet(struct puppet *p)
+{
+	p->act = NULL;
+	sem_post(&p->go);
+	join_worker(&p->w);
+	close(p->w.efd);
+}
+
+__attribute__((unused))
+static int prio_of(struct puppet *p)
+{
+	return state_of(p->w.efd).eattrs.sched_priority;
+}
+
+__attribute__((unused))
+static bool is_boosted(struct puppet *p)
+{
+	return worker_bits(&p->w) & EVL_T_BOOST;
+}
+
+/* --- Acts ----------------------------------------------------------------------- */
+
+__attribute__((unused))
+static int lock(struct puppet *p)
+{
+	return evl_lock_mutex(p->arg);
+}
+
+__attribute__((unused))
+static int try_lock(struct puppet *p)
+{
+	return evl_trylock_mutex(p->arg);
+}
+
+__attribute__((unused))
+static int unlock(struct puppet *p)
+{
+	return evl_unlock_mutex(p->arg);
+}
+
+__attribute__((unused))
+static int lock_50ms(struct puppet *p)
+{
+	struct timespec date = ns_ts(now() + 50 * NSEC_PER_MSEC);
+
+	return evl_timedlock_mutex(p->arg, &date);
+}
+
+__attribute__((unused))
+static void new_mutex(struct evl_mutex *m, const char *stem)
+{
+	check_ok(evl_init());
+	check_ok(evl_new_mutex(m, "%s:%d", stem, getpid()));
+}
+
+__attribute__((unused))
+static void new_ceiling_mutex(struct evl_mutex *m, int ceiling, const char *stem)
+{
+	check_ok(evl_init());
+	check_ok(evl_create_mutex(m, EVL_CLOCK_MONOTONIC, ceiling, EVL_MUTEX_NORMAL, "%s:%d", stem, getpid()));
+}
+
+/* As user space sees the owner word. */
+__attribute__((unused))
+static __u32 owner_word(struct evl_mutex *m)
+{
+	return __atomic_load_n(&m->monitor.state->u.gate.owner, __ATOMIC_SEQ_CST);
+}
+
+#endif /* !EVL_TEST_PUPPET_H */
