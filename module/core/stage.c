@@ -123,6 +123,10 @@ void evl_demote_current(struct host_task *h, enum host_cause cause,
 		[HOST_CAUSE_PTRACE] = 0,
 	};
 
+	/* Kicked without a signal in user space: nothing to warn of. */
+	if (cause == HOST_CAUSE_SIGNAL && !signal_pending(current))
+		cause = HOST_CAUSE_NONE;
+
 	evl_switch_inband(diag[cause], details);
 }
 
