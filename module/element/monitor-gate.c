@@ -67,6 +67,11 @@ void evl_close_gate(struct evl_monitor *mon)
 	forget_events(mon, EVL_T_RMID);
 }
 
+void evl_reopen_gate(struct evl_monitor *mon)
+{
+	evl_flush_mutex(&mon->gate.mutex, false);
+}
+
 /* --- Requests -------------------------------------------------------------------- */
 
 static void clear_pending(struct evl_monitor *mon, struct evl_thread *curr)

@@ -427,11 +427,18 @@ static __poll_t monitor_oob_poll(struct file *filp, struct evl_poll_wait *wait)
 static int monitor_open(struct inode *inode, struct file *filp)
 {
 	int ret = evl_open_element(inode, filp);
+	struct evl_monitor *mon;
 
-	if (!ret)
-		atomic_inc(&file_monitor(filp)->nr_files);
+	if (ret)
+		return ret;
 
-	return ret;
+	mon = file_monitor(filp);
+	/* All its files were closed, yet it was kept by its clone descriptor. */
+	if (atomic_inc_return(&mon->nr_files) == 1 &&
+	    mon->kind == MONITOR_GATE)
+		evl_reopen_gate(mon);
+
+	return 0;
 }
 
 static int monitor_release(struct inode *inode, struct file *filp)

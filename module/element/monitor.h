@@ -88,6 +88,7 @@ void evl_destroy_gate(struct evl_monitor *mon);
 void evl_flush_gate(struct evl_monitor *mon);
 /* No descriptor leads there any more. */
 void evl_close_gate(struct evl_monitor *mon);
+void evl_reopen_gate(struct evl_monitor *mon);
 long evl_enter_gate(struct evl_monitor *mon, ktime_t timeout);
 long evl_try_gate(struct evl_monitor *mon);
 long evl_exit_gate(struct evl_monitor *mon);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Mutexes: ownership, inheritance, ceilings, deadlocks, and the ends of owners. */
 #include "puppet.h"
+#include <evl/sem.h>
 #include <sys/resource.h>
 
 /* --- Ownership --------------------------------------------------------------------- */
@@ -608,11 +609,19 @@ static int go_inband(struct puppet *p)
 	return evl_switch_inband();
 }
 
+static int sleep_on_sem(struct puppet *p)
+{
+	struct timespec date = ns_ts(now() + NSEC_PER_MSEC);
+
+	return evl_timedget_sem(p->arg, &date);
+}
+
 static void reports_inconsistencies(void)
 {
 	struct sigaction sa = { .sa_sigaction = note_diag, .sa_flags = SA_SIGINFO | SA_RESTART };
 	struct evl_mutex m;
 	struct puppet a, b;
+	struct evl_sem s;
 
 	check_sys(sigaction(SIGDEBUG, &sa, NULL));
 	new_mutex(&m, "health");
@@ -624,8 +633,16 @@ static void reports_inconsistencies(void)
 	check_eq(perform(&a, unlock, &m), -EPERM);
 	await(atomic_exchange(&last_diag, 0) == EVL_HMDIAG_LKIMBALANCE);
 
-	/* In-band with a mutex. */
+	/* Sleeping on something else with a mutex. */
+	check_ok(evl_new_sem(&s, "healthsem:%d", getpid()));
 	check_eq(perform(&a, lock, &m), 0);
+	check_eq(perform(&a, sleep_on_sem, &s), -ETIMEDOUT);
+	await(atomic_exchange(&last_diag, 0) == EVL_HMDIAG_LKSLEEP ||
+	      atomic_load(&last_diag) == EVL_HMDIAG_LKSLEEP);
+	nap();
+	atomic_store(&last_diag, 0);
+
+	/* In-band with a mutex. */
 	perform(&a, go_inband, NULL);
 	await(atomic_exchange(&last_diag, 0) == EVL_HMDIAG_LKDEPEND);
 

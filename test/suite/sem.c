@@ -2,6 +2,8 @@
 /* Semaphores. */
 #include "puppet.h"
 #include <evl/sem.h>
+#include <evl/flags.h>
+#include <evl/poll.h>
 
 static void new_sem(struct evl_sem *s, int value)
 {
@@ -222,6 +224,68 @@ static void survives_kills(void)
 	}
 }
 
+/* --- Polling -------------------------------------------------------------------- */
+
+static int put_later(struct puppet *p)
+{
+	evl_usleep(20000);
+	return evl_put_sem(p->arg);
+}
+
+static int post_later(struct puppet *p)
+{
+	evl_usleep(20000);
+	return evl_post_flags(p->arg, 1);
+}
+
+static unsigned int pollrefs(struct evl_monitor_state *state)
+{
+	return __atomic_load_n(&state->u.event.pollrefs, __ATOMIC_SEQ_CST);
+}
+
+static void polls(void)
+{
+	struct timespec date;
+	struct evl_flags f;
+	struct evl_poll_event ev[2];
+	struct puppet a;
+	struct evl_sem s;
+	int pfd, bits;
+
+	new_sem(&s, 0);
+	check_ok(evl_new_flags(&f, "pf:%d", getpid()));
+	start_puppet(&a, "a", 5, 0);
+	attach_fifo(10);
+	pfd = check_ok(evl_new_poll());
+	check_ok(evl_add_pollfd(pfd, s.monitor.efd, POLLIN, evl_intval(1)));
+	check_ok(evl_add_pollfd(pfd, f.monitor.efd, POLLIN, evl_intval(2)));
+	date = ns_ts(now() + 10 * NSEC_PER_MSEC);
+	check_eq(evl_timedpoll(pfd, ev, 2, &date), -ETIMEDOUT);
+	check(pollrefs(s.monitor.state));
+	check(pollrefs(f.monitor.state));
+
+	begin(&a, put_later, &s);
+	check_eq(evl_poll(pfd, ev, 2), 1);
+	check_eq(ev[0].pollval.val, 1);
+	check_eq(ev[0].events & POLLIN, POLLIN);
+	check_eq(result(&a), 0);
+	check_eq(evl_tryget_sem(&s), 0);
+
+	begin(&a, post_later, &f);
+	check_eq(evl_poll(pfd, ev, 2), 1);
+	check_eq(ev[0].pollval.val, 2);
+	check_eq(result(&a), 0);
+	check_eq(evl_trywait_flags(&f, &bits), 0);
+
+	check_eq(evl_put_sem(&s), 0);
+	check_eq(evl_post_flags(&f, 1), 0);
+	check_eq(evl_poll(pfd, ev, 2), 2);
+	check_sys(close(pfd));
+	check_eq(pollrefs(s.monitor.state), 0);
+	check_eq(pollrefs(f.monitor.state), 0);
+	end_puppet(&a);
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(counts, "get, put, tryget and peek"),
 	TEST(refuses, "negative and overflowing counts, wrong requests"),
@@ -231,6 +295,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(does_not_block, "O_NONBLOCK"),
 	TEST(ping_pong, "two threads hand units back and forth"),
 	TEST(survives_kills, "waiters may be killed"),
+	TEST(polls, "semaphores and flags in a poll group"),
 };
 
 TEST_MAIN("sem", tests)
