@@ -7,6 +7,7 @@
  * a handler, it is delivered once the pipeline is done with the interrupt, in
  * a context which may switch. The resched IPI merely forwards to it.
  */
+#include <linux/export.h>
 #include <linux/interrupt.h>
 #include <linux/irq.h>
 #include <linux/irqdomain.h>
@@ -59,6 +60,7 @@ void host_schedule(void)
 	else
 		host_core->schedule();
 }
+EXPORT_SYMBOL_GPL(host_schedule);
 
 #ifdef CONFIG_SMP
 

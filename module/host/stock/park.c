@@ -145,6 +145,7 @@ void host_settle(void)
 	if (h->oob && !READ_ONCE(h->picked))
 		park(h);
 }
+EXPORT_SYMBOL_GPL(host_settle);
 
 /*
  * The core learns of another CPU when a thread comes from the in-band stage,
@@ -216,6 +217,7 @@ void host_schedule(void)
 {
 	host_ops->schedule();
 }
+EXPORT_SYMBOL_GPL(host_schedule);
 
 void host_mayday(struct host_task *h)
 {
