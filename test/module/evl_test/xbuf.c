@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The out-of-band end of cross-buffers. */
+#include <evl/xbuf.h>
+#include "context.h"
+
+void test_xbuf_get(struct context *cx)
+{
+	struct evl_file *efilp = NULL;
+	struct evl_xbuf *xbuf = evl_get_xbuf(cx->run.xfd, &efilp);
+
+	cx->run.result = xbuf != NULL;
+	if (xbuf && expect(cx, efilp))
+		evl_put_xbuf(efilp);
+}
+
+static void read_body(void *arg)
+{
+	struct context *cx = arg;
+
+	cx->run.result = evl_read_xbuf(cx->xbuf, cx->buf, cx->run.size, cx->run.flags);
+	expect(cx, evl_current_oob());
+}
+
+static void write_body(void *arg)
+{
+	struct context *cx = arg;
+
+	cx->run.result = evl_write_xbuf(cx->xbuf, cx->buf, cx->run.size, cx->run.flags);
+	expect(cx, evl_current_oob());
+}
+
+static void echo_body(void *arg)
+{
+	struct context *cx = arg;
+	ssize_t ret = 0;
+	u32 n;
+
+	for (n = 0; n < cx->run.count; n++) {
+		ret = evl_read_xbuf(cx->xbuf, cx->buf, cx->run.size, 0);
+		if (ret != cx->run.size)
+			break;
+		ret = evl_write_xbuf(cx->xbuf, cx->buf, cx->run.size, 0);
+		if (ret != cx->run.size)
+			break;
+	}
+	cx->run.result = ret < 0 ? ret : n;
+	expect(cx, evl_current_oob());
+}
+
+static void use_xbuf(struct context *cx, void (*body)(void *))
+{
+	struct evl_file *efilp;
+
+	cx->xbuf = evl_get_xbuf(cx->run.xfd, &efilp);
+	if (!expect(cx, cx->xbuf))
+		return;
+	run_thread(cx, body);
+	evl_put_xbuf(efilp);
+}
+
+/* What was read comes back as a sum of bytes, and so is told what to write. */
+void test_xbuf_read(struct context *cx)
+{
+	u32 sum = 0;
+	s64 n;
+
+	use_xbuf(cx, read_body);
+	for (n = 0; n < cx->run.result; n++)
+		sum += (u8)cx->buf[n];
+	cx->run.count = sum;
+}
+
+void test_xbuf_write(struct context *cx)
+{
+	memset(cx->buf, cx->run.count, MAX_TRANSFER);
+	use_xbuf(cx, write_body);
+}
+
+void test_xbuf_echo(struct context *cx)
+{
+	use_xbuf(cx, echo_body);
+}
