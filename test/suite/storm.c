@@ -94,6 +94,8 @@ static void storm_elements(void)
 
 static void storm_others(void)
 {
+	struct evl_sched_attrs attrs;
+
 	for (int i = 0; i < common.count; i++) {
 		int efd = common.workers[i].efd;
 
@@ -101,7 +103,7 @@ static void storm_others(void)
 			continue;
 		evl_unblock_thread(efd);
 		set_fifo(efd, 1 + i);
-		attrs_of(efd);
+		evl_get_schedattr(efd, &attrs);
 	}
 	evl_usleep(400);
 }
@@ -143,8 +145,14 @@ static void storm(struct worker *w)
 	void (*act)(void) = w->arg;
 
 	attach_worker(w);
-	for (;;)
+	/* Pauses on either stage, lest the dying starve among the living. */
+	for (int i = 0; ; i++) {
 		act();
+		if (i % 8 == 3)
+			evl_usleep(500);
+		else if (i % 8 == 7)
+			nap();
+	}
 }
 
 /* A victim: a few of the acts at a time, chosen by the round, on both CPUs. */
@@ -246,8 +254,8 @@ static void self_inflicted(void)
 }
 
 static const struct CMUnitTest tests[] = {
-	TEST_WITHIN(kill_storm, 300, "processes are killed, one after the other"),
-	TEST_WITHIN(overlapping_storm, 300, "several processes are killed while others start"),
+	TEST_WITHIN(kill_storm, 200, "processes are killed, one after the other"),
+	TEST_WITHIN(overlapping_storm, 200, "several processes are killed while others start"),
 	TEST_WITHIN(self_inflicted, 120, "processes end by a signal of their own"),
 };
 

@@ -289,6 +289,22 @@ static void print_threads(pid_t pid)
 	fflush(stdout);
 }
 
+/* All processes of a group. */
+static void print_group(pid_t group)
+{
+	struct dirent *entry;
+	DIR *dir = opendir("/proc");
+
+	while (dir && (entry = readdir(dir))) {
+		pid_t pid = atoi(entry->d_name);
+
+		if (pid > 0 && getpgid(pid) == group)
+			print_threads(pid);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 static bool reap_within(pid_t pid, int *status, int seconds)
 {
 	struct timespec now, end;
@@ -337,7 +353,7 @@ static void run_isolated(void **state)
 		_exit(0);
 	}
 	if (!reap_within(pid, &status, test->seconds)) {
-		print_threads(pid);
+		print_group(pid);
 		kill(-pid, SIGKILL);
 		if (!reap_within(pid, &status, 20))
 			fail_msg("hangs, and SIGKILL does not end it");
