@@ -2,6 +2,10 @@
 /* Poll groups: members, readiness, nesting, closing, sharing. */
 #include "helpers.h"
 #include <evl/poll.h>
+#include <evl/event.h>
+#include <evl/flags.h>
+#include <evl/mutex.h>
+#include <evl/sem.h>
 #include <evl/xbuf.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -891,6 +895,130 @@ static void proxies(void)
 	expect(group, out, POLLOUT);
 }
 
+/* --- Monitors -------------------------------------------------------------------------------- */
+
+static void semaphores(void)
+{
+	struct waiter p;
+	struct evl_sem sem;
+	int group, fd;
+
+	attach_fifo(10);
+	group = new_group();
+	fd = check_ok(evl_new_sem(&sem, "sem:%d", getpid()));
+	add(group, fd, IN | OUT);
+	expect_idle(group);
+	for (int i = 0; i < 5; i++) {
+		start_waiter(&p, "waiter", group);
+		check_ok(evl_put_sem(&sem));
+		check_eq(finish_waiter(&p), 1);
+		check_eq(p.ev.events, IN);
+		expect(group, fd, IN);
+		check_ok(evl_put_sem(&sem));
+		check_ok(evl_tryget_sem(&sem));
+		expect(group, fd, IN);
+		check_ok(evl_get_sem(&sem));
+		expect_idle(group);
+	}
+	/* It may be put before it gets into a group, by way of user space. */
+	check_ok(evl_del_pollfd(group, fd));
+	check_ok(evl_put_sem(&sem));
+	add(group, fd, POLLIN);
+	expect(group, fd, POLLIN);
+	check_ok(evl_close_sem(&sem));
+}
+
+static void flag_groups(void)
+{
+	struct pollfd pfd = { .events = POLLIN };
+	struct waiter p;
+	struct evl_flags flags;
+	int group, fd, bits = 0;
+
+	attach_fifo(10);
+	group = new_group();
+	fd = check_ok(evl_new_flags(&flags, "flags:%d", getpid()));
+	pfd.fd = fd;
+	add(group, fd, POLLIN);
+	expect_idle(group);
+	for (int i = 0; i < 5; i++) {
+		start_waiter(&p, "waiter", group);
+		check_eq(poll(&pfd, 1, 0), 0);
+		check_ok(evl_post_flags(&flags, 1 << i));
+		check_eq(finish_waiter(&p), 1);
+		check_eq(p.ev.events, POLLIN);
+		check_eq(poll(&pfd, 1, 0), 1);
+		expect(group, fd, POLLIN);
+		check_ok(evl_trywait_flags(&flags, &bits));
+		check_eq(bits, 1 << i);
+		expect_idle(group);
+	}
+	check_ok(evl_mod_pollfd(group, fd, POLLOUT, evl_intval(fd)));
+	expect(group, fd, POLLOUT);
+	check_ok(evl_post_flags(&flags, 3));
+	expect_idle(group);
+	start_waiter(&p, "waiter", group);
+	check_ok(evl_trywait_flags(&flags, &bits));
+	check_eq(finish_waiter(&p), 1);
+	check_eq(p.ev.events, POLLOUT);
+	check_ok(evl_close_flags(&flags));
+}
+
+static void gates_and_events(void)
+{
+	struct evl_mutex mutex;
+	struct evl_event event;
+	int group, gate, fd;
+
+	attach_fifo(10);
+	group = new_group();
+	gate = check_ok(evl_new_mutex(&mutex, "gate:%d", getpid()));
+	fd = check_ok(evl_new_event(&event, "event:%d", getpid()));
+	add(group, gate, POLLIN | POLLOUT);
+	expect(group, gate, POLLIN);
+	check_ok(evl_del_pollfd(group, gate));
+	add(group, fd, POLLIN);
+	expect(group, fd, POLLERR);
+	check_ok(evl_close_event(&event));
+	check_ok(evl_close_mutex(&mutex));
+}
+
+/* Two threads throw a pair of semaphores at each other, one of them through a group. */
+struct pingpong {
+	struct evl_sem ping, pong;
+	int group;
+};
+
+static void ponger(struct worker *w)
+{
+	struct pingpong *pp = w->arg;
+	struct evl_poll_event ev;
+
+	attach_worker(w);
+	for (int i = 0; i < MESSAGES; i++) {
+		check_eq(evl_poll(pp->group, &ev, 1), 1);
+		check_ok(evl_tryget_sem(&pp->ping));
+		check_ok(evl_put_sem(&pp->pong));
+	}
+}
+
+static void semaphore_pingpong(void)
+{
+	struct pingpong pp;
+	struct worker w = { .body = ponger, .name = "ponger", .prio = 10, .cpu = other_cpu(), .arg = &pp };
+
+	attach_fifo(10);
+	check_ok(evl_new_sem(&pp.pong, "pong:%d", getpid()));
+	pp.group = new_group();
+	add(pp.group, check_ok(evl_new_sem(&pp.ping, "ping:%d", getpid())), POLLIN);
+	start_worker(&w);
+	for (int i = 0; i < MESSAGES; i++) {
+		check_ok(evl_put_sem(&pp.ping));
+		check_ok(evl_get_sem(&pp.pong));
+	}
+	join_worker(&w);
+}
+
 /* --- Storm ----------------------------------------------------------------------------------- */
 
 static struct storm {
@@ -1025,6 +1153,10 @@ static const struct CMUnitTest tests[] = {
 	TEST(shared_by_threads, "threads share a group, and no message is lost"),
 	TEST(mixed_with_poll, "poll(2) and epoll(7) on the same file"),
 	TEST(proxies, "proxies fetch what is polled for"),
+	TEST(semaphores, "units are reported, wherever they were put"),
+	TEST(flag_groups, "bits are reported, and their absence"),
+	TEST(gates_and_events, "gates are ready, events cannot be polled"),
+	TEST(semaphore_pingpong, "no wakeup is lost between two CPUs"),
 	TEST(everything_at_once, "members, groups and files change under those who poll"),
 };
 
