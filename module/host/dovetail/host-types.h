@@ -31,6 +31,7 @@ struct host_cpu {
 	ktime_t shot;			/* what the timer is set to */
 	bool in_tick;
 	bool notify_inband;		/* a tick is due on return to Linux */
+	bool no_broadcast;		/* timer was told so by us */
 	int cpu;
 };
 

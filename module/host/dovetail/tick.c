@@ -188,11 +188,39 @@ int host_install_tick(void)
 	return 0;
 }
 
+/*
+ * A real device which comes back behind a proxy is offered as the broadcast
+ * device of the system first. That of a CPU would accept, and be lost when its
+ * CPU goes offline: rule it out meanwhile.
+ */
+static void refuse_broadcast(struct host_cpu *hc)
+{
+	struct clock_event_device *dev = hc->timer;
+
+	if (cpumask_weight(dev->cpumask) > 1 ||
+	    dev->features & CLOCK_EVT_FEAT_PERCPU)
+		return;
+
+	dev->features |= CLOCK_EVT_FEAT_PERCPU;
+	hc->no_broadcast = true;
+}
+
+static void release_timer(struct host_cpu *hc)
+{
+	if (hc->no_broadcast)
+		hc->timer->features &= ~CLOCK_EVT_FEAT_PERCPU;
+	hc->timer = NULL;
+}
+
 void host_remove_tick(void)
 {
 	int cpu;
 
-	tick_uninstall_proxy(cpu_online_mask);
 	for_each_online_cpu(cpu)
-		per_cpu(host_this_cpu, cpu)->timer = NULL;
+		refuse_broadcast(per_cpu(host_this_cpu, cpu));
+
+	tick_uninstall_proxy(cpu_online_mask);
+
+	for_each_online_cpu(cpu)
+		release_timer(per_cpu(host_this_cpu, cpu));
 }
