@@ -29,8 +29,9 @@ enum evl_test_case {
 	TEST_XBUF_READ,
 	TEST_XBUF_WRITE,
 	TEST_XBUF_ECHO,
-	/* A thread which sleeps until the file is closed. */
+	/* A thread which sleeps until the file is closed; on a cross-buffer. */
 	TEST_KTHREAD_PUBLIC,
+	TEST_XBUF_HOLD,
 	TEST_NR_CASES,
 };
 

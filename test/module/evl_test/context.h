@@ -34,6 +34,7 @@ struct context {
 	struct evl_timer timer;
 	struct evl_work work;
 	struct evl_xbuf *xbuf;
+	struct evl_file *efilp;		/* NULL unless held for longer */
 	struct waiter waiters[NR_WAITERS];
 	int order[NR_WAITERS];
 	atomic_t asleep;
@@ -77,6 +78,7 @@ void test_wait_order(struct context *cx);
 void test_wait_flush(struct context *cx);
 void test_work(struct context *cx);
 void test_heap(struct context *cx);
+void test_xbuf_hold(struct context *cx);
 void test_xbuf_get(struct context *cx);
 void test_xbuf_read(struct context *cx);
 void test_xbuf_write(struct context *cx);

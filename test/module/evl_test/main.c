@@ -7,6 +7,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/uaccess.h>
+#include <evl/xbuf.h>
 #include "context.h"
 
 void note_failure(struct context *cx, const char *path, int line)
@@ -43,6 +44,7 @@ static void (*const cases[TEST_NR_CASES])(struct context *cx) = {
 	[TEST_XBUF_READ] = test_xbuf_read,
 	[TEST_XBUF_WRITE] = test_xbuf_write,
 	[TEST_XBUF_ECHO] = test_xbuf_echo,
+	[TEST_XBUF_HOLD] = test_xbuf_hold,
 };
 
 static struct context *make_context(const struct evl_test_run *run)
@@ -80,7 +82,7 @@ static long test_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 		return -ENOMEM;
 	cases[run.nr](cx);
 	run = cx->run;
-	if (run.nr == TEST_KTHREAD_PUBLIC && !run.result)
+	if ((run.nr == TEST_KTHREAD_PUBLIC || run.nr == TEST_XBUF_HOLD) && !run.result && !run.line)
 		filp->private_data = cx;
 	else
 		free_context(cx);
@@ -100,6 +102,8 @@ static int test_release(struct inode *inode, struct file *filp)
 
 	if (cx) {
 		evl_stop_kthread(&cx->thread);
+		if (cx->efilp)
+			evl_put_xbuf(cx->efilp);
 		free_context(cx);
 	}
 

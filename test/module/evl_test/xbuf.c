@@ -47,6 +47,25 @@ static void echo_body(void *arg)
 	expect(cx, evl_current_oob());
 }
 
+static void read_until_stopped(void *arg)
+{
+	struct context *cx = arg;
+
+	while (evl_read_xbuf(cx->xbuf, cx->buf, 1, 0) == 1)
+		;
+}
+
+/* The reference goes with the file of the driver, whatever became of that of the program. */
+void test_xbuf_hold(struct context *cx)
+{
+	cx->xbuf = evl_get_xbuf(cx->run.xfd, &cx->efilp);
+	if (!expect(cx, cx->xbuf))
+		return;
+	cx->run.result = evl_run_kthread(&cx->thread, read_until_stopped, cx, 50, 0, "evl_test.hold");
+	if (cx->run.result)
+		evl_put_xbuf(cx->efilp);
+}
+
 static void use_xbuf(struct context *cx, void (*body)(void *))
 {
 	struct evl_file *efilp;

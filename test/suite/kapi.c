@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The kernel interface, through the driver of test/module/evl_test; for cross-buffers, we are at the other end. */
+#include "helpers.h"
+#include <evl/xbuf.h>
+#include "../module/evl_test.h"
+
+#define MODULE	"/mod/evl_test.ko"
+
+static int device;
+
+static void open_device(void)
+{
+	device = check_sys(open(EVL_TEST_DEVICE, O_RDWR));
+	check_ok(evl_init());
+}
+
+static struct evl_test_run run_case(struct evl_test_run run)
+{
+	check_sys(ioctl(device, EVL_TEST_RUN, &run));
+	if (run.line)
+		check_fail("%s:%d says no", run.file, run.line);
+	return run;
+}
+
+static void run_simple(int nr)
+{
+	open_device();
+	run_case((struct evl_test_run){ .nr = nr });
+}
+
+/* --- Complete in the kernel ------------------------------------------------------------ */
+
+static void kthread_runs(void)
+{
+	run_simple(TEST_KTHREAD);
+}
+
+static void kthread_errors(void)
+{
+	run_simple(TEST_KTHREAD_ERRORS);
+}
+
+static void kthread_stops(void)
+{
+	run_simple(TEST_KTHREAD_STOP);
+}
+
+static void kthread_unblocks(void)
+{
+	run_simple(TEST_KTHREAD_UNBLOCK);
+}
+
+static void kthread_priority(void)
+{
+	run_simple(TEST_KTHREAD_PRIORITY);
+}
+
+static void timer_fires(void)
+{
+	run_simple(TEST_TIMER_ONESHOT);
+}
+
+static void timer_repeats(void)
+{
+	run_simple(TEST_TIMER_PERIODIC);
+}
+
+static void timer_stops(void)
+{
+	run_simple(TEST_TIMER_STOP);
+}
+
+static void wait_ends(void)
+{
+	run_simple(TEST_WAIT_WAKEUP);
+}
+
+static void wait_times_out(void)
+{
+	run_simple(TEST_WAIT_TIMEOUT);
+}
+
+static void wait_order(void)
+{
+	run_simple(TEST_WAIT_ORDER);
+}
+
+static void wait_queue_goes(void)
+{
+	run_simple(TEST_WAIT_FLUSH);
+}
+
+static void work_runs_inband(void)
+{
+	run_simple(TEST_WORK);
+}
+
+static void heap_serves(void)
+{
+	run_simple(TEST_HEAP);
+}
+
+/* A thread of the kernel is an element like any other. */
+static void kthread_is_visible(void)
+{
+	int efd;
+
+	open_device();
+	check_eq(run_case((struct evl_test_run){ .nr = TEST_KTHREAD_PUBLIC }).result, 0);
+	check(has_node("thread", "evl_test.public"));
+	check(strstr(read_attr("thread", "evl_test.public", "sched"), " 33 33 fifo"));
+	check_eq(strtoul(read_attr("thread", "evl_test.public", "state"), NULL, 0) & EVL_T_USER, 0);
+	check_eq(evl_attach_self("evl_test.public"), -EEXIST);
+	efd = check_ok(evl_open_element("thread", "evl_test.public"));
+	check_eq(attrs_of(efd).sched_priority, 33);
+	check_ok(set_fifo(efd, 44));
+	check_eq(state_of(efd).eattrs.sched_priority, 44);
+	check_lt(ioctl(efd, EVL_THRIOC_DETACH_SELF), 0);
+	close(device);
+	check_eq(evl_unblock_thread(efd), -ESTALE);
+	close(efd);
+	await(!has_element("thread", "evl_test.public"));
+}
+
+/* It stays with the driver which opened it. */
+static void module_is_held(void)
+{
+	open_device();
+	check_errno(syscall(SYS_delete_module, "evl_test", O_NONBLOCK), EWOULDBLOCK);
+	check_errno(syscall(SYS_delete_module, "evl", O_NONBLOCK), EWOULDBLOCK);
+}
+
+/* --- Cross-buffers -------------------------------------------------------------------------- */
+
+static int new_xbuf(size_t i_bufsz, size_t o_bufsz)
+{
+	return check_ok(evl_create_xbuf(i_bufsz, o_bufsz, 0, "kapi:%d", getpid()));
+}
+
+static struct evl_test_run transfer(int nr, int xfd, unsigned int size, int flags)
+{
+	return run_case((struct evl_test_run){ .nr = nr, .xfd = xfd, .size = size, .flags = flags, .count = '#' });
+}
+
+static bool gets(int fd)
+{
+	return run_case((struct evl_test_run){ .nr = TEST_XBUF_GET, .xfd = fd }).result;
+}
+
+static void xbuf_by_descriptor(void)
+{
+	int fd;
+
+	open_device();
+	check(gets(new_xbuf(64, 64)));
+	check(!gets(-1));
+	check(!gets(1000));
+	check(!gets(0));
+	check(!gets(device));
+	check(!gets(check_ok(evl_new_timer(EVL_CLOCK_MONOTONIC))));
+	check(!gets(check_ok(evl_new_proxy(1, 64, "kapi:%d", getpid()))));
+	check(!gets(attach_weak()));
+	fd = check_ok(evl_new_xbuf(64, "closed:%d", getpid()));
+	close(fd);
+	check(!gets(fd));
+	/* The reference is gone: so is the element, once closed. */
+	check(!has_element("xbuf", own_name("closed")));
+}
+
+static void xbuf_reads_what_is_written(void)
+{
+	struct evl_test_run run;
+	int fd;
+
+	open_device();
+	fd = new_xbuf(64, 64);
+	check_eq(write(fd, "\1\2\3\4", 4), 4);
+	run = transfer(TEST_XBUF_READ, fd, 4, 0);
+	check_eq(run.result, 4);
+	check_eq(run.count, 1 + 2 + 3 + 4);
+}
+
+static void xbuf_writes_what_is_read(void)
+{
+	char buf[8] = "";
+	int fd;
+
+	open_device();
+	fd = new_xbuf(64, 64);
+	check_eq(transfer(TEST_XBUF_WRITE, fd, 5, 0).result, 5);
+	check_eq(read(fd, buf, 5), 5);
+	check_str(buf, "#####");
+}
+
+static void xbuf_errors(void)
+{
+	int fd, in, out;
+	char buf[64];
+
+	open_device();
+	fd = new_xbuf(64, 64);
+	check_eq(transfer(TEST_XBUF_READ, fd, 65, 0).result, -EINVAL);
+	check_eq(transfer(TEST_XBUF_WRITE, fd, 65, 0).result, -EINVAL);
+	check_eq(transfer(TEST_XBUF_READ, fd, 65, O_NONBLOCK).result, -EINVAL);
+	check_eq(transfer(TEST_XBUF_READ, fd, 1, O_NONBLOCK).result, -EAGAIN);
+	check_eq(transfer(TEST_XBUF_WRITE, fd, 60, O_NONBLOCK).result, 60);
+	check_eq(transfer(TEST_XBUF_WRITE, fd, 5, O_NONBLOCK).result, -EAGAIN);
+	check_eq(transfer(TEST_XBUF_WRITE, fd, 4, O_NONBLOCK).result, 4);
+	check_eq(read(fd, buf, 64), 64);
+	check_eq(transfer(TEST_XBUF_READ, fd, 0, 0).result, 0);
+	check_eq(transfer(TEST_XBUF_WRITE, fd, 0, 0).result, 0);
+	in = check_ok(evl_create_xbuf(64, 0, 0, "in:%d", getpid()));
+	check_eq(transfer(TEST_XBUF_READ, in, 1, 0).result, -ENOBUFS);
+	check_eq(transfer(TEST_XBUF_WRITE, in, 1, 0).result, 1);
+	out = check_ok(evl_create_xbuf(0, 64, 0, "out:%d", getpid()));
+	check_eq(transfer(TEST_XBUF_WRITE, out, 1, 0).result, -ENOBUFS);
+	check_eq(write(out, "!", 1), 1);
+	check_eq(transfer(TEST_XBUF_READ, out, 1, 0).result, 1);
+}
+
+/* The mode of the descriptor is that of the program, flags are those of the driver. */
+static void xbuf_flags_are_its_own(void)
+{
+	int fd;
+
+	open_device();
+	fd = new_xbuf(64, 64);
+	check_eq(write(fd, "123", 3), 3);
+	check_eq(transfer(TEST_XBUF_READ, fd, 10, O_NONBLOCK).result, 3);
+	set_nonblocking(fd, true);
+	check_eq(write(fd, "1234", 4), 4);
+	check_eq(transfer(TEST_XBUF_READ, fd, 4, 0).result, 4);
+}
+
+struct peer {
+	int fd;
+	int pieces;
+	int size;
+};
+
+static void write_pieces(struct worker *w)
+{
+	struct peer *p = w->arg;
+	char buf[64];
+
+	memset(buf, 1, sizeof(buf));
+	for (int i = 0; i < p->pieces; i++) {
+		check_eq(write(p->fd, buf, p->size), p->size);
+		nap();
+	}
+}
+
+static void xbuf_waits_for_all(void)
+{
+	struct peer p = { .pieces = 5, .size = 8 };
+	struct worker w = { .body = write_pieces, .name = "peer", .arg = &p };
+	struct evl_test_run run;
+
+	open_device();
+	p.fd = new_xbuf(64, 64);
+	start_worker(&w);
+	run = transfer(TEST_XBUF_READ, p.fd, 40, 0);
+	check_eq(run.result, 40);
+	check_eq(run.count, 40);
+	join_worker(&w);
+}
+
+/* The writer is left waiting for room by the time it has written 50 of 64 bytes. */
+static void xbuf_read_is_short(void)
+{
+	struct peer p = { .pieces = 3, .size = 25 };
+	struct worker w = { .body = write_pieces, .name = "peer", .arg = &p };
+
+	open_device();
+	p.fd = new_xbuf(64, 64);
+	start_worker(&w);
+	check_eq(transfer(TEST_XBUF_READ, p.fd, 64, 0).result, 50);
+	join_worker(&w);
+	check_eq(transfer(TEST_XBUF_READ, p.fd, 25, 0).result, 25);
+}
+
+static void drain(struct worker *w)
+{
+	struct peer *p = w->arg;
+	char buf[64];
+
+	for (int i = 0; i < p->pieces; i++) {
+		nap();
+		check_eq(read(p->fd, buf, p->size), p->size);
+	}
+}
+
+static void xbuf_waits_for_room(void)
+{
+	struct peer p = { .pieces = 8, .size = 8 };
+	struct worker w = { .body = drain, .name = "peer", .arg = &p };
+
+	open_device();
+	p.fd = new_xbuf(64, 64);
+	check_eq(transfer(TEST_XBUF_WRITE, p.fd, 64, 0).result, 64);
+	start_worker(&w);
+	check_eq(transfer(TEST_XBUF_WRITE, p.fd, 60, 0).result, 60);
+	join_worker(&w);
+}
+
+static void echo_peer(struct worker *w)
+{
+	struct peer *p = w->arg;
+	unsigned char in[64], out[64];
+
+	for (int i = 0; i < p->pieces; i++) {
+		for (int n = 0; n < p->size; n++)
+			out[n] = i * 7 + n;
+		check_eq(write(p->fd, out, p->size), p->size);
+		check_eq(read(p->fd, in, p->size), p->size);
+		check_eq(memcmp(in, out, p->size), 0);
+	}
+}
+
+static void xbuf_both_ways(void)
+{
+	struct peer p = { .pieces = 500, .size = 48 };
+	struct worker w = { .body = echo_peer, .name = "peer", .arg = &p };
+	struct evl_test_run run = { .nr = TEST_XBUF_ECHO, .size = 48, .count = 500 };
+
+	open_device();
+	run.xfd = p.fd = new_xbuf(64, 64);
+	start_worker(&w);
+	check_eq(run_case(run).result, 500);
+	join_worker(&w);
+}
+
+/* The driver keeps the element, which goes with the file of the driver. */
+static void xbuf_held_by_driver(void)
+{
+	int fd;
+
+	open_device();
+	fd = new_xbuf(64, 64);
+	check_eq(run_case((struct evl_test_run){ .nr = TEST_XBUF_HOLD, .xfd = fd }).result, 0);
+	check_eq(write(fd, "read", 4), 4);
+	close(fd);
+	check(has_element("xbuf", own_name("kapi")));
+	check(first_element("thread"));
+	close(device);
+	await(!has_element("xbuf", own_name("kapi")));
+	await(!first_element("thread"));
+}
+
+/* An exiting process closes its descriptors in the order of their numbers. */
+static void exit_with_held_xbuf(void *arg)
+{
+	int fd;
+
+	open_device();
+	fd = new_xbuf(64, 64);
+	check_eq(run_case((struct evl_test_run){ .nr = TEST_XBUF_HOLD, .xfd = fd }).result, 0);
+	if (arg) {
+		/* The other order. */
+		check_sys(dup2(device, 900));
+		close(device);
+	}
+}
+
+static void exit_while_held(void)
+{
+	wait_success(fork_child(exit_with_held_xbuf, NULL));
+	wait_success(fork_child(exit_with_held_xbuf, ""));
+}
+
+/* --- The driver itself --------------------------------------------------------------------------- */
+
+static int load_driver(void **state)
+{
+	int fd = open(MODULE, O_RDONLY), ret;
+
+	(void)state;
+	if (fd < 0)
+		return -1;
+	ret = syscall(SYS_finit_module, fd, "", 0);
+	close(fd);
+	if (ret)
+		print_message("%s: %s\n", MODULE, strerror(errno));
+	/* Its node may take a moment. */
+	for (int i = 0; !ret && access(EVL_TEST_DEVICE, F_OK) && i < 5000; i++)
+		nap();
+	return ret;
+}
+
+static int unload_driver(void **state)
+{
+	(void)state;
+	return syscall(SYS_delete_module, "evl_test", O_NONBLOCK);
+}
+
+static const struct CMUnitTest tests[] = {
+	TEST(kthread_runs, "a kernel thread runs out-of-band, sleeps, changes stage"),
+	TEST(kthread_errors, "bad priorities, flags, CPUs and names are refused"),
+	TEST(kthread_stops, "stopping it ends its sleep, whenever that comes"),
+	TEST(kthread_unblocks, "it can be unblocked"),
+	TEST(kthread_priority, "its priority can be changed"),
+	TEST(kthread_is_visible, "a public one can be seen, and changed, from user space"),
+	TEST(timer_fires, "a timer runs its handler at its date, not before"),
+	TEST(timer_repeats, "a periodic one keeps to its periods"),
+	TEST(timer_stops, "a stopped one does not fire"),
+	TEST(wait_ends, "a wait ends when the condition holds"),
+	TEST(wait_times_out, "or when its time is over"),
+	TEST(wait_order, "waiters are woken up by priority"),
+	TEST(wait_queue_goes, "destroying a queue sends its waiters away: -EIDRM"),
+	TEST(work_runs_inband, "work requested out-of-band runs in-band"),
+	TEST(heap_serves, "the core heap serves threads out-of-band"),
+	TEST(module_is_held, "neither module can be removed while in use"),
+	TEST(xbuf_by_descriptor, "evl_get_xbuf finds cross-buffers by descriptor, nothing else"),
+	TEST(xbuf_reads_what_is_written, "evl_read_xbuf reads what write(2) wrote"),
+	TEST(xbuf_writes_what_is_read, "evl_write_xbuf writes what read(2) reads"),
+	TEST(xbuf_errors, "-EINVAL, -EAGAIN and -ENOBUFS, as documented"),
+	TEST(xbuf_flags_are_its_own, "flags of the call count, not the mode of the descriptor"),
+	TEST(xbuf_waits_for_all, "a read waits for all it wants"),
+	TEST(xbuf_read_is_short, "unless a writer waits for room"),
+	TEST(xbuf_waits_for_room, "a write waits for room"),
+	TEST(xbuf_both_ways, "messages go back and forth"),
+	TEST(xbuf_held_by_driver, "evl_get_xbuf holds the element until evl_put_xbuf"),
+	TEST(exit_while_held, "a process may exit while a driver waits on its cross-buffer"),
+};
+
+int main(int argc, char *argv[])
+{
+	prepare_main(argc, argv);
+	return cmocka_run_group_tests_name("kapi", tests, load_driver, unload_driver);
+}
