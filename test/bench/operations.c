@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What requests, stage and thread switches, and cross-buffers cost. */
+#include "bench.h"
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+
+static volatile int stop;
+
+/* --- A thread of Linux ---------------------------------------------------- */
+
+static void run_plain(void)
+{
+	struct timespec ts;
+
+	measure("clock_gettime_vdso", 1000, clock_gettime(CLOCK_MONOTONIC, &ts));
+	measure("getppid_plain_thread", 1000, syscall(SYS_getppid));
+	measure("ioctl_badfd_plain_thread", 1000, ioctl(-1, EVL_THRIOC_GET_STATE, NULL));
+}
+
+/* --- An attached thread on either stage ----------------------------------- */
+
+static void run_inband(int efd)
+{
+	struct evl_thread_state state;
+
+	must(evl_switch_inband());
+	measure("getppid_evl_thread_inband", 1000, syscall(SYS_getppid));
+	measure("getstate_ioctl_inband", 1000, ioctl(efd, EVL_THRIOC_GET_STATE, &state));
+	measure("evl_is_inband_user", 1000, __asm__ volatile("" : : "r"(evl_is_inband())));
+}
+
+static void run_oob(int efd)
+{
+	const struct timespec past = { .tv_sec = 0, .tv_nsec = 1 };
+	struct evl_thread_state state;
+	struct timespec ts;
+
+	must(evl_switch_oob());
+	measure("oob_ioctl_get_state", 1000, oob_ioctl(efd, EVL_THRIOC_GET_STATE, &state));
+	measure("oob_ioctl_badreq", 1000, oob_ioctl(efd, _IO('?', 99), NULL));
+	measure("oob_ioctl_badfd", 1000, oob_ioctl(-1, EVL_THRIOC_GET_STATE, &state));
+	measure("evl_read_clock_mono", 1000, evl_read_clock(EVL_CLOCK_MONOTONIC, &ts));
+	measure("evl_yield_alone", 1000, evl_yield());
+	measure("sleep_until_past", 1000, evl_sleep_until(EVL_CLOCK_MONOTONIC, &past));
+	/* Reports print in-band. */
+	must(evl_switch_oob());
+}
+
+static void run_stages(void)
+{
+	measure("stage_switch_roundtrip", 100, (evl_switch_inband(), evl_switch_oob()));
+	must(evl_switch_oob());
+	measure("demote_by_getppid_and_back_oob", 100, (syscall(SYS_getppid), evl_switch_oob()));
+}
+
+/* --- Two threads ---------------------------------------------------------- */
+
+static void *yield_back(void *arg)
+{
+	(void)arg;
+	must(evl_attach_self("bench-yield:%d", getpid()));
+	/* From then on Linux does not get the CPU any more. */
+	must(evl_usleep(100000));
+	while (!stop)
+		evl_yield();
+
+	return NULL;
+}
+
+static void run_yield(void)
+{
+	struct series series;
+	pthread_t thread;
+
+	stop = 0;
+	must(evl_switch_inband());
+	thread = start_thread(MAIN_PRIO, yield_back, NULL);
+	/* It attaches meanwhile, and falls asleep. */
+	usleep(50000);
+	must(evl_usleep(200000));
+	sample(&series, 200, evl_yield());
+	stop = 1;
+	report("yield_pingpong_roundtrip(2 yields+2 switches)", settle(&series, 200));
+	pthread_join(thread, NULL);
+}
+
+/* --- Cross-buffers -------------------------------------------------------- */
+
+#define RING_SIZE	(128 * 1024)
+#define BATCH		25
+
+static char message[4096];
+
+/* Writes on a stage, then reads on the other one, or the converse, so that the ring is never empty nor full. */
+static void run_transfers(int fd, size_t size)
+{
+	struct series oob_write_s, inband_read_s, inband_write_s, oob_read_s;
+	char name[64];
+	int n;
+
+	for (n = -3; n < ROUNDS; n++) {
+		int64_t t[4];
+
+		must(evl_switch_oob());
+		t[0] = time_loop(BATCH, oob_write(fd, message, size));
+		must(evl_switch_inband());
+		t[1] = time_loop(BATCH, if (read(fd, message, size) != (ssize_t)size) die("short read"));
+		t[2] = time_loop(BATCH, if (write(fd, message, size) != (ssize_t)size) die("short write"));
+		must(evl_switch_oob());
+		t[3] = time_loop(BATCH, if (oob_read(fd, message, size) != (ssize_t)size) die("short read"));
+		if (n < 0)
+			continue;
+		oob_write_s.rounds[n] = t[0];
+		inband_read_s.rounds[n] = t[1];
+		inband_write_s.rounds[n] = t[2];
+		oob_read_s.rounds[n] = t[3];
+	}
+
+	must(evl_switch_inband());
+	snprintf(name, sizeof(name), "xbuf_oob_write_%zu", size);
+	report(name, settle(&oob_write_s, BATCH));
+	snprintf(name, sizeof(name), "xbuf_inband_read_%zu", size);
+	report(name, settle(&inband_read_s, BATCH));
+	snprintf(name, sizeof(name), "xbuf_inband_write_%zu", size);
+	report(name, settle(&inband_write_s, BATCH));
+	snprintf(name, sizeof(name), "xbuf_oob_read_%zu", size);
+	report(name, settle(&oob_read_s, BATCH));
+}
+
+struct echo {
+	int fd;
+	size_t size;
+};
+
+/* A thread of Linux. */
+static void *echo_inband(void *arg)
+{
+	static char buf[4096];
+	struct echo *echo = arg;
+
+	for (;;) {
+		must(read(echo->fd, buf, echo->size));
+		if (buf[0])
+			return NULL;
+		must(write(echo->fd, buf, echo->size));
+	}
+}
+
+static void run_pingpong(int fd, size_t size)
+{
+	struct echo echo = { .fd = fd, .size = size };
+	pthread_t thread;
+	char name[64];
+
+	snprintf(name, sizeof(name), "xbuf_pingpong_roundtrip_oob_inband_%zu", size);
+	message[0] = 0;
+	must(evl_switch_inband());
+	thread = start_thread(MAIN_PRIO - 1, echo_inband, &echo);
+	must(evl_switch_oob());
+	measure(name, 100, (oob_write(fd, message, size), oob_read(fd, message, size)));
+	must(evl_switch_oob());
+	message[0] = 1;
+	must(oob_write(fd, message, size));
+	pthread_join(thread, NULL);
+	message[0] = 0;
+}
+
+static void run_xbuf(void)
+{
+	static const size_t sizes[] = { 16, 256, 4096 };
+	unsigned int n;
+	int fd;
+
+	must(evl_switch_inband());
+	fd = must(evl_new_xbuf(RING_SIZE, "bench-xbuf:%d", getpid()));
+	for (n = 0; n < sizeof(sizes) / sizeof(sizes[0]); n++) {
+		run_transfers(fd, sizes[n]);
+		run_pingpong(fd, sizes[n]);
+	}
+	close(fd);
+}
+
+int main(void)
+{
+	int efd;
+
+	setvbuf(stdout, NULL, _IONBF, 0);
+	must(mlockall(MCL_CURRENT | MCL_FUTURE));
+	become_fifo(MAIN_PRIO);
+	run_plain();
+
+	efd = must(evl_attach_self("bench-operations:%d", getpid()));
+	must(evl_switch_inband());
+	clear_gravity();
+	run_inband(efd);
+	run_oob(efd);
+	run_stages();
+	run_yield();
+	run_xbuf();
+
+	return 0;
+}
