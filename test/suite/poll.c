@@ -828,6 +828,98 @@ static void shared_by_threads(void)
 		join_worker(&w[i]);
 }
 
+/* A child inherits the group, and what is in it. */
+static void take_one(void *arg)
+{
+	struct crowd *crowd = arg;
+	struct evl_poll_event ev;
+	char c;
+
+	become(SCHED_OTHER, 0);
+	attach_weak();
+	check_eq(evl_poll(crowd->group, &ev, 1), 1);
+	check_eq((int)ev.fd, crowd->fd);
+	check_eq(oob_read(crowd->fd, &c, 1), 1);
+	check_eq(c, 'x');
+}
+
+static void shared_by_processes(void)
+{
+	struct crowd crowd = { 0 };
+	pid_t pid;
+
+	attach_fifo(10);
+	crowd.fd = new_xbuf(64);
+	crowd.group = new_group();
+	add(crowd.group, crowd.fd, POLLIN);
+	for (int i = 0; i < 5; i++) {
+		pid = fork_child(take_one, &crowd);
+		nap();
+		check_eq(write(crowd.fd, "x", 1), 1);
+		wait_success(pid);
+		expect_idle(crowd.group);
+	}
+}
+
+static void poll_forever(struct worker *w)
+{
+	struct evl_poll_event ev;
+
+	attach_worker(w);
+	/* What lasts is reported at once: leave some time to others. */
+	for (;;) {
+		poll_for(*(int *)w->arg, &ev, 1, NSEC_PER_MSEC);
+		evl_usleep(200);
+	}
+}
+
+/* Wait on an inherited group, and on one of our own which it is in, until killed. */
+static void wait_to_be_killed(void *arg)
+{
+	int shared = *(int *)arg, own;
+	struct worker w[] = {
+		{ .body = poll_forever, .name = "doomed0", .prio = 5, .arg = &shared },
+		{ .body = poll_forever, .name = "doomed1", .prio = 6, .arg = &own },
+	};
+
+	become(SCHED_OTHER, 0);
+	attach_weak();
+	own = new_group();
+	add(own, shared, POLLIN);
+	add(own, new_timer(), POLLIN);
+	for (unsigned int i = 0; i < ARRAY_SIZE(w); i++)
+		start_worker(&w[i]);
+	for (;;) {
+		check_ok(evl_mod_pollfd(own, shared, POLLIN, evl_nil));
+		check_ok(evl_del_pollfd(own, shared));
+		add(own, shared, POLLIN);
+	}
+}
+
+static void killed_waiters(void)
+{
+	int group, fd;
+	pid_t pid;
+
+	attach_fifo(10);
+	fd = new_timer();
+	group = new_group();
+	add(group, fd, POLLIN);
+	for (int i = 0; i < 20; i++) {
+		pid = fork_child(wait_to_be_killed, &group);
+		for (int n = 0; n < i * 5; n++)
+			nap();
+		arm(fd, now() + NSEC_PER_MSEC);
+		expect(group, fd, POLLIN);
+		nap();
+		check_sys(kill(pid, SIGKILL));
+		wait_signal(pid, SIGKILL);
+		expect(group, fd, POLLIN);
+		drain_timer(fd);
+		expect_idle(group);
+	}
+}
+
 /* --- In-band polling of the same file -------------------------------------------------------- */
 
 static void *poll_inband(void *arg)
@@ -1151,6 +1243,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(descriptor_closed, "a member lives as long as its file"),
 	TEST(group_closed, "closing the group ends the wait"),
 	TEST(shared_by_threads, "threads share a group, and no message is lost"),
+	TEST(shared_by_processes, "processes share a group"),
+	TEST(killed_waiters, "a group survives the processes which poll it"),
 	TEST(mixed_with_poll, "poll(2) and epoll(7) on the same file"),
 	TEST(proxies, "proxies fetch what is polled for"),
 	TEST(semaphores, "units are reported, wherever they were put"),
