@@ -86,6 +86,11 @@ void evl_check_owned_sleep(struct evl_thread *curr);
 /* Have a gate which current grabbed by itself raise it. Hard irqs off. */
 void evl_commit_ceiling(struct evl_thread *curr);
 
+static inline bool evl_ceiling_pending(struct evl_thread *curr)
+{
+	return curr->window && READ_ONCE(curr->window->pp_pending);
+}
+
 /* Quantum of curr starts or stops. Run queue lock held. */
 void evl_start_quantum(struct evl_rq *rq, struct evl_thread *next);
 void evl_init_quantum(struct evl_rq *rq);
@@ -132,10 +137,11 @@ void evl_propagate_params(struct evl_thread *curr);
 
 /* --- Ticks and clocks ------------------------------------------------------- */
 
-void evl_tick(int cpu);			/* host_ops.tick */
+void evl_tick(int cpu, ktime_t now);	/* host_ops.tick */
 void evl_clock_was_set(void);		/* host_ops.clock_was_set */
-/* A resched kick may also mean "reprogram your timer". Hard irqs off. */
-void evl_check_remote_shot(struct evl_rq *rq);
+/* Another CPU changed what the timer of this one has to be set to. Hard irqs
+ * off; see evl_check_remote_shot(). */
+void evl_program_remote_shot(struct evl_rq *rq);
 
 /* --- Requests --------------------------------------------------------------- */
 

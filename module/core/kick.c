@@ -64,17 +64,34 @@ bool evl_unblock_thread(struct evl_thread *thread, int reason)
 }
 EXPORT_SYMBOL_GPL(evl_unblock_thread);
 
+static bool timed_out(struct evl_thread *thread)
+{
+	return thread->state & EVL_T_DELAY &&
+		!evl_timer_is_running(&thread->rtimer);
+}
+
 /*
- * The wait which armed the timer may be over, and another one have begun: then
+ * From the tick, hard irqs off. The wait which armed the timer may be over, and another one have begun: then
  * the latter is not timed, or the timer runs again.
  */
 void evl_time_out(struct evl_thread *thread)
 {
+	struct evl_rq *rq;
 	struct forced f;
 
+	/* Nothing but time is what sleepers wait for; the tick reschedules. */
+	rq = evl_lock_thread_rq(thread);
+	if (likely(!thread->wchan)) {
+		if (timed_out(thread))
+			evl_release_thread_locked(thread, EVL_T_DELAY,
+						  EVL_T_TIMEO);
+		raw_spin_unlock(&rq->lock);
+		return;
+	}
+	raw_spin_unlock(&rq->lock);
+
 	force_begin(&f, thread);
-	if (thread->state & EVL_T_DELAY &&
-	    !evl_timer_is_running(&thread->rtimer))
+	if (timed_out(thread))
 		abort_wait(&f, EVL_T_TIMEO);
 	force_end(&f);
 }

@@ -114,7 +114,9 @@ long evl_serve_request(struct host_task *h, u32 nr, unsigned long a0,
 	curr->local_info = 0;
 	efilp = evl_get_file((int)a0);
 	if (likely(efilp)) {
-		ret = requests[nr](efilp, a1, a2);
+		/* By far the most frequent, and worth a direct call. */
+		ret = likely(nr == sys_evl_ioctl) ?
+			serve_ioctl(efilp, a1, a2) : requests[nr](efilp, a1, a2);
 		evl_put_file(efilp);
 	} else {
 		ret = -EBADF;

@@ -58,13 +58,18 @@ void evl_dequeue_thread(struct evl_rq *rq, struct evl_thread *thread)
 
 struct evl_thread *evl_top_thread(struct evl_rq *rq)
 {
-	unsigned int slot = find_first_bit(rq->queue.map, EVL_NR_LEVELS);
+	unsigned int n, slot;
 
-	if (slot >= EVL_NR_LEVELS)
-		return NULL;
+	/* A few words, most of the time empty: no need to call for help. */
+	for (n = 0; n < BITS_TO_LONGS(EVL_NR_LEVELS); n++) {
+		if (rq->queue.map[n]) {
+			slot = n * BITS_PER_LONG + __ffs(rq->queue.map[n]);
+			return list_first_entry(&rq->queue.head[slot],
+						struct evl_thread, rq_next);
+		}
+	}
 
-	return list_first_entry(&rq->queue.head[slot], struct evl_thread,
-				rq_next);
+	return NULL;
 }
 
 static int init_level_queue(struct evl_level_queue *queue, int cpu)

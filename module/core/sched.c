@@ -8,6 +8,7 @@
 #include <linux/export.h>
 #include <evl/thread.h>
 #include "core.h"
+#include "timer.h"
 
 void evl_set_resched(struct evl_rq *rq)
 {
@@ -70,7 +71,8 @@ void evl_schedule_here(void)
 	flags = hard_local_irq_save();
 	rq = this_evl_rq();
 	evl_check_remote_shot(rq);
-	evl_commit_ceiling(rq->curr);
+	if (unlikely(evl_ceiling_pending(rq->curr)))
+		evl_commit_ceiling(rq->curr);
 	raw_spin_lock(&rq->lock);
 
 	if (!__test_and_clear_bit(RQ_RESCHED, &rq->flags))

@@ -18,11 +18,6 @@
 
 DEFINE_PER_CPU(struct evl_timer_base, evl_timer_bases);
 
-static struct evl_clock *const clocks[EVL_NR_CLOCKS] = {
-	[EVL_CLOCK_MONO_INDEX] = &evl_mono_clock,
-	[EVL_CLOCK_REAL_INDEX] = &evl_realtime_clock,
-};
-
 /* A timer may move to another CPU until its base is locked. */
 static struct evl_timer_base *lock_base(struct evl_timer *timer)
 {
@@ -104,15 +99,12 @@ static void program_shot(struct evl_timer_base *base, int cpu)
 		host_kick_cpu(cpu);
 }
 
-void evl_check_remote_shot(struct evl_rq *rq)
+void evl_program_remote_shot(struct evl_rq *rq)
 {
 	struct evl_timer_base *base = this_cpu_ptr(&evl_timer_bases);
 
-	if (!test_bit(0, &base->remote_shot) ||
-	    !test_and_clear_bit(0, &base->remote_shot))
-		return;
-
 	raw_spin_lock(&base->lock);
+	clear_bit(0, &base->remote_shot);
 	program_shot(base, rq->cpu);
 	raw_spin_unlock(&base->lock);
 }
@@ -231,19 +223,16 @@ static void forward(struct evl_timer *timer, ktime_t now)
 					timer->interval * (missed + 1));
 }
 
-static void expire_queue(struct evl_timer_base *base, struct evl_clock *clock)
+/* What expires meanwhile gets a shot of its own, at once. */
+static void expire_queue(struct evl_timer_base *base, struct evl_clock *clock,
+			 ktime_t now)
 {
 	struct timerqueue_node *node;
 	struct evl_timer *timer;
-	ktime_t now = evl_read_clock(clock);
 
 	while ((node = timerqueue_getnext(&base->queue[clock->index]))) {
-		if (node->expires > now) {
-			/* Handlers take time: look again before leaving. */
-			now = evl_read_clock(clock);
-			if (node->expires > now)
-				break;
-		}
+		if (node->expires > now)
+			break;
 		timer = container_of(node, struct evl_timer, node);
 		dequeue(base, timer);
 		if (timer->interval) {
@@ -258,16 +247,16 @@ static void expire_queue(struct evl_timer_base *base, struct evl_clock *clock)
 	}
 }
 
-void evl_tick(int cpu)
+void evl_tick(int cpu, ktime_t now)
 {
 	struct evl_timer_base *base = this_cpu_ptr(&evl_timer_bases);
-	int n;
 
 	raw_spin_lock(&base->lock);
 	base->in_tick = true;
-	for (n = 0; n < EVL_NR_CLOCKS; n++)
-		if (timerqueue_getnext(&base->queue[n]))
-			expire_queue(base, clocks[n]);
+	expire_queue(base, &evl_mono_clock, now);
+	if (timerqueue_getnext(&base->queue[EVL_CLOCK_REAL_INDEX]))
+		expire_queue(base, &evl_realtime_clock,
+			     evl_read_clock(&evl_realtime_clock));
 	base->in_tick = false;
 	program_shot(base, cpu);
 	raw_spin_unlock(&base->lock);

@@ -6,6 +6,8 @@
 #include <linux/timerqueue.h>
 #include <evl/lock.h>
 #include <evl/clock.h>
+#include <evl/rq.h>
+#include "core.h"
 
 struct evl_timer_base {
 	hard_spinlock_t lock;
@@ -14,5 +16,14 @@ struct evl_timer_base {
 	bool in_tick;			/* the shot is programmed at its end */
 	unsigned long remote_shot;	/* bit 0: another CPU wants a new shot */
 };
+
+DECLARE_PER_CPU(struct evl_timer_base, evl_timer_bases);
+
+/* A resched kick may also mean "reprogram your timer". Hard irqs off. */
+static inline void evl_check_remote_shot(struct evl_rq *rq)
+{
+	if (unlikely(raw_cpu_read(evl_timer_bases.remote_shot)))
+		evl_program_remote_shot(rq);
+}
 
 #endif /* !EVL_CORE_TIMER_H */

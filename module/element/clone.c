@@ -38,7 +38,7 @@ static char *get_user_name(u64 name_ptr)
 		ret = len;
 	} else {
 		name[len] = '\0';
-		ret = evl_check_element_name(name);
+		ret = evl_check_element_name(name, 0);
 	}
 	if (ret) {
 		kfree(name);

@@ -30,7 +30,7 @@ static atomic_t departures;		/* of names; wraps around */
 
 /* --- Names ------------------------------------------------------------------ */
 
-int evl_check_element_name(const char *name)
+int evl_check_element_name(const char *name, u32 clone_flags)
 {
 	size_t len = strnlen(name, EVL_NAME_MAX + 1);
 
@@ -39,7 +39,9 @@ int evl_check_element_name(const char *name)
 	if (len > EVL_NAME_MAX)
 		return -ENAMETOOLONG;
 	/* They would lead out of the directory of the class. */
-	if (strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
+	if (!strcmp(name, ".") || !strcmp(name, ".."))
+		return -EINVAL;
+	if (clone_flags & EVL_CLONE_PUBLIC && strchr(name, '/'))
 		return -EINVAL;
 
 	return 0;
@@ -106,7 +108,12 @@ static int assign_name(struct evl_element *element, const char *name)
 	if (!element->name)
 		return -ENOMEM;
 
-	ret = evl_check_element_name(element->name);
+	/* There are programs which give such names to what nobody opens: they
+	 * get what sysfs would make of them. */
+	if (!(element->clone_flags & EVL_CLONE_PUBLIC))
+		strreplace(element->name, '/', '!');
+
+	ret = evl_check_element_name(element->name, element->clone_flags);
 	/* The clone device sits next to the elements. */
 	if (!ret && (factory->flags & EVL_FACTORY_CLONE) &&
 	    !strcmp(element->name, EVL_CLONE_NAME))

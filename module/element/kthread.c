@@ -143,7 +143,7 @@ static int start_kthread(struct evl_kthread *kthread, int cpu,
 {
 	int ret;
 
-	ret = evl_check_element_name(name);
+	ret = evl_check_element_name(name, clone_flags);
 	if (ret)
 		return ret == -ENOENT ? -EINVAL : ret;
 

@@ -73,7 +73,7 @@ static size_t get_shortage(struct evl_proxy_in *in)
 	size_t want, room, ret = 0;
 
 	evl_lock_irqsave(in_lock(in), flags);
-	want = min(max(in->demand, in->ahead), ring->size);
+	want = min(max(in->ring.demand, in->ahead), ring->size);
 	room = ring->size - ring->fill - ring->taken;
 	if (ring->fill >= want)
 		in->ahead = 0;
@@ -110,6 +110,14 @@ static void fetch_input(struct evl_proxy *proxy, size_t count)
 		return;
 
 	ret = read_target(proxy, &span);
+	if (ret > 0) {
+		unsigned long flags;
+
+		/* Before a reader can take them: they are not to be fetched twice. */
+		evl_lock_irqsave(in_lock(in), flags);
+		in->ahead -= min_t(size_t, in->ahead, ret);
+		evl_unlock_irqrestore(in_lock(in), flags);
+	}
 	evl_end_ring_write(&in->ring, &span, max_t(ssize_t, ret, 0));
 
 	if (ret < 0)
@@ -161,7 +169,7 @@ static void change_demand(struct evl_proxy_in *in, ssize_t delta)
 	unsigned long flags;
 
 	evl_lock_irqsave(in_lock(in), flags);
-	in->demand += delta;
+	in->ring.demand += delta;
 	evl_unlock_irqrestore(in_lock(in), flags);
 
 	if (delta > 0)
@@ -184,7 +192,7 @@ static bool report_end(struct evl_proxy_in *in, size_t demand, ssize_t *ret)
 		*ret = in->error;
 		in->eof = false;
 		in->ahead = 0;
-		in->demand -= demand;
+		in->ring.demand -= demand;
 		in->ring.drain = !!in->error;
 	}
 	evl_unlock_irqrestore(in_lock(in), flags);
@@ -222,9 +230,10 @@ ssize_t evl_read_proxy_in(struct evl_proxy *proxy, char __user *buf, size_t coun
 
 	change_demand(in, count);
 	for (;;) {
-		ret = evl_read_ring(&in->ring, dst, count, mode);
+		ret = evl_read_ring(&in->ring, dst, count, mode | EVL_RING_DEMAND);
 		if (ret) {
-			change_demand(in, -(ssize_t)count);
+			if (ret < 0 && ret != -EFAULT)
+				change_demand(in, -(ssize_t)count);
 			return ret;
 		}
 		if (report_end(in, count, &ret))
@@ -243,10 +252,12 @@ __poll_t evl_poll_proxy_in(struct evl_proxy *proxy, struct file *filp, poll_tabl
 	if (evl_ring_fill(&in->ring) >= proxy->grain || READ_ONCE(in->ring.drain))
 		return EPOLLIN | EPOLLRDNORM;
 
-	/* Nothing would come unless asked for. */
-	request_ahead(in, proxy->grain);
-
 	return 0;
+}
+
+void evl_request_ahead(struct evl_proxy *proxy)
+{
+	request_ahead(&proxy->in, proxy->grain);
 }
 
 /* --- Life --------------------------------------------------------------------------------- */

@@ -193,8 +193,16 @@ static __poll_t proxy_poll(struct file *filp, poll_table *wait)
 	if (!proxy->out.ring.size && !proxy->in.ring.size)
 		return EPOLLERR;
 
-	/* Whether data can be moved is up to the rings, the rest to the target. */
-	ready = vfs_poll(proxy->target, wait) & (EPOLLERR | EPOLLHUP);
+	/*
+	 * Who polls in-band may well read the target itself next, so what that
+	 * is ready for counts, and nothing is read ahead from it. There is room
+	 * to write if it is in our ring.
+	 */
+	ready = vfs_poll(proxy->target, wait);
+	if (!proxy->in.ring.size)
+		ready &= EPOLLERR | EPOLLHUP;
+	else
+		ready &= ~(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
 	if (proxy->out.ring.size)
 		ready |= evl_poll_proxy_out(proxy, filp, wait);
 	if (proxy->in.ring.size)
@@ -219,6 +227,8 @@ static __poll_t proxy_oob_poll(struct file *filp, struct evl_poll_wait *wait)
 		ready |= evl_poll_proxy_out(proxy, filp, NULL);
 	if (proxy->in.ring.size)
 		ready |= evl_poll_proxy_in(proxy, filp, NULL);
+	if (proxy->in.ring.size && !(ready & EPOLLIN))
+		evl_request_ahead(proxy);
 
 	return ready;
 }

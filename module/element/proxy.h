@@ -29,7 +29,6 @@ struct evl_proxy_in {
 	struct evl_ring ring;
 	struct evl_relay relay;
 	/* Guarded by the lock of the ring. */
-	size_t demand;			/* bytes wanted by blocked readers */
 	size_t ahead;			/* bytes wanted by those who do not wait */
 	bool eof;			/* the target had nothing, tell a reader */
 	int error;			/* of the target, for good */
@@ -61,6 +60,7 @@ ssize_t evl_read_proxy_in(struct evl_proxy *proxy, char __user *buf,
 			  size_t count, int mode);
 __poll_t evl_poll_proxy_out(struct evl_proxy *proxy, struct file *filp,
 			    poll_table *wait);
+void evl_request_ahead(struct evl_proxy *proxy);
 __poll_t evl_poll_proxy_in(struct evl_proxy *proxy, struct file *filp,
 			   poll_table *wait);
 /* Wait for the relay to empty the ring, for some time at most. */

@@ -460,6 +460,8 @@ ssize_t evl_read_ring(struct evl_ring *ring, struct evl_ring_buf dst,
 		return n;
 	}
 	take_bytes(ring, &span, n);
+	if (mode & EVL_RING_DEMAND)
+		ring->demand -= count;
 	evl_unlock_irqrestore(ring_lock(ring), flags);
 
 	err = evl_empty_span(&span, dst);

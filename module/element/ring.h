@@ -35,6 +35,7 @@ struct evl_ring {
 	size_t fill;			/* bytes which can be read */
 	size_t taken;			/* bytes being read, ahead of them */
 	size_t reserved;		/* bytes being written, behind them */
+	size_t demand;			/* bytes that waiting readers asked for */
 	bool reading;
 	bool drain;			/* do not wait for more, read what is there */
 	unsigned int blocked;		/* in-band writers waiting for room */
@@ -49,6 +50,7 @@ struct evl_ring {
 /* How to transfer. */
 #define EVL_RING_OOB		1	/* wait out-of-band */
 #define EVL_RING_NONBLOCK	2
+#define EVL_RING_DEMAND		4	/* the count is part of ring->demand until data are taken */
 
 /* One end of a transfer: user memory if @user is set. */
 struct evl_ring_buf {

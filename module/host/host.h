@@ -63,8 +63,9 @@ struct host_ops {
 	/* @h may be scheduled by the core from now on, on the current CPU. Hard
 	 * irqs off. */
 	void (*enter_oob)(struct host_task *h);
-	/* The per-CPU timer expired. Irq context, hard irqs off. */
-	void (*tick)(int cpu);
+	/* The per-CPU timer expired, @now on CLOCK_MONOTONIC. Irq context, hard
+	 * irqs off. */
+	void (*tick)(int cpu, ktime_t now);
 	/* The wall clock was set. Any CPU, in-band, may be atomic. */
 	void (*clock_was_set)(void);
 	/* An out-of-band request. Task context, hard irqs on, either stage. */

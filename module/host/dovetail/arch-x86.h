@@ -7,6 +7,7 @@
 #include <asm/trapnr.h>
 #include <asm/syscall.h>
 #include <asm/unistd.h>
+#include <evl/syscall-abi.h>
 
 /* A breakpoint or a single step in user space: a debugger's business. */
 static inline bool arch_is_debug_trap(unsigned int trapnr,
@@ -20,6 +21,24 @@ static inline bool arch_is_debug_trap(unsigned int trapnr,
 static inline bool arch_is_native_syscall(unsigned int nr)
 {
 	return !in_ia32_syscall() && !(nr & __X32_SYSCALL_BIT);
+}
+
+/* Form A of a request by a 64-bit task: see syscall-abi.h. */
+static __always_inline bool arch_is_request_a(const struct pt_regs *regs)
+{
+	return (u32)regs->orig_ax == __NR_prctl &&
+		(u32)regs->di == PR_OOB_SYSCALL && !in_ia32_syscall();
+}
+
+/* Its parts. */
+#define arch_request_nr(__regs)		((u32)(__regs)->si)
+#define arch_request_arg0(__regs)	((__regs)->dx)
+#define arch_request_arg1(__regs)	((__regs)->r10)
+#define arch_request_arg2(__regs)	((__regs)->r8)
+
+static __always_inline void arch_set_result(struct pt_regs *regs, long ret)
+{
+	regs->ax = ret;
 }
 
 /* Whether a regular system call of that number may exist. */

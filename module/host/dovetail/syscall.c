@@ -19,8 +19,8 @@ struct oob_request {
  * The three forms of a request, see syscall-abi.h. Form B is a valid prctl()
  * for all that Linux knows, so only attached tasks may use it.
  */
-static bool decode_request(struct pt_regs *regs, bool attached,
-			   struct oob_request *req)
+static noinline bool decode_request(struct pt_regs *regs, bool attached,
+				    struct oob_request *req)
 {
 	u32 nr = syscall_get_nr(current, regs);
 	unsigned long args[6];
@@ -126,16 +126,32 @@ static bool leave_for_syscall(struct pt_regs *regs, struct host_task *h)
 	return false;
 }
 
-/* From a thread which is out-of-band, forms A and C. Hard irqs on. */
+/*
+ * From a thread which is out-of-band, forms A and C. Hard irqs on. The former
+ * is what time-critical loops are made of: decoded on the spot.
+ */
 int host_oob_syscall(struct pt_regs *regs)
 {
 	struct host_task *h = host_current();
 	struct oob_request req;
 
-	if (unlikely(!decode_request(regs, true, &req)))
-		return 0;
-
 	host_enter_hook();
+
+	if (likely(arch_is_request_a(regs) && h)) {
+		arch_set_result(regs, host_core->request(h,
+							 arch_request_nr(regs),
+							 arch_request_arg0(regs),
+							 arch_request_arg1(regs),
+							 arch_request_arg2(regs)));
+		host_leave_hook();
+		return 1;
+	}
+
+	if (unlikely(!decode_request(regs, true, &req))) {
+		host_leave_hook();
+		return 0;
+	}
+
 	serve(regs, h, &req);
 	host_leave_hook();
 

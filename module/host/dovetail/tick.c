@@ -83,7 +83,7 @@ static void handle_tick(struct clock_event_device *dev)
 
 	if (hc->armed <= now) {
 		hc->armed = KTIME_MAX;
-		host_core->tick(hc->cpu);
+		host_core->tick(hc->cpu, now);
 	}
 
 	if (hc->inband <= now) {

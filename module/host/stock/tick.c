@@ -12,7 +12,7 @@ static enum hrtimer_restart shoot(struct hrtimer *timer)
 	struct host_cpu *hc = container_of(timer, struct host_cpu, timer);
 
 	hc->armed = KTIME_MAX;
-	host_ops->tick(hc->cpu);
+	host_ops->tick(hc->cpu, ktime_get_mono_fast_ns());
 
 	return HRTIMER_NORESTART;
 }

@@ -140,8 +140,9 @@ int evl_create_core_element(struct evl_element *element);
 /* An anonymous file on @element, with a reference to it. ERR_PTR() on error. */
 struct file *evl_element_anon_file(struct evl_element *element);
 
-/* A name which an element may have: 0, -ENOENT, -ENAMETOOLONG, -EINVAL. */
-int evl_check_element_name(const char *name);
+/* A name which an element may have: 0, -ENOENT, -ENAMETOOLONG, -EINVAL. Private
+ * ones may have slashes in theirs. */
+int evl_check_element_name(const char *name, u32 clone_flags);
 
 int evl_init_factory(struct evl_factory *factory);
 void evl_exit_factory(struct evl_factory *factory);
