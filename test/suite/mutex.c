@@ -466,6 +466,8 @@ static int lock_often(struct puppet *p)
 		date = ns_ts(now() + NSEC_PER_MSEC);
 		if (evl_timedlock_mutex(m, &date) == 0)
 			evl_unlock_mutex(m);
+		/* Errors come at once: leave some time to whoever makes them. */
+		evl_sleep_until(EVL_CLOCK_MONOTONIC, &date);
 	}
 	return 0;
 }
