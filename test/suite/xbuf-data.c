@@ -344,6 +344,8 @@ static void transfer_unstable(struct worker *w)
 			else
 				check_eq(errno, EAGAIN);
 		}
+		/* Unmapping takes the in-band stage of this CPU, too. */
+		check_ok(evl_usleep(50));
 	}
 }
 
