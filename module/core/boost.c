@@ -287,9 +287,29 @@ void evl_check_owned_inband(struct evl_thread *curr)
 		evl_notify_thread(curr, EVL_HMDIAG_LKDEPEND, 0);
 }
 
+/*
+ * About to wait. The report may be a signal, which ends the wait, then has the
+ * request issued again: once is enough until a mutex is taken or dropped.
+ */
+static void report_wait(struct evl_thread *curr, int code)
+{
+	if (curr->lock_alerts & BIT(code))
+		return;
+
+	curr->lock_alerts |= BIT(code);
+	evl_notify_thread(curr, code, 0);
+}
+
 /* Sleeping on something which is no gate while holding one. */
 void evl_check_owned_sleep(struct evl_thread *curr)
 {
 	if (unlikely(curr->state & EVL_T_WOLI) && atomic_read(&curr->held))
-		evl_notify_thread(curr, EVL_HMDIAG_LKSLEEP, 0);
+		report_wait(curr, EVL_HMDIAG_LKSLEEP);
+}
+
+/* Waiting for somebody who is in-band. */
+void evl_check_inband_owner(struct evl_mutex *mutex, struct evl_thread *curr)
+{
+	if (unlikely(curr->state & EVL_T_WOLI) && evl_is_inband(mutex->owner))
+		report_wait(curr, EVL_HMDIAG_LKDEPEND);
 }

@@ -20,6 +20,9 @@ void evl_adopt_owner(struct evl_mutex *mutex);
  * a reference to @thread is dropped. */
 bool evl_leads_to(struct evl_thread *thread, struct evl_thread *target);
 
+/* Health: the owner of @mutex, which current is about to wait for, is in-band. */
+void evl_check_inband_owner(struct evl_mutex *mutex, struct evl_thread *curr);
+
 /* Is it a mutex which threads wait for there? */
 struct evl_mutex *evl_mutex_of_wchan(struct evl_wait_channel *wchan);
 

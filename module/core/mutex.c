@@ -142,6 +142,7 @@ static void become_owner(struct evl_mutex *mutex, struct evl_thread *curr)
 	if (!evl_track_owner(mutex, curr))
 		return;
 
+	curr->lock_alerts = 0;
 	if (curr->state & (EVL_T_WEAK | EVL_T_WOLI)) {
 		mutex->counted = true;
 		atomic_inc(&curr->held);
@@ -245,13 +246,6 @@ static int walk_from_owner(struct evl_mutex *mutex, struct evl_thread *next,
 	return -EDEADLK;
 }
 
-/* Both ends of a dependency on the in-band stage: see boost.c. */
-static void check_inband_owner(struct evl_mutex *mutex, struct evl_thread *curr)
-{
-	if (unlikely(curr->state & EVL_T_WOLI) && evl_is_inband(mutex->owner))
-		evl_notify_thread(curr, EVL_HMDIAG_LKDEPEND, 0);
-}
-
 /*
  * Wait for the owner, once. Mutex lock held, dropped on return. 0 means to try
  * again.
@@ -263,7 +257,7 @@ static int wait_for_owner(struct evl_mutex *mutex, struct evl_thread *curr,
 	struct evl_thread *next;
 	int ret = 0;
 
-	check_inband_owner(mutex, curr);
+	evl_check_inband_owner(mutex, curr);
 	evl_queue_on(&mutex->wchan);
 	next = evl_update_boost(mutex);
 	if (next || READ_ONCE(mutex->owner->wchan))
@@ -310,8 +304,11 @@ EXPORT_SYMBOL_GPL(evl_lock_mutex_timeout);
 
 struct evl_thread *evl_release_mutex_locked(struct evl_mutex *mutex)
 {
-	struct evl_thread *next = evl_untrack_owner(mutex);
+	struct evl_thread *next;
 
+	if (mutex->owner)
+		mutex->owner->lock_alerts = 0;
+	next = evl_untrack_owner(mutex);
 	evl_wake_up_head(&mutex->wchan, 0);
 	atomic_set_release(mutex->word, EVL_NO_HANDLE);
 

@@ -66,6 +66,7 @@ struct evl_thread {
 
 	struct list_head owned;		/* evl_mutex.next_owned */
 	struct rb_root_cached boosters;	/* evl_mutex.boost_node, highest first */
+	u32 lock_alerts;		/* see boost.c, owner only */
 	atomic_t held;			/* gates which pin a weak thread oob */
 	struct evl_thread_stat stat;
 	ktime_t stat_date, stat_exectime;	/* last readout, for usage */
