@@ -713,7 +713,7 @@ static void weathers_kills(void)
 					  "/storm%d", i));
 	for (int i = 0; i < 6; i++)
 		pid[i] = fork_child(storm_child, (void *)(intptr_t)(i + 1));
-	for (end = now() + 20 * NSEC_PER_SEC; now() < end;) {
+	for (end = now() + 60 * NSEC_PER_SEC; now() < end;) {
 		int i = rand() % 6;
 
 		usleep(20000 + rand() % 50000);
