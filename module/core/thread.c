@@ -113,9 +113,7 @@ static int pin_current(struct evl_thread *thread)
 	cpu = get_cpu();
 	put_cpu();
 	if (!cpumask_test_cpu(cpu, &evl_oob_cpus))
-		cpu = cpumask_first_and(&evl_oob_cpus, current->cpus_ptr);
-	if (cpu >= nr_cpu_ids)
-		return -EINVAL;
+		cpu = cpumask_first(&evl_oob_cpus);
 
 	ret = set_cpus_allowed_ptr(current, cpumask_of(cpu));
 	if (ret)
