@@ -243,7 +243,8 @@ static void shower_of_signals(void)
 	start_worker(&w);
 	await(atomic_load(&w.attached));
 	while (!atomic_load(&stop_spinning)) {
-		signal_worker(&w, SIGUSR1);
+		/* It may have exited by now. */
+		syscall(SYS_tgkill, getpid(), atomic_load(&w.tid), SIGUSR1);
 		sched_yield();
 	}
 	join_worker(&w);
