@@ -30,7 +30,7 @@ refused() { ! "$@"; }
 
 # Lines of ours in the kernel log since the mark.
 mark() { echo "evl-test: mark $1" >/dev/kmsg; last_mark="evl-test: mark $1"; }
-logged() { dmesg | sed "1,/$last_mark/d" | grep 'evl: ' | grep -v -e 'out-of-tree' -e 'module verification'; }
+logged() { dmesg | sed "1,/$last_mark/d" | grep 'evl: ' | grep -v -e 'out-of-tree' -e 'module verification' -e 'invalid for parameter'; }
 count_logged() { logged | wc -l; }
 
 wait_for() {
