@@ -4,6 +4,7 @@
 # Environment: KDIR    more kernels to test on, a list of build folders
 #              ONLY    restricts the run: unit, package, debian, kdir, installed, or kernels by name (6.12 6.12-rt 6.1)
 #              SUITE   restricts the run to these suites
+#              LONG    set, runs those of test/suite/long too, which take many minutes each
 #              JOBS    how many kernels to test at a time (default 2)
 #              BUILD   where everything goes (default build), so that two runs need not disturb each other
 # Last line: "N passed, N failed".
@@ -50,7 +51,8 @@ suites_wanted() {
 		return
 	fi
 	find test/suite -maxdepth 1 \( -name '*.c' -o -name '*.sh' \) 2>/dev/null |
-		sed 's|.*/||; s|\.[a-z]*$||' | LC_ALL=C sort
+		sed 's|.*/||; s|\.[a-z]*$||' | LC_ALL=C sort |
+		if [ -n "${LONG:-}" ]; then cat; else grep -vxFf test/suite/long; fi
 }
 
 # Only the suites asked for have to compile. One that does not is left out of the run, and counts as a failure.
