@@ -62,6 +62,23 @@ static void spin_until(int64_t date)
 		__builtin_ia32_pause();
 }
 
+/*
+ * Real-time threads which never tire leave Linux nothing of a slow machine, not even the time to bury the dead. Who is
+ * one of @crowd such threads on a CPU, and at work since @start, rests for @crowd times as long: there is a bit of the CPU
+ * left then, however long their work takes on this machine. Out-of-band for an out-of-band thread, if @oob.
+ */
+__attribute__((unused))
+static void rest_from(int64_t start, int crowd, bool oob)
+{
+	int64_t ns = (now() - start) * crowd;
+	struct timespec ts = ns_ts(ns < 50 * NSEC_PER_MSEC ? ns : 50 * NSEC_PER_MSEC);
+
+	if (oob)
+		evl_usleep(ts.tv_nsec / 1000);
+	else
+		nanosleep(&ts, NULL);
+}
+
 /* --- In-band side of threads ----------------------------------------------- */
 
 __attribute__((unused))

@@ -6,6 +6,8 @@
 #include <evl/sys.h>
 
 #define ROUNDS		120
+#define VICTIMS		3	/* at a time, at most */
+#define WORKERS		6	/* of each */
 
 /* What a victim shares between its threads. */
 static struct {
@@ -13,6 +15,7 @@ static struct {
 	int out[2];
 	struct worker *workers;
 	int count;
+	int crowd;	/* threads on each CPU, those of other victims included */
 } common;
 
 static void storm_xbuf_oob(void)
@@ -145,20 +148,19 @@ static void storm(struct worker *w)
 	void (*act)(void) = w->arg;
 
 	attach_worker(w);
-	/* Pauses on either stage, lest the dying starve among the living. */
-	for (int i = 0; ; i++) {
-		act();
-		if (i % 8 == 3)
-			evl_usleep(500);
-		else if (i % 8 == 7)
-			nap();
+	for (bool oob = true; ; oob = !oob) {
+		int64_t start = now();
+
+		for (int i = 0; i < 4; i++)
+			act();
+		rest_from(start, common.crowd, oob);
 	}
 }
 
 /* A victim: a few of the acts at a time, chosen by the round, on both CPUs. */
 static void be_victim(void *arg)
 {
-	static struct worker workers[6];
+	static struct worker workers[WORKERS];
 	int round = *(int *)arg;
 
 	catch_signal(SIGUSR1, SA_RESTART);
@@ -196,6 +198,7 @@ static void let_it_run(int round)
 
 static void kill_storm(void)
 {
+	common.crowd = WORKERS / 2;
 	for (int round = 0; round < ROUNDS; round++) {
 		pid_t pid = fork_child(be_victim, &round);
 
@@ -208,10 +211,11 @@ static void kill_storm(void)
 /* Several at a time: they die while others start. */
 static void overlapping_storm(void)
 {
-	pid_t pids[3] = { 0 };
+	pid_t pids[VICTIMS] = { 0 };
 
+	common.crowd = VICTIMS * WORKERS / 2;
 	for (int round = 0; round < ROUNDS; round++) {
-		pid_t *pid = &pids[round % 3];
+		pid_t *pid = &pids[round % VICTIMS];
 
 		if (*pid) {
 			check_sys(kill(*pid, SIGKILL));
@@ -220,7 +224,7 @@ static void overlapping_storm(void)
 		*pid = fork_child(be_victim, &round);
 		let_it_run(round / 2);
 	}
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < VICTIMS; i++) {
 		check_sys(kill(pids[i], SIGKILL));
 		wait_signal(pids[i], SIGKILL);
 	}
@@ -242,6 +246,8 @@ static void exit_storm_body(void *arg)
 /* SIGALRM ends them by default, all threads at once, from within. */
 static void self_inflicted(void)
 {
+	/* With its child. */
+	common.crowd = 2 * WORKERS / 2;
 	for (int round = 0; round < 6; round++) {
 		pid_t pid = fork_child(exit_storm_body, &round);
 
