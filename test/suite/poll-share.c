@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Poll groups shared by threads and processes, and storms. */
+#include "group.h"
+
+/* --- Sharing ------------------------------------------------------------------------------ */
+
+#define MESSAGES	2000
+
+struct crowd {
+	int group, fd;
+	atomic_int taken;
+};
+
+/* Take messages as they come, several threads from one buffer; -1 tells to leave. */
+static void take_messages(struct worker *w)
+{
+	struct crowd *crowd = w->arg;
+	struct evl_poll_event ev;
+	int msg = 0;
+
+	attach_worker(w);
+	while (msg >= 0) {
+		check_eq(evl_poll(crowd->group, &ev, 1), 1);
+		check_eq((int)ev.fd, crowd->fd);
+		if (oob_read(crowd->fd, &msg, sizeof(msg)) == sizeof(msg)) {
+			if (msg >= 0)
+				atomic_fetch_add(&crowd->taken, 1);
+		} else {
+			check_eq(errno, EAGAIN);
+		}
+	}
+}
+
+static void shared_by_threads(void)
+{
+	static const char *const names[] = { "t0", "t1", "t2", "t3" };
+	struct worker w[ARRAY_SIZE(names)];
+	struct crowd crowd = { 0 };
+	int end = -1;
+
+	check_ok(evl_init());
+	crowd.fd = new_xbuf(64);
+	crowd.group = new_group();
+	set_nonblocking(crowd.fd, true);
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		w[i] = (struct worker){ .body = take_messages, .name = names[i], .prio = 10 + i,
+			.cpu = i & 1 ? other_cpu() : 0, .arg = &crowd };
+	}
+	attach_fifo(5);
+	add(crowd.group, crowd.fd, POLLIN);
+	check_ok(evl_detach_self());
+	become(SCHED_OTHER, 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
+		start_worker(&w[i]);
+	for (int i = 0; i < MESSAGES; i++)
+		await(write(crowd.fd, &i, sizeof(i)) == sizeof(i));
+	await(atomic_load(&crowd.taken) == MESSAGES);
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
+		await(write(crowd.fd, &end, sizeof(end)) == sizeof(end));
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
+		join_worker(&w[i]);
+}
+
+/* A child inherits the group, and what is in it. */
+static void take_one(void *arg)
+{
+	struct crowd *crowd = arg;
+	struct evl_poll_event ev;
+	char c;
+
+	become(SCHED_OTHER, 0);
+	attach_weak();
+	check_eq(evl_poll(crowd->group, &ev, 1), 1);
+	check_eq((int)ev.fd, crowd->fd);
+	check_eq(oob_read(crowd->fd, &c, 1), 1);
+	check_eq(c, 'x');
+}
+
+static void shared_by_processes(void)
+{
+	struct crowd crowd = { 0 };
+	pid_t pid;
+
+	attach_fifo(10);
+	crowd.fd = new_xbuf(64);
+	crowd.group = new_group();
+	add(crowd.group, crowd.fd, POLLIN);
+	for (int i = 0; i < 5; i++) {
+		pid = fork_child(take_one, &crowd);
+		nap();
+		check_eq(write(crowd.fd, "x", 1), 1);
+		wait_success(pid);
+		expect_idle(crowd.group);
+	}
+}
+
+static void poll_forever(struct worker *w)
+{
+	struct evl_poll_event ev;
+
+	attach_worker(w);
+	/* What lasts is reported at once: leave some time to others. */
+	for (;;) {
+		poll_for(*(int *)w->arg, &ev, 1, NSEC_PER_MSEC);
+		evl_usleep(200);
+	}
+}
+
+/* Wait on an inherited group, and on one of our own which it is in, until killed. */
+static void wait_to_be_killed(void *arg)
+{
+	int shared = *(int *)arg, own;
+	struct worker w[] = {
+		{ .body = poll_forever, .name = "doomed0", .prio = 5, .arg = &shared },
+		{ .body = poll_forever, .name = "doomed1", .prio = 6, .arg = &own },
+	};
+
+	become(SCHED_OTHER, 0);
+	attach_weak();
+	own = new_group();
+	add(own, shared, POLLIN);
+	add(own, new_timer(), POLLIN);
+	for (unsigned int i = 0; i < ARRAY_SIZE(w); i++)
+		start_worker(&w[i]);
+	for (;;) {
+		check_ok(evl_mod_pollfd(own, shared, POLLIN, evl_nil));
+		check_ok(evl_del_pollfd(own, shared));
+		add(own, shared, POLLIN);
+	}
+}
+
+static void killed_waiters(void)
+{
+	int group, fd;
+	pid_t pid;
+
+	attach_fifo(10);
+	fd = new_timer();
+	group = new_group();
+	add(group, fd, POLLIN);
+	for (int i = 0; i < 20; i++) {
+		pid = fork_child(wait_to_be_killed, &group);
+		for (int n = 0; n < i * 5; n++)
+			nap();
+		arm(fd, now() + NSEC_PER_MSEC);
+		expect(group, fd, POLLIN);
+		nap();
+		check_sys(kill(pid, SIGKILL));
+		wait_signal(pid, SIGKILL);
+		expect(group, fd, POLLIN);
+		drain_timer(fd);
+		expect_idle(group);
+	}
+}
+
+struct pingpong {
+	struct evl_sem ping, pong;
+	int group;
+};
+
+static void ponger(struct worker *w)
+{
+	struct pingpong *pp = w->arg;
+	struct evl_poll_event ev;
+
+	attach_worker(w);
+	for (int i = 0; i < MESSAGES; i++) {
+		check_eq(evl_poll(pp->group, &ev, 1), 1);
+		check_ok(evl_tryget_sem(&pp->ping));
+		check_ok(evl_put_sem(&pp->pong));
+	}
+}
+
+static void semaphore_pingpong(void)
+{
+	struct pingpong pp;
+	struct worker w = { .body = ponger, .name = "ponger", .prio = 10, .cpu = other_cpu(), .arg = &pp };
+
+	attach_fifo(10);
+	check_ok(evl_new_sem(&pp.pong, "pong:%d", getpid()));
+	pp.group = new_group();
+	add(pp.group, check_ok(evl_new_sem(&pp.ping, "ping:%d", getpid())), POLLIN);
+	start_worker(&w);
+	for (int i = 0; i < MESSAGES; i++) {
+		check_ok(evl_put_sem(&pp.ping));
+		check_ok(evl_get_sem(&pp.pong));
+	}
+	join_worker(&w);
+}
+
+/* --- Storm ----------------------------------------------------------------------------------- */
+
+static struct storm {
+	int groups[3];
+	int fds[4];
+	atomic_bool stop;
+} storm;
+
+static void storm_wait(struct worker *w)
+{
+	struct evl_poll_event evs[4];
+	int ret;
+
+	attach_worker(w);
+	while (!atomic_load(&storm.stop)) {
+		ret = poll_for(storm.groups[rand() % 3], evs, 1 + rand() % 4, NSEC_PER_MSEC);
+		if (ret < 0)
+			check(ret == -ETIMEDOUT || ret == -EINVAL || ret == -EBADF || ret == -EIDRM);
+		check_ok(evl_usleep(100));
+	}
+}
+
+static void storm_change(struct worker *w)
+{
+	int group, fd, n, ret;
+
+	attach_worker(w);
+	while (!atomic_load(&storm.stop)) {
+		group = storm.groups[rand() % 3];
+		n = rand() % 7;
+		fd = n < 4 ? storm.fds[n] : storm.groups[n - 4];
+		switch (rand() % 5) {
+		case 0: case 1:
+			ret = evl_add_pollfd(group, fd, IN | OUT, evl_nil);
+			check(!ret || ret == -EEXIST || ret == -ELOOP || ret == -EBADF);
+			break;
+		case 2:
+			ret = evl_del_pollfd(group, fd);
+			check(!ret || ret == -ENOENT || ret == -EBADF);
+			break;
+		case 3:
+			ret = evl_mod_pollfd(group, fd, rand() & 1 ? IN : OUT, evl_nil);
+			check(!ret || ret == -ENOENT || ret == -EBADF);
+			break;
+		default:
+			if (n < 2)
+				arm(fd, now() + NSEC_PER_MSEC / 2);
+		}
+		if (!(rand() % 16))
+			check_ok(evl_usleep(200));
+	}
+}
+
+/* Files and groups are replaced under their descriptors, in-band. */
+static void storm_replace(struct worker *w)
+{
+	int fd;
+
+	(void)w;
+	while (!atomic_load(&storm.stop)) {
+		if (rand() & 1) {
+			fd = new_timer();
+			check_sys(dup2(fd, storm.fds[rand() & 1]));
+		} else {
+			fd = new_group();
+			check_sys(dup2(fd, storm.groups[rand() % 3]));
+		}
+		close(fd);
+		nap();
+	}
+}
+
+static void everything_at_once(void)
+{
+	struct worker w[] = {
+		{ .body = storm_wait, .name = "wait0", .prio = 10 },
+		{ .body = storm_wait, .name = "wait1", .prio = 12 },
+		{ .body = storm_wait, .name = "wait2", .prio = 11, .cpu = 1 },
+		{ .body = storm_change, .name = "change0", .prio = 9 },
+		{ .body = storm_change, .name = "change1", .prio = 9, .cpu = 1 },
+		{ .body = storm_replace, .name = "replace" },
+	};
+	int64_t end;
+
+	check_ok(evl_init());
+	for (int i = 0; i < 3; i++)
+		storm.groups[i] = new_group();
+	storm.fds[0] = new_timer();
+	storm.fds[1] = new_timer();
+	storm.fds[2] = new_xbuf(64);
+	storm.fds[3] = check_ok(evl_open_element("clock", "monotonic"));
+	for (unsigned int i = 0; i < ARRAY_SIZE(w); i++) {
+		w[i].cpu = w[i].cpu ? other_cpu() : 0;
+		start_worker(&w[i]);
+	}
+	end = now() + 5 * NSEC_PER_SEC;
+	while (now() < end)
+		nap();
+	atomic_store(&storm.stop, true);
+	for (unsigned int i = 0; i < ARRAY_SIZE(w); i++)
+		join_worker(&w[i]);
+}
+
+static const struct CMUnitTest tests[] = {
+	TEST(shared_by_threads, "threads share a group, and no message is lost"),
+	TEST(shared_by_processes, "processes share a group"),
+	TEST(killed_waiters, "a group survives the processes which poll it"),
+	TEST(semaphore_pingpong, "no wakeup is lost between two CPUs"),
+	TEST(everything_at_once, "members, groups and files change under those who poll"),
+};
+
+TEST_MAIN("poll-share", tests)
