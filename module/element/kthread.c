@@ -166,7 +166,7 @@ int __evl_run_kthread(struct evl_kthread *kthread, int cpu,
 	int ret;
 
 	cpu = pick_cpu(cpu);
-	if (cpu < 0 || priority > evl_sched_fifo.max_prio ||
+	if (cpu < 0 || !fmt || priority > evl_sched_fifo.max_prio ||
 	    clone_flags & ~EVL_CLONE_PUBLIC)
 		return -EINVAL;
 

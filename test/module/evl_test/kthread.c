@@ -70,6 +70,7 @@ static void never_runs(void *arg)
 void test_kthread_errors(struct context *cx)
 {
 	struct evl_kthread other;
+	const char *volatile nameless = NULL;	/* The compiler would complain. */
 	char *name = kmalloc(2 * PATH_MAX, GFP_KERNEL);
 
 	if (!expect(cx, name))
@@ -81,6 +82,8 @@ void test_kthread_errors(struct context *cx)
 	expect(cx, evl_run_kthread_on_cpu(&other, -1, never_runs, cx, 1, 0, "evl_test.bad") == -EINVAL);
 	expect(cx, evl_run_kthread_on_cpu(&other, nr_cpu_ids, never_runs, cx, 1, 0, "evl_test.bad") == -EINVAL);
 	expect(cx, evl_run_kthread(&other, never_runs, cx, 1, 0, "%s", name) == -ENAMETOOLONG);
+	expect(cx, evl_run_kthread(&other, never_runs, cx, 1, 0, "%s", "") == -EINVAL);
+	expect(cx, evl_run_kthread(&other, never_runs, cx, 1, 0, nameless) == -EINVAL);
 	kfree(name);
 	if (!expect(cx, !evl_run_kthread(&cx->thread, sleep_for_ever, cx, 1, 0, "evl_test.once")))
 		return;
