@@ -75,6 +75,9 @@ stage() {
 	find tools -name 'evl*' -perm -u+x -exec cp -t "$root/tools" {} +
 	cp test/suite/*.sh test/suite/limits "$root/test" 2>/dev/null || true
 	find "$build/$1" -name '*.ko' -exec cp -t "$root/mod" {} +
+	# As they get installed: what debuggers want makes them twenty times as large, which an emulated CPU takes a second
+	# to load.
+	strip --strip-debug "$root"/mod/*.ko
 }
 
 test_kernel() {
