@@ -190,25 +190,30 @@ int host_install_tick(void)
 
 /*
  * A real device which comes back behind a proxy is offered as the broadcast
- * device of the system first. That of a CPU would accept, and be lost when its
- * CPU goes offline: rule it out meanwhile.
+ * device of the system first, then as what wakes its CPU up in place of that
+ * one. That of a CPU would be accepted for either, and be lost when its CPU
+ * goes offline, the way a tick device must not be. None which stops in deep
+ * idle states is wanted: so it does, for a moment.
  */
 static void refuse_broadcast(struct host_cpu *hc)
 {
 	struct clock_event_device *dev = hc->timer;
 
 	if (cpumask_weight(dev->cpumask) > 1 ||
-	    dev->features & CLOCK_EVT_FEAT_PERCPU)
+	    dev->features & CLOCK_EVT_FEAT_C3STOP)
 		return;
 
-	dev->features |= CLOCK_EVT_FEAT_PERCPU;
+	dev->features |= CLOCK_EVT_FEAT_C3STOP;
 	hc->no_broadcast = true;
 }
 
-static void release_timer(struct host_cpu *hc)
+/* On the CPU itself, which is not idle meanwhile. */
+static void release_timer(void *arg)
 {
+	struct host_cpu *hc = raw_cpu_read(host_this_cpu);
+
 	if (hc->no_broadcast)
-		hc->timer->features &= ~CLOCK_EVT_FEAT_PERCPU;
+		hc->timer->features &= ~CLOCK_EVT_FEAT_C3STOP;
 	hc->timer = NULL;
 }
 
@@ -221,6 +226,5 @@ void host_remove_tick(void)
 
 	tick_uninstall_proxy(cpu_online_mask);
 
-	for_each_online_cpu(cpu)
-		release_timer(per_cpu(host_this_cpu, cpu));
+	on_each_cpu(release_timer, NULL, true);
 }
