@@ -63,7 +63,7 @@ before_load=$(ls /sys/class /sys/bus/workqueue/devices 2>/dev/null)
 mark loading
 check "evl.ko loads" load
 expect "loading says one line" 1 "$(count_logged)"
-logged | grep -q "evl: [0-9.]* on the [a-zA-Z]* host, kernel $(uname -r), ABI 32\.\.37, CPUs 0-1"
+logged | grep -q "evl: [0-9.]* on the [a-zA-Z_ ()]* host, kernel $(uname -r), ABI 32\.\.37, CPUs 0-1"
 expect "which tells version, host, kernel, ABI and CPUs" 0 $?
 for node in control thread/clone xbuf/clone proxy/clone clock/monotonic clock/realtime; do
 	check "there is /dev/evl/$node" test -c /dev/evl/$node
