@@ -1,59 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Copying in and out of rings: no lock held, hard irqs on for user memory. */
-#include <linux/mm.h>
+/* Copying in and out of rings where the data wrap around, in two pieces. */
 #include <linux/string.h>
-#include <evl/uaccess.h>
 #include "element/ring.h"
 
-int evl_probe_source(const void __user *src, size_t count)
+/* Which of the members it is does not matter. */
+static struct evl_ring_buf rest_of(struct evl_ring_buf buf, size_t len)
 {
-	const void __user *last = src + count - 1;
-	char c;
+	buf.kernel += len;
 
-	for (; src < last; src += PAGE_SIZE) {
-		if (evl_copy_from_user(&c, src, 1))
-			return -EFAULT;
-	}
-
-	return evl_copy_from_user(&c, last, 1);
+	return buf;
 }
 
-int evl_fill_span(struct evl_ring_span *span, struct evl_ring_buf src)
+int evl_wrap_into_ring(struct evl_ring *ring, size_t pos, struct evl_ring_buf src,
+		       size_t len)
 {
-	struct kvec *v;
-	int n, err = 0;
+	size_t head = ring->size - pos;
+	int err, err2;
 
-	for (n = 0, v = span->vec; n < span->nr; n++, v++) {
-		if (!src.user) {
-			memcpy(v->iov_base, src.ckernel, v->iov_len);
-			src.ckernel += v->iov_len;
-			continue;
-		}
-		if (evl_copy_from_user(v->iov_base, src.cubuf, v->iov_len)) {
-			memset(v->iov_base, 0, v->iov_len);
-			err = -EFAULT;
-		}
-		src.cubuf += v->iov_len;
-	}
+	/* Both, even so: what cannot be read is zeroed. */
+	err = evl_copy_into_ring(ring->mem + pos, src, head);
+	err2 = evl_copy_into_ring(ring->mem, rest_of(src, head), len - head);
 
-	return err;
+	return err ?: err2;
 }
 
-int evl_empty_span(struct evl_ring_span *span, struct evl_ring_buf dst)
+int evl_wrap_from_ring(struct evl_ring *ring, struct evl_ring_buf dst, size_t pos,
+		       size_t len)
 {
-	struct kvec *v;
-	int n;
+	size_t head = ring->size - pos;
 
-	for (n = 0, v = span->vec; n < span->nr; n++, v++) {
-		if (!dst.user) {
-			memcpy(dst.kernel, v->iov_base, v->iov_len);
-			dst.kernel += v->iov_len;
-			continue;
-		}
-		if (evl_copy_to_user(dst.ubuf, v->iov_base, v->iov_len))
-			return -EFAULT;
-		dst.ubuf += v->iov_len;
-	}
-
-	return 0;
+	return evl_copy_from_ring(dst, ring->mem + pos, head) ?:
+		evl_copy_from_ring(rest_of(dst, head), ring->mem, len - head);
 }

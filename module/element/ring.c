@@ -42,8 +42,8 @@
 #include <evl/uaccess.h>
 #include "element/ring.h"
 
-/* Copied under the lock up to this size. */
-#define RING_INLINE	256
+/* Copied under the lock up to this size: beyond, twice is once too often. */
+#define RING_INLINE	64
 
 #define ring_lock(__ring)	(&(__ring)->oob.wchan.lock)
 
@@ -80,33 +80,35 @@ static unsigned int last_slot(struct evl_ring *ring)
 	return (ring->first_slot + ring->nr_slots - 1) % EVL_RING_SLOTS;
 }
 
-static void reserve_room(struct evl_ring *ring, struct evl_ring_span *span, size_t len)
+/* Room for @len bytes at ring->wr goes to a writer; its slot. */
+static __always_inline unsigned int reserve_room(struct evl_ring *ring, size_t len)
 {
 	struct evl_ring_slot *slot;
+	unsigned int n;
 
-	set_span(ring, span, ring->wr, len);
 	ring->wr = advance(ring, ring->wr, len);
 	ring->reserved += len;
 
 	if (ring->nr_slots < EVL_RING_SLOTS) {
 		ring->nr_slots++;
-		slot = &ring->slots[last_slot(ring)];
-		slot->len = 0;
-		slot->users = 0;
+		n = last_slot(ring);
+		slot = &ring->slots[n];
+		slot->len = len;
+		slot->users = 1;
+	} else {
+		n = last_slot(ring);
+		slot = &ring->slots[n];
+		slot->len += len;
+		slot->users++;
 	}
 
-	span->slot = last_slot(ring);
-	slot = &ring->slots[span->slot];
-	slot->len += len;
-	slot->users++;
+	return n;
 }
 
-/* What is in @span is complete: publish all that nothing is missing ahead of. */
-static void commit_span(struct evl_ring *ring, struct evl_ring_span *span)
+/* Publish all that nothing is missing ahead of. */
+static void publish_slots(struct evl_ring *ring)
 {
-	struct evl_ring_slot *slot = &ring->slots[span->slot];
-
-	slot->users--;
+	struct evl_ring_slot *slot;
 
 	while (ring->nr_slots) {
 		slot = &ring->slots[ring->first_slot];
@@ -119,39 +121,56 @@ static void commit_span(struct evl_ring *ring, struct evl_ring_span *span)
 	}
 }
 
-/* Give up the end of @span but for @keep bytes. False if it was followed. */
-static bool trim_span(struct evl_ring *ring, struct evl_ring_span *span, size_t keep)
+/* A writer is done with what it reserved. */
+static __always_inline void commit_room(struct evl_ring *ring, unsigned int n)
 {
-	size_t excess = span->len - keep;
+	struct evl_ring_slot *slot = &ring->slots[n];
 
-	if (span->slot != last_slot(ring) ||
-	    advance(ring, span->pos, span->len) != ring->wr)
+	if (likely(!--slot->users && ring->nr_slots == 1)) {
+		ring->fill += slot->len;
+		ring->reserved -= slot->len;
+		ring->nr_slots = 0;
+	} else {
+		publish_slots(ring);
+	}
+}
+
+/*
+ * Give up the end of the @len bytes reserved at @pos but for @keep of them.
+ * False if they were followed.
+ */
+static bool trim_room(struct evl_ring *ring, unsigned int n, size_t pos,
+		      size_t len, size_t keep)
+{
+	if (n != last_slot(ring) || advance(ring, pos, len) != ring->wr)
 		return false;
 
-	ring->wr = advance(ring, span->pos, keep);
-	ring->reserved -= excess;
-	ring->slots[span->slot].len -= excess;
+	ring->wr = advance(ring, pos, keep);
+	ring->reserved -= len - keep;
+	ring->slots[n].len -= len - keep;
 
 	return true;
 }
 
 /* Data copied under the lock, no slot needed unless it has to queue up. */
-static void append_bytes(struct evl_ring *ring, const void *src, size_t len)
+static __always_inline void append_bytes(struct evl_ring *ring, const void *src,
+					 size_t len)
 {
-	struct evl_ring_span span;
+	size_t head = ring->size - ring->wr;
 
-	set_span(ring, &span, ring->wr, len);
-	memcpy(span.vec[0].iov_base, src, span.vec[0].iov_len);
-	if (span.nr > 1)
-		memcpy(span.vec[1].iov_base, src + span.vec[0].iov_len,
-		       span.vec[1].iov_len);
+	if (likely(len <= head)) {
+		memcpy(ring->mem + ring->wr, src, len);
+	} else {
+		memcpy(ring->mem + ring->wr, src, head);
+		memcpy(ring->mem, src + head, len - head);
+	}
 	ring->wr = advance(ring, ring->wr, len);
 
-	if (ring->nr_slots) {
+	if (likely(!ring->nr_slots)) {
+		ring->fill += len;
+	} else {
 		ring->slots[last_slot(ring)].len += len;
 		ring->reserved += len;
-	} else {
-		ring->fill += len;
 	}
 }
 
@@ -231,8 +250,7 @@ static void signal_pollers(struct evl_ring *ring)
 	}
 }
 
-/* The ring changed. Lock held; to be dropped by evl_sched_unlock(). */
-static void kick_waiters(struct evl_ring *ring)
+static noinline void wake_waiters(struct evl_ring *ring)
 {
 	if (evl_wait_active(&ring->oob.wchan))
 		wake_oob(ring);
@@ -241,6 +259,18 @@ static void kick_waiters(struct evl_ring *ring)
 
 	if (wq_has_sleeper(&ring->inband))
 		irq_work_queue(&ring->wake);
+}
+
+/* The ring changed. Lock held; to be dropped by evl_sched_unlock(). */
+static __always_inline void kick_waiters(struct evl_ring *ring)
+{
+	/* For the last two, which are not locked: see above for in-band
+	 * waiters, evl_signal_poll_events() for pollers. */
+	smp_mb();
+	if (unlikely(evl_wait_active(&ring->oob.wchan) ||
+		     waitqueue_active(&ring->inband) ||
+		     !list_empty(&ring->poll.watches)))
+		wake_waiters(ring);
 }
 
 static int sleep_oob(struct evl_ring *ring, size_t want, unsigned long *flags)
@@ -338,14 +368,13 @@ static int sleep_for_room(struct evl_ring *ring, size_t count, int mode,
 	return err;
 }
 
-/* Lock held: wait until @count bytes fit. */
-static int wait_room(struct evl_ring *ring, size_t count, int mode,
-		     unsigned long *flags)
+static noinline int sleep_until_room(struct evl_ring *ring, size_t count, int mode,
+				     unsigned long *flags)
 {
 	int err = 0;
 
 	if (mode & EVL_RING_NONBLOCK)
-		return can_write(ring, count) ? 0 : -EAGAIN;
+		return -EAGAIN;
 
 	while (!err && !can_write(ring, count))
 		err = sleep_for_room(ring, count, mode, flags);
@@ -353,16 +382,31 @@ static int wait_room(struct evl_ring *ring, size_t count, int mode,
 	return err;
 }
 
-static ssize_t write_inline(struct evl_ring *ring, const void *src, size_t count,
-			    int mode)
+/* Lock held: wait until @count bytes fit. */
+static __always_inline int wait_room(struct evl_ring *ring, size_t count, int mode,
+				     unsigned long *flags)
 {
+	return likely(can_write(ring, count)) ? 0 :
+		sleep_until_room(ring, count, mode, flags);
+}
+
+static noinline ssize_t write_inline(struct evl_ring *ring, struct evl_ring_buf src,
+				     size_t count, int mode)
+{
+	char bounce[RING_INLINE] __uninitialized;
 	unsigned long flags;
 	int err;
 
+	if (src.user) {
+		if (evl_copy_from_user(bounce, src.cubuf, count))
+			return -EFAULT;
+		src.ckernel = bounce;
+	}
+
 	evl_lock_irqsave(ring_lock(ring), flags);
 	err = wait_room(ring, count, mode, &flags);
-	if (!err) {
-		append_bytes(ring, src, count);
+	if (likely(!err)) {
+		append_bytes(ring, src.ckernel, count);
 		kick_waiters(ring);
 	}
 	evl_sched_unlock(ring_lock(ring), flags);
@@ -370,28 +414,36 @@ static ssize_t write_inline(struct evl_ring *ring, const void *src, size_t count
 	return err ?: count;
 }
 
-static ssize_t write_span(struct evl_ring *ring, struct evl_ring_buf src,
-			  size_t count, int mode)
+static noinline ssize_t write_direct(struct evl_ring *ring, struct evl_ring_buf src,
+				     size_t count, int mode)
 {
-	struct evl_ring_span span;
 	unsigned long flags;
+	unsigned int slot;
+	size_t pos;
 	int err;
+
+	if (src.user && !evl_ring_source_ok(src.cubuf, count))
+		return -EFAULT;
 
 	evl_lock_irqsave(ring_lock(ring), flags);
 	err = wait_room(ring, count, mode, &flags);
-	if (err) {
+	if (unlikely(err)) {
 		evl_sched_unlock(ring_lock(ring), flags);
 		return err;
 	}
-	reserve_room(ring, &span, count);
+	pos = ring->wr;
+	slot = reserve_room(ring, count);
 	evl_unlock_irqrestore(ring_lock(ring), flags);
 
-	err = evl_fill_span(&span, src);
+	if (likely(count <= ring->size - pos))
+		err = evl_copy_into_ring(ring->mem + pos, src, count);
+	else
+		err = evl_wrap_into_ring(ring, pos, src, count);
 
 	evl_lock_irqsave(ring_lock(ring), flags);
-	if (err && !trim_span(ring, &span, 0))
+	if (unlikely(err) && !trim_room(ring, slot, pos, count, 0))
 		err = 0;
-	commit_span(ring, &span);
+	commit_room(ring, slot);
 	kick_waiters(ring);
 	evl_sched_unlock(ring_lock(ring), flags);
 
@@ -401,26 +453,13 @@ static ssize_t write_span(struct evl_ring *ring, struct evl_ring_buf src,
 ssize_t evl_write_ring(struct evl_ring *ring, struct evl_ring_buf src,
 		       size_t count, int mode)
 {
-	char bounce[RING_INLINE];
-
-	if (count > RING_INLINE) {
-		if (src.user && evl_probe_source(src.cubuf, count))
-			return -EFAULT;
-		return write_span(ring, src, count, mode);
-	}
-
-	if (!src.user)
-		return write_inline(ring, src.ckernel, count, mode);
-
-	if (evl_copy_from_user(bounce, src.cubuf, count))
-		return -EFAULT;
-
-	return write_inline(ring, bounce, count, mode);
+	return count > RING_INLINE ? write_direct(ring, src, count, mode) :
+		write_inline(ring, src, count, mode);
 }
 
 /* Lock held: how many bytes to read now, once some can be. */
-static ssize_t wait_data(struct evl_ring *ring, size_t count, int mode,
-			 unsigned long *flags)
+static noinline ssize_t wait_data(struct evl_ring *ring, size_t count, int mode,
+				  unsigned long *flags)
 {
 	size_t avail;
 	int err;
@@ -437,35 +476,54 @@ static ssize_t wait_data(struct evl_ring *ring, size_t count, int mode,
 	}
 }
 
-static void take_bytes(struct evl_ring *ring, struct evl_ring_span *span, size_t len)
+static __always_inline void take_bytes(struct evl_ring *ring, size_t len)
 {
-	set_span(ring, span, ring->rd, len);
 	ring->fill -= len;
 	ring->taken = len;
 	ring->reading = true;
 }
 
+/* Of the @len bytes taken, @done are gone, the others back. */
+static __always_inline void end_read(struct evl_ring *ring, size_t len, size_t done)
+{
+	unsigned long flags;
+
+	evl_lock_irqsave(ring_lock(ring), flags);
+	ring->rd = advance(ring, ring->rd, done);
+	ring->fill += len - done;
+	ring->taken = 0;
+	ring->reading = false;
+	kick_waiters(ring);
+	evl_sched_unlock(ring_lock(ring), flags);
+}
+
 ssize_t evl_read_ring(struct evl_ring *ring, struct evl_ring_buf dst,
 		      size_t count, int mode)
 {
-	struct evl_ring_span span;
 	unsigned long flags;
-	ssize_t n;
+	ssize_t n = count;
+	size_t pos;
 	int err;
 
 	evl_lock_irqsave(ring_lock(ring), flags);
-	n = wait_data(ring, count, mode, &flags);
-	if (n <= 0) {
-		evl_sched_unlock(ring_lock(ring), flags);
-		return n;
+	if (unlikely(ring->reading || ring_avail(ring) < count)) {
+		n = wait_data(ring, count, mode, &flags);
+		if (n <= 0) {
+			evl_sched_unlock(ring_lock(ring), flags);
+			return n;
+		}
 	}
-	take_bytes(ring, &span, n);
+	pos = ring->rd;
+	take_bytes(ring, n);
 	if (mode & EVL_RING_DEMAND)
 		ring->demand -= count;
 	evl_unlock_irqrestore(ring_lock(ring), flags);
 
-	err = evl_empty_span(&span, dst);
-	evl_end_ring_read(ring, &span, err ? 0 : n);
+	if (likely(n <= ring->size - pos))
+		err = evl_copy_from_ring(dst, ring->mem + pos, n);
+	else
+		err = evl_wrap_from_ring(ring, dst, pos, n);
+	end_read(ring, n, err ? 0 : n);
 
 	return err ?: n;
 }
@@ -478,8 +536,10 @@ size_t evl_begin_ring_read(struct evl_ring *ring, size_t max, struct evl_ring_sp
 	evl_lock_irqsave(ring_lock(ring), flags);
 	if (!ring->reading)
 		n = min(ring->fill, max);
-	if (n)
-		take_bytes(ring, span, n);
+	if (n) {
+		set_span(ring, span, ring->rd, n);
+		take_bytes(ring, n);
+	}
 	evl_unlock_irqrestore(ring_lock(ring), flags);
 
 	return n;
@@ -487,15 +547,7 @@ size_t evl_begin_ring_read(struct evl_ring *ring, size_t max, struct evl_ring_sp
 
 void evl_end_ring_read(struct evl_ring *ring, struct evl_ring_span *span, size_t done)
 {
-	unsigned long flags;
-
-	evl_lock_irqsave(ring_lock(ring), flags);
-	ring->rd = advance(ring, ring->rd, done);
-	ring->fill += span->len - done;
-	ring->taken = 0;
-	ring->reading = false;
-	kick_waiters(ring);
-	evl_sched_unlock(ring_lock(ring), flags);
+	end_read(ring, span->len, done);
 }
 
 size_t evl_begin_ring_write(struct evl_ring *ring, size_t max, struct evl_ring_span *span)
@@ -505,8 +557,10 @@ size_t evl_begin_ring_write(struct evl_ring *ring, size_t max, struct evl_ring_s
 
 	evl_lock_irqsave(ring_lock(ring), flags);
 	n = min(ring_room(ring), max);
-	if (n)
-		reserve_room(ring, span, n);
+	if (n) {
+		set_span(ring, span, ring->wr, n);
+		span->slot = reserve_room(ring, n);
+	}
 	evl_unlock_irqrestore(ring_lock(ring), flags);
 
 	return n;
@@ -517,8 +571,8 @@ void evl_end_ring_write(struct evl_ring *ring, struct evl_ring_span *span, size_
 	unsigned long flags;
 
 	evl_lock_irqsave(ring_lock(ring), flags);
-	trim_span(ring, span, done);
-	commit_span(ring, span);
+	trim_room(ring, span->slot, span->pos, span->len, done);
+	commit_room(ring, span->slot);
 	kick_waiters(ring);
 	evl_sched_unlock(ring_lock(ring), flags);
 }

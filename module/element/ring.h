@@ -10,6 +10,7 @@
 #include <linux/uio.h>
 #include <linux/wait.h>
 #include <evl/poll_head.h>
+#include <evl/uaccess.h>
 #include <evl/wait.h>
 
 #define EVL_RING_MAX	(1UL << 30)
@@ -107,14 +108,59 @@ void evl_kick_ring(struct evl_ring *ring);
 /* Send all waiters away with -EIDRM. In-band, may sleep. */
 void evl_flush_ring(struct evl_ring *ring);
 
-/* --- Copying (ring-copy.c) --------------------------------------------------- */
+/* --- Copying (ring-copy.c): no lock held, hard irqs on for user memory -------- */
 
-/* 0 if all of user memory at @src is readable at the moment, else -EFAULT. */
-int evl_probe_source(const void __user *src, size_t count);
-/* 0 or -EFAULT, what could not be read being replaced with zeroes. */
-int evl_fill_span(struct evl_ring_span *span, struct evl_ring_buf src);
+/* 0 or -EFAULT, with zeroes in place of what could not be read then. */
+int evl_wrap_into_ring(struct evl_ring *ring, size_t pos, struct evl_ring_buf src,
+		       size_t len);
 /* 0 or -EFAULT. */
-int evl_empty_span(struct evl_ring_span *span, struct evl_ring_buf dst);
+int evl_wrap_from_ring(struct evl_ring *ring, struct evl_ring_buf dst, size_t pos,
+		       size_t len);
+
+/* The same for what does not wrap around. */
+static __always_inline int evl_copy_into_ring(void *to, struct evl_ring_buf src,
+					      size_t len)
+{
+	if (!src.user) {
+		memcpy(to, src.ckernel, len);
+		return 0;
+	}
+	if (likely(!evl_copy_from_user(to, src.cubuf, len)))
+		return 0;
+	memset(to, 0, len);
+
+	return -EFAULT;
+}
+
+static __always_inline int evl_copy_from_ring(struct evl_ring_buf dst, const void *from,
+					      size_t len)
+{
+	if (dst.user)
+		return evl_copy_to_user(dst.ubuf, from, len);
+	memcpy(dst.kernel, from, len);
+
+	return 0;
+}
+
+/* Is all of user memory at @src readable at the moment? */
+static __always_inline bool evl_ring_source_ok(const void __user *src, size_t count)
+{
+	const char __user *byte = src, *last = byte + count - 1;
+	char c;
+
+	if (unlikely(!user_access_begin(src, count)))
+		return false;
+	for (; byte < last; byte += PAGE_SIZE)
+		unsafe_get_user(c, byte, fault);
+	unsafe_get_user(c, last, fault);
+	user_access_end();
+
+	return true;
+fault:
+	user_access_end();
+
+	return false;
+}
 
 /* --- Looking, without the lock ------------------------------------------------ */
 

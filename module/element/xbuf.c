@@ -18,35 +18,44 @@ static struct evl_xbuf *file_xbuf(struct file *filp)
 
 /* --- Transfers ---------------------------------------------------------------- */
 
-static int check_transfer(struct evl_ring *ring, size_t count)
+/* Nothing, or what could never complete. */
+static noinline ssize_t odd_transfer(struct evl_ring *ring, size_t count)
 {
 	if (!ring->size)
 		return -ENOBUFS;
 
-	/* It could never complete. */
-	return count > ring->size ? -EINVAL : 0;
+	return count ? -EINVAL : 0;
+}
+
+static __always_inline bool is_odd(struct evl_ring *ring, size_t count)
+{
+	return unlikely(count - 1 >= ring->size);
+}
+
+static __always_inline ssize_t read_ring(struct evl_ring *ring, struct evl_ring_buf dst,
+					 size_t count, int mode)
+{
+	return is_odd(ring, count) ? odd_transfer(ring, count) :
+		evl_read_ring(ring, dst, count, mode);
+}
+
+static __always_inline ssize_t write_ring(struct evl_ring *ring, struct evl_ring_buf src,
+					  size_t count, int mode)
+{
+	return is_odd(ring, count) ? odd_transfer(ring, count) :
+		evl_write_ring(ring, src, count, mode);
 }
 
 ssize_t evl_read_xbuf_ring(struct evl_ring *ring, struct evl_ring_buf dst,
 			   size_t count, int mode)
 {
-	int err = check_transfer(ring, count);
-
-	if (err || !count)
-		return err;
-
-	return evl_read_ring(ring, dst, count, mode);
+	return read_ring(ring, dst, count, mode);
 }
 
 ssize_t evl_write_xbuf_ring(struct evl_ring *ring, struct evl_ring_buf src,
 			    size_t count, int mode)
 {
-	int err = check_transfer(ring, count);
-
-	if (err || !count)
-		return err;
-
-	return evl_write_ring(ring, src, count, mode);
+	return write_ring(ring, src, count, mode);
 }
 
 static int file_mode(struct file *filp, int mode)
@@ -56,27 +65,27 @@ static int file_mode(struct file *filp, int mode)
 
 static ssize_t xbuf_read(struct file *filp, char __user *buf, size_t count, loff_t *ppos)
 {
-	return evl_read_xbuf_ring(&file_xbuf(filp)->in, evl_user_buf(buf), count,
-				  file_mode(filp, 0));
+	return read_ring(&file_xbuf(filp)->in, evl_user_buf(buf), count,
+			 file_mode(filp, 0));
 }
 
 static ssize_t xbuf_write(struct file *filp, const char __user *buf, size_t count,
 			  loff_t *ppos)
 {
-	return evl_write_xbuf_ring(&file_xbuf(filp)->out, evl_user_buf(buf), count,
-				   file_mode(filp, 0));
+	return write_ring(&file_xbuf(filp)->out, evl_user_buf(buf), count,
+			  file_mode(filp, 0));
 }
 
 static ssize_t xbuf_oob_read(struct file *filp, char __user *buf, size_t count)
 {
-	return evl_read_xbuf_ring(&file_xbuf(filp)->out, evl_user_buf(buf), count,
-				  file_mode(filp, EVL_RING_OOB));
+	return read_ring(&file_xbuf(filp)->out, evl_user_buf(buf), count,
+			 file_mode(filp, EVL_RING_OOB));
 }
 
 static ssize_t xbuf_oob_write(struct file *filp, const char __user *buf, size_t count)
 {
-	return evl_write_xbuf_ring(&file_xbuf(filp)->in, evl_user_buf(buf), count,
-				   file_mode(filp, EVL_RING_OOB));
+	return write_ring(&file_xbuf(filp)->in, evl_user_buf(buf), count,
+			  file_mode(filp, EVL_RING_OOB));
 }
 
 static __poll_t xbuf_poll(struct file *filp, poll_table *wait)
