@@ -19,19 +19,6 @@ void evl_set_resched(struct evl_rq *rq)
 		host_kick_cpu(rq->cpu);
 }
 
-struct evl_rq *evl_lock_thread_rq(struct evl_thread *thread)
-{
-	struct evl_rq *rq;
-
-	for (;;) {
-		rq = READ_ONCE(thread->rq);
-		raw_spin_lock(&rq->lock);
-		if (likely(rq == thread->rq))
-			return rq;
-		raw_spin_unlock(&rq->lock);
-	}
-}
-
 /* The running thread keeps the CPU unless it left it, or a better one waits. */
 static struct evl_thread *pick_next(struct evl_rq *rq)
 {

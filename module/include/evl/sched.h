@@ -51,8 +51,8 @@ static inline void evl_schedule(void)
  * evl_schedule(), another one is kicked at once. */
 void evl_set_resched(struct evl_rq *rq);
 
-/* The run queue of a thread, locked; hard irqs off. */
-struct evl_rq *evl_lock_thread_rq(struct evl_thread *thread);
+/* The run queue of a thread, locked; hard irqs off: evl_lock_thread_rq(), see
+ * thread.h. */
 #define evl_lock_thread_rq_irqsave(__thread, __flags)		\
 	({ (__flags) = hard_local_irq_save(); evl_lock_thread_rq(__thread); })
 

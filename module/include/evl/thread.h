@@ -94,6 +94,20 @@ static inline struct evl_thread *evl_thread_of_host(struct host_task *h)
 	return h ? container_of(h, struct evl_thread, host) : NULL;
 }
 
+/* The run queue of a thread, locked; hard irqs off. */
+static inline struct evl_rq *evl_lock_thread_rq(struct evl_thread *thread)
+{
+	struct evl_rq *rq;
+
+	for (;;) {
+		rq = READ_ONCE(thread->rq);
+		raw_spin_lock(&rq->lock);
+		if (likely(rq == thread->rq))
+			return rq;
+		raw_spin_unlock(&rq->lock);
+	}
+}
+
 /* The caller's thread, NULL if it is not attached. Any stage but irqs. */
 static inline struct evl_thread *evl_current(void)
 {
