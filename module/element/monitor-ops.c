@@ -147,10 +147,11 @@ static long wait_request(struct file *filp,
 		return ret;
 
 	ret = wait_event_of(filp, &req, timeout, exact);
-	if (evl_copy_to_user(&u_req->status, &req.status, sizeof(req.status)))
-		return -EFAULT;
-	if (!ret && !req.status &&
-	    evl_copy_to_user(&u_req->value, &req.value, sizeof(req.value)))
+	/* Both at once: a wait which failed left the value as it was. */
+	BUILD_BUG_ON(offsetofend(typeof(req), status) !=
+		     offsetof(typeof(req), value));
+	if (evl_copy_to_user(&u_req->status, &req.status,
+			     sizeof(req.status) + sizeof(req.value)))
 		return -EFAULT;
 
 	return ret;
