@@ -119,15 +119,42 @@ static int wanted_boost(struct evl_mutex *mutex)
 	return first ? first->wait_key : 0;
 }
 
+/* Run queue of @owner locked as well. False if it left the core. */
+static bool link_owner(struct evl_mutex *mutex, struct evl_thread *owner)
+{
+	if (!evl_thread_alive(owner))
+		return false;
+
+	mutex->owner = owner;
+	list_add(&mutex->next_owned, &owner->owned);
+
+	return true;
+}
+
 bool evl_track_owner(struct evl_mutex *mutex, struct evl_thread *owner)
 {
 	struct evl_rq *rq = evl_lock_thread_rq(owner);
-	bool alive = evl_thread_alive(owner);
+	bool alive = link_owner(mutex, owner);
+
+	raw_spin_unlock(&rq->lock);
+	if (!alive)
+		evl_put_thread(owner);
+
+	return alive;
+}
+
+bool evl_track_current(struct evl_mutex *mutex, struct evl_thread *curr, int ceiling)
+{
+	struct evl_rq *rq = evl_lock_thread_rq(curr);
+	bool alive = link_owner(mutex, curr);
 
 	if (alive) {
-		evl_get_thread(owner);
-		mutex->owner = owner;
-		list_add(&mutex->next_owned, &owner->owned);
+		evl_get_thread(curr);
+		mutex->ceiling_boost = ceiling;
+		set_boost(mutex, wanted_boost(mutex));
+		/* Current runs: nothing to follow. */
+		if (mutex->boost)
+			evl_update_effective_locked(curr);
 	}
 	raw_spin_unlock(&rq->lock);
 
@@ -137,16 +164,18 @@ bool evl_track_owner(struct evl_mutex *mutex, struct evl_thread *owner)
 struct evl_thread *evl_untrack_owner(struct evl_mutex *mutex)
 {
 	struct evl_thread *owner = mutex->owner;
+	bool follow = false;
 	struct evl_rq *rq;
-	bool follow;
 
 	if (!owner)
 		return NULL;
 
 	rq = evl_lock_thread_rq(owner);
 	list_del(&mutex->next_owned);
-	set_boost(mutex, 0);
-	follow = evl_update_effective_locked(owner) && owner->wchan;
+	if (mutex->boost) {
+		set_boost(mutex, 0);
+		follow = evl_update_effective_locked(owner) && owner->wchan;
+	}
 	mutex->owner = NULL;
 	mutex->ceiling_boost = 0;
 	if (mutex->counted) {
@@ -166,14 +195,16 @@ struct evl_thread *evl_untrack_owner(struct evl_mutex *mutex)
 struct evl_thread *evl_update_boost(struct evl_mutex *mutex)
 {
 	struct evl_thread *owner = mutex->owner;
+	int boost = wanted_boost(mutex);
 	struct evl_rq *rq;
 	bool follow;
 
-	if (!owner)
+	/* What a boost comes to was settled when it changed. */
+	if (!owner || boost == mutex->boost)
 		return NULL;
 
 	rq = evl_lock_thread_rq(owner);
-	set_boost(mutex, wanted_boost(mutex));
+	set_boost(mutex, boost);
 	follow = evl_update_effective_locked(owner) && owner->wchan;
 	if (follow)
 		evl_get_thread(owner);

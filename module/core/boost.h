@@ -5,8 +5,11 @@
 
 #include <evl/mutex.h>
 
-/* @owner, not boosted yet, gets @mutex. False if it left the core. */
+/* @owner, not boosted yet, gets @mutex; takes over a reference to it. False if
+ * it left the core. */
 bool evl_track_owner(struct evl_mutex *mutex, struct evl_thread *owner);
+/* The same for current, which is boosted at once, by @ceiling if not 0. */
+bool evl_track_current(struct evl_mutex *mutex, struct evl_thread *curr, int ceiling);
 /* The opposite; the channel of the thread returned has to reorder it. */
 struct evl_thread *evl_untrack_owner(struct evl_mutex *mutex);
 /* Waiters came or went, or a ceiling is to be applied: let the owner know. The

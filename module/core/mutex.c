@@ -9,6 +9,10 @@
  * somebody else for a while if user space scribbles over the word: then the
  * wrong thread is boosted, and no more.
  *
+ * A mutex taken through us which nobody else waits for may be left to its owner
+ * as if user space had taken it: no claim, nothing kept beside the word. The
+ * next one who comes finds out who owns it, and claims it.
+ *
  * A mutex is not handed over. Its owner wakes up the first waiter and clears
  * the word; whoever comes first gets it, the waiter tries again, and claims the
  * word before it sleeps again. So if others are in line, either the word has
@@ -46,7 +50,8 @@ void evl_put_mutex_lock(struct evl_mutex *mutex, struct evl_thread *next,
 {
 	host_sched_begin();
 	raw_spin_unlock(&mutex->wchan.lock);
-	evl_requeue_waiters(next);
+	if (unlikely(next))
+		evl_requeue_waiters(next);
 	evl_schedule();
 	hard_local_irq_restore(flags);
 	host_sched_end();
@@ -79,18 +84,6 @@ EXPORT_SYMBOL_GPL(evl_destroy_mutex);
 
 /* --- Who owns it --------------------------------------------------------------- */
 
-static fundle_t word_owner(struct evl_mutex *mutex)
-{
-	return evl_get_index(atomic_read(mutex->word));
-}
-
-bool evl_owns_mutex(struct evl_mutex *mutex)
-{
-	struct evl_thread *curr = evl_current();
-
-	return curr && word_owner(mutex) == curr->fundle;
-}
-
 static struct evl_thread *find_thread(fundle_t handle)
 {
 	const struct evl_gate_ops *ops = READ_ONCE(evl_gate_ops);
@@ -105,12 +98,9 @@ void evl_adopt_owner(struct evl_mutex *mutex)
 	if (mutex->owner)
 		return;
 
-	owner = find_thread(word_owner(mutex));
-	if (!owner)
-		return;
-
-	evl_track_owner(mutex, owner);
-	evl_put_thread(owner);
+	owner = find_thread(evl_mutex_owner(mutex));
+	if (owner)
+		evl_track_owner(mutex, owner);
 }
 
 /* Where a boost is to be followed from, if the owner we know of is not the one
@@ -119,7 +109,7 @@ static struct evl_thread *drop_stale_owner(struct evl_mutex *mutex)
 {
 	struct evl_thread *owner = mutex->owner;
 
-	if (likely(!owner || owner->fundle == word_owner(mutex)))
+	if (likely(!owner || owner->fundle == evl_mutex_owner(mutex)))
 		return NULL;
 
 	return evl_untrack_owner(mutex);
@@ -136,32 +126,56 @@ static int ceiling_boost(struct evl_mutex *mutex)
 					 evl_sched_fifo.max_prio));
 }
 
+/* Those who unlock through the core have it keep track of what they own. */
+static bool is_watched(struct evl_thread *curr)
+{
+	return curr->state & (EVL_T_WEAK | EVL_T_WOLI);
+}
+
+/* What the word will be if current takes a free mutex. */
+static u32 word_of_current(struct evl_mutex *mutex, struct evl_thread *curr)
+{
+	if (mutex->ceiling)
+		return curr->fundle | EVL_MUTEX_FLCLAIM | EVL_MUTEX_FLCEIL;
+
+	/* A private word is not seen by who could drop it. */
+	if (evl_wait_active(&mutex->wchan) || is_watched(curr) ||
+	    mutex->word == &mutex->own_word)
+		return curr->fundle | EVL_MUTEX_FLCLAIM;
+
+	return curr->fundle;
+}
+
 /* Current owns it from now on, by way of the core. */
 static void become_owner(struct evl_mutex *mutex, struct evl_thread *curr)
 {
-	if (!evl_track_owner(mutex, curr))
+	if (!evl_track_current(mutex, curr,
+			       mutex->ceiling ? ceiling_boost(mutex) : 0))
 		return;
 
 	curr->lock_alerts = 0;
-	if (curr->state & (EVL_T_WEAK | EVL_T_WOLI)) {
+	if (is_watched(curr)) {
 		mutex->counted = true;
 		atomic_inc(&curr->held);
 	}
-	if (mutex->ceiling)
-		mutex->ceiling_boost = ceiling_boost(mutex);
-	/* Current runs: nothing to follow. */
-	evl_update_boost(mutex);
 }
 
-/* -EBUSY leaves the word claimed, and an owner known. */
-static int grab_mutex(struct evl_mutex *mutex, struct evl_thread *curr)
+/*
+ * -EBUSY leaves the word claimed, and an owner known. *@next may be where to
+ * follow a boost from.
+ */
+static int grab_mutex(struct evl_mutex *mutex, struct evl_thread *curr,
+		      struct evl_thread **next)
 {
-	u32 mine = curr->fundle | EVL_MUTEX_FLCLAIM |
-		(mutex->ceiling ? EVL_MUTEX_FLCEIL : 0);
+	u32 mine = word_of_current(mutex, curr);
 	u32 old = atomic_cmpxchg(mutex->word, EVL_NO_HANDLE, mine), seen;
 
 	if (old == EVL_NO_HANDLE) {
-		become_owner(mutex, curr);
+		/* Whoever clears a claimed word does so behind our back. */
+		if (unlikely(mutex->owner))
+			*next = evl_untrack_owner(mutex);
+		if (mine & EVL_MUTEX_FLCLAIM)
+			become_owner(mutex, curr);
 		return 0;
 	}
 
@@ -187,35 +201,37 @@ static int grab_mutex(struct evl_mutex *mutex, struct evl_thread *curr)
 
 /*
  * The whole of an attempt; a word which changes is looked at again. Mutex lock
- * held, which may be dropped meanwhile.
+ * held, which may be dropped meanwhile. *@next is for evl_put_mutex_lock(), and
+ * NULL if the result is -EBUSY.
  */
 static int try_mutex(struct evl_mutex *mutex, struct evl_thread *curr,
-		     unsigned long *flags)
+		     struct evl_thread **next, unsigned long *flags)
 {
-	struct evl_thread *next;
 	int ret;
 
+	*next = NULL;
 	for (;;) {
 		if (mutex->dead)
 			return -EIDRM;
-		next = drop_stale_owner(mutex);
-		ret = next ? -EAGAIN : grab_mutex(mutex, curr);
+		*next = drop_stale_owner(mutex);
+		ret = *next ? -EAGAIN : grab_mutex(mutex, curr, next);
 		if (ret != -EAGAIN)
 			return ret;
-		evl_put_mutex_lock(mutex, next, *flags);
+		evl_put_mutex_lock(mutex, *next, *flags);
+		*next = NULL;
 		evl_lock_irqsave(&mutex->wchan.lock, *flags);
 	}
 }
 
 int evl_trylock_mutex(struct evl_mutex *mutex)
 {
-	struct evl_thread *curr = evl_current();
+	struct evl_thread *curr = evl_current(), *next;
 	unsigned long flags;
 	int ret;
 
 	evl_lock_irqsave(&mutex->wchan.lock, flags);
-	ret = try_mutex(mutex, curr, &flags);
-	evl_put_mutex_lock(mutex, NULL, flags);
+	ret = try_mutex(mutex, curr, &next, &flags);
+	evl_put_mutex_lock(mutex, next, flags);
 
 	return ret;
 }
@@ -279,7 +295,7 @@ static int wait_for_owner(struct evl_mutex *mutex, struct evl_thread *curr,
 int evl_lock_mutex_timeout(struct evl_mutex *mutex, ktime_t timeout,
 			   enum evl_tmode tmode)
 {
-	struct evl_thread *curr = evl_current();
+	struct evl_thread *curr = evl_current(), *next;
 	unsigned long flags;
 	int ret;
 
@@ -288,9 +304,9 @@ int evl_lock_mutex_timeout(struct evl_mutex *mutex, ktime_t timeout,
 
 	do {
 		evl_lock_irqsave(&mutex->wchan.lock, flags);
-		ret = try_mutex(mutex, curr, &flags);
+		ret = try_mutex(mutex, curr, &next, &flags);
 		if (ret != -EBUSY) {
-			evl_put_mutex_lock(mutex, NULL, flags);
+			evl_put_mutex_lock(mutex, next, flags);
 			break;
 		}
 		ret = wait_for_owner(mutex, curr, timeout, EVL_ABS, flags);
@@ -317,19 +333,19 @@ struct evl_thread *evl_release_mutex_locked(struct evl_mutex *mutex)
 
 int evl_unlock_mutex(struct evl_mutex *mutex)
 {
-	struct evl_thread *next = NULL;
+	struct evl_thread *curr = evl_current(), *next = NULL;
 	unsigned long flags;
 	int ret = 0;
 
 	evl_lock_irqsave(&mutex->wchan.lock, flags);
-	if (evl_owns_mutex(mutex))
+	if (curr && evl_mutex_owner(mutex) == curr->fundle)
 		next = evl_release_mutex_locked(mutex);
 	else
 		ret = -EPERM;
 	evl_put_mutex_lock(mutex, next, flags);
 
-	if (unlikely(ret) && evl_current()->state & EVL_T_WOLI)
-		evl_notify_thread(evl_current(), EVL_HMDIAG_LKIMBALANCE, 0);
+	if (unlikely(ret) && curr && curr->state & EVL_T_WOLI)
+		evl_notify_thread(curr, EVL_HMDIAG_LKIMBALANCE, 0);
 
 	return ret;
 }
@@ -367,7 +383,7 @@ void evl_drop_owned_mutexes(struct evl_thread *thread)
 	unsigned long flags;
 
 	while ((mutex = lock_first_owned(thread, &flags))) {
-		if (word_owner(mutex) == thread->fundle) {
+		if (evl_mutex_owner(mutex) == thread->fundle) {
 			next = evl_release_mutex_locked(mutex);
 		} else {
 			next = evl_untrack_owner(mutex);
@@ -389,9 +405,15 @@ bool evl_apply_ceiling(struct evl_mutex *mutex, struct evl_thread *curr)
 	old = atomic_read(mutex->word);
 	if (evl_get_index(old) == curr->fundle && !(old & EVL_MUTEX_FLCEIL) &&
 	    atomic_cmpxchg(mutex->word, old, old | EVL_MUTEX_FLCEIL) == old) {
-		mutex->ceiling_boost = ceiling_boost(mutex);
-		if (mutex->owner || evl_track_owner(mutex, curr))
+		if (!mutex->owner) {
+			evl_get_thread(curr);
+			evl_track_owner(mutex, curr);
+		}
+		/* It may be about to sleep, in line somewhere. */
+		if (mutex->owner) {
+			mutex->ceiling_boost = ceiling_boost(mutex);
 			boosted = evl_update_boost(mutex);
+		}
 	}
 	raw_spin_unlock(&mutex->wchan.lock);
 	evl_requeue_waiters(next);

@@ -145,7 +145,7 @@ static int drop_and_wait(struct evl_monitor *mon, struct evl_monitor *gate,
 	do {
 		evl_lock_irqsave(&mutex->wchan.lock, flags);
 		ret = -EPERM;
-		if (evl_owns_mutex(mutex)) {
+		if (evl_mutex_owner(mutex) == evl_current()->fundle) {
 			/* These are for threads which were there before. */
 			evl_deliver_signals(gate);
 			ret = fall_asleep(mon, gate, timeout);

@@ -82,17 +82,19 @@ static void clear_pending(struct evl_monitor *mon, struct evl_thread *curr)
 		WRITE_ONCE(window->pp_pending, EVL_NO_HANDLE);
 }
 
-/* An earlier ceiling first; the word does not say yet that we own @mon. */
+/* An earlier ceiling first; the word does not say yet that we own a gate. */
 static void commit_pending(struct evl_thread *curr)
 {
 	unsigned long flags;
+
+	if (likely(!evl_ceiling_pending(curr)))
+		return;
 
 	flags = hard_local_irq_save();
 	evl_commit_ceiling(curr);
 	hard_local_irq_restore(flags);
 
-	if (curr->window)
-		WRITE_ONCE(curr->window->pp_pending, EVL_NO_HANDLE);
+	WRITE_ONCE(curr->window->pp_pending, EVL_NO_HANDLE);
 }
 
 long evl_enter_gate(struct evl_monitor *mon, ktime_t timeout)
@@ -143,12 +145,9 @@ static void deliver_event(struct evl_event *event)
 	}
 }
 
-void evl_deliver_signals(struct evl_monitor *mon)
+void __evl_deliver_signals(struct evl_monitor *mon)
 {
 	struct evl_event *event, *tmp;
-
-	if (!(atomic_read(evl_monitor_flags(mon)) & EVL_MONITOR_SIGNALED))
-		return;
 
 	atomic_andnot(EVL_MONITOR_SIGNALED, evl_monitor_flags(mon));
 	list_for_each_entry_safe(event, tmp, &mon->gate.events, next) {
@@ -166,7 +165,7 @@ long evl_exit_gate(struct evl_monitor *mon)
 	bool owner;
 
 	evl_lock_irqsave(&mutex->wchan.lock, flags);
-	owner = evl_owns_mutex(mutex);
+	owner = evl_mutex_owner(mutex) == curr->fundle;
 	if (owner) {
 		evl_deliver_signals(mon);
 		clear_pending(mon, curr);

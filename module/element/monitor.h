@@ -73,6 +73,15 @@ static inline atomic_t *evl_monitor_flags(struct evl_monitor *mon)
 	return (atomic_t *)&mon->state->flags;
 }
 
+void __evl_deliver_signals(struct evl_monitor *mon);
+
+/* Gate lock held, current owns it: wake up whom it signaled. */
+static inline void evl_deliver_signals(struct evl_monitor *mon)
+{
+	if (atomic_read(evl_monitor_flags(mon)) & EVL_MONITOR_SIGNALED)
+		__evl_deliver_signals(mon);
+}
+
 static inline atomic_t *evl_event_value(struct evl_monitor *mon)
 {
 	return (atomic_t *)&mon->state->u.event.value;
@@ -92,8 +101,6 @@ void evl_reopen_gate(struct evl_monitor *mon);
 long evl_enter_gate(struct evl_monitor *mon, ktime_t timeout);
 long evl_try_gate(struct evl_monitor *mon);
 long evl_exit_gate(struct evl_monitor *mon);
-/* Gate lock held, current owns it: wake up whom it signaled. */
-void evl_deliver_signals(struct evl_monitor *mon);
 ssize_t evl_show_gate(struct evl_monitor *mon, char *buf);
 extern const struct evl_gate_ops evl_monitor_gate_ops;
 

@@ -76,6 +76,8 @@ static void excludes(void)
 	begin_wait(&b, lock, &m);
 	check_eq(perform(&a, unlock, &m), 0);
 	check_eq(result(&b), 0);
+	/* Nobody else wants it: no need of the core to unlock it. */
+	check_eq(owner_word(&m) & (EVL_MUTEX_FLCLAIM | EVL_MUTEX_FLCEIL), 0);
 	check_eq(perform(&a, try_lock, &m), -EAGAIN);
 	check_eq(perform(&b, unlock, &m), 0);
 	check_eq(owner_word(&m), 0);

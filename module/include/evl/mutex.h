@@ -62,8 +62,12 @@ static inline int evl_lock_mutex(struct evl_mutex *mutex)
 
 /* --- For gates: the same in parts ------------------------------------------- */
 
-/* Mutex lock held: does the word say that current is the owner? */
-bool evl_owns_mutex(struct evl_mutex *mutex);
+/* Mutex lock held: who is the owner, as the word says? */
+static inline fundle_t evl_mutex_owner(struct evl_mutex *mutex)
+{
+	return evl_get_index(atomic_read(mutex->word));
+}
+
 /* Mutex lock held, current being the owner. To be followed by the next one. */
 struct evl_thread *evl_release_mutex_locked(struct evl_mutex *mutex);
 /* Drop the lock, complete the changes of priorities, reschedule. */
