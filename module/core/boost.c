@@ -332,9 +332,9 @@ static void report_wait(struct evl_thread *curr, int code)
 }
 
 /* Sleeping on something which is no gate while holding one. */
-void evl_check_owned_sleep(struct evl_thread *curr)
+void __evl_check_owned_sleep(struct evl_thread *curr)
 {
-	if (unlikely(curr->state & EVL_T_WOLI) && atomic_read(&curr->held))
+	if (atomic_read(&curr->held))
 		report_wait(curr, EVL_HMDIAG_LKSLEEP);
 }
 

@@ -53,12 +53,6 @@ void evl_schedule_here(void);		/* host_ops.schedule */
 void evl_finish_switch(void);		/* host_ops.finish_switch */
 void evl_init_root(struct evl_rq *rq, struct evl_thread *root);
 
-/* Run queue lock held. */
-void evl_enqueue_thread(struct evl_rq *rq, struct evl_thread *thread);
-void evl_enqueue_thread_head(struct evl_rq *rq, struct evl_thread *thread);
-void evl_dequeue_thread(struct evl_rq *rq, struct evl_thread *thread);
-struct evl_thread *evl_top_thread(struct evl_rq *rq);
-
 /* Set the effective class and priority; requeues. Run queue lock held. */
 void evl_set_effective_locked(struct evl_thread *thread,
 			      const struct evl_sched_class *class, int prio);
@@ -82,9 +76,15 @@ void evl_follow_base_change(struct evl_thread *thread);
 void evl_drop_owned_mutexes(struct evl_thread *thread);
 /* Report a demotion while holding gates, or a wait for something else. */
 void evl_check_owned_inband(struct evl_thread *curr);
-void evl_check_owned_sleep(struct evl_thread *curr);
+void __evl_check_owned_sleep(struct evl_thread *curr);
 /* Have a gate which current grabbed by itself raise it. Hard irqs off. */
 void evl_commit_ceiling(struct evl_thread *curr);
+
+static inline void evl_check_owned_sleep(struct evl_thread *curr)
+{
+	if (unlikely(curr->state & EVL_T_WOLI))
+		__evl_check_owned_sleep(curr);
+}
 
 static inline bool evl_ceiling_pending(struct evl_thread *curr)
 {

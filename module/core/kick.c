@@ -3,6 +3,7 @@
 #include <linux/export.h>
 #include <evl/thread.h>
 #include "core.h"
+#include "queue.h"
 
 /*
  * Forced changes to a thread take this: irqs off, whatever it waits on locked

@@ -5,6 +5,7 @@
 #include <evl/thread.h>
 #include <evl/uaccess.h>
 #include "core.h"
+#include "queue.h"
 
 /* What SCHED_RR gets if it never was told a quantum. */
 #define DEFAULT_RR_QUANTUM	(10 * NSEC_PER_MSEC)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Run queues and their level queues. Everything here expects the lock of the
- * run queue to be held, see lock.h.
+ * Run queues and their level queues: what there is before and after the core
+ * runs, see queue.h for the rest.
  */
 #include <linux/cpumask.h>
 #include <linux/module.h>
@@ -21,56 +21,6 @@ struct cpumask evl_oob_cpus;
 struct cpumask evl_rq_cpus;
 
 static DEFINE_PER_CPU(struct evl_thread, root_threads);
-
-/* Bit 0 is the highest level, so that the first bit set is the one to pick. */
-static int thread_slot(struct evl_thread *thread)
-{
-	return EVL_NR_LEVELS - 1 - (thread->class->level_base + thread->cprio);
-}
-
-void evl_enqueue_thread(struct evl_rq *rq, struct evl_thread *thread)
-{
-	int slot = thread_slot(thread);
-
-	list_add_tail(&thread->rq_next, &rq->queue.head[slot]);
-	__set_bit(slot, rq->queue.map);
-	thread->state |= EVL_T_READY;
-}
-
-void evl_enqueue_thread_head(struct evl_rq *rq, struct evl_thread *thread)
-{
-	int slot = thread_slot(thread);
-
-	list_add(&thread->rq_next, &rq->queue.head[slot]);
-	__set_bit(slot, rq->queue.map);
-	thread->state |= EVL_T_READY;
-}
-
-void evl_dequeue_thread(struct evl_rq *rq, struct evl_thread *thread)
-{
-	int slot = thread_slot(thread);
-
-	list_del(&thread->rq_next);
-	if (list_empty(&rq->queue.head[slot]))
-		__clear_bit(slot, rq->queue.map);
-	thread->state &= ~EVL_T_READY;
-}
-
-struct evl_thread *evl_top_thread(struct evl_rq *rq)
-{
-	unsigned int n, slot;
-
-	/* A few words, most of the time empty: no need to call for help. */
-	for (n = 0; n < BITS_TO_LONGS(EVL_NR_LEVELS); n++) {
-		if (rq->queue.map[n]) {
-			slot = n * BITS_PER_LONG + __ffs(rq->queue.map[n]);
-			return list_first_entry(&rq->queue.head[slot],
-						struct evl_thread, rq_next);
-		}
-	}
-
-	return NULL;
-}
 
 static int init_level_queue(struct evl_level_queue *queue, int cpu)
 {

@@ -8,16 +8,8 @@
 #include <linux/export.h>
 #include <evl/thread.h>
 #include "core.h"
+#include "queue.h"
 #include "timer.h"
-
-void evl_set_resched(struct evl_rq *rq)
-{
-	if (__test_and_set_bit(RQ_RESCHED, &rq->flags))
-		return;
-
-	if (rq != this_evl_rq())
-		host_kick_cpu(rq->cpu);
-}
 
 /* The running thread keeps the CPU unless it left it, or a better one waits. */
 static struct evl_thread *pick_next(struct evl_rq *rq)
@@ -94,42 +86,6 @@ void evl_finish_switch(void)
 
 	host_receive_lock(&rq->lock);
 	raw_spin_unlock(&rq->lock);
-}
-
-void evl_hold_thread_locked(struct evl_thread *thread, u32 mask)
-{
-	struct evl_rq *rq = thread->rq;
-
-	if (thread->state & EVL_T_READY)
-		evl_dequeue_thread(rq, thread);
-
-	thread->state |= mask;
-	if (thread == rq->curr)
-		evl_set_resched(rq);
-}
-
-void evl_release_thread_locked(struct evl_thread *thread, u32 mask, u32 info)
-{
-	struct evl_rq *rq = thread->rq;
-	u32 blocked = thread->state & EVL_THREAD_BLOCK_BITS;
-
-	thread->state &= ~mask;
-	thread->info |= info;
-
-	if (!blocked || thread->state & EVL_THREAD_BLOCK_BITS)
-		return;
-
-	if (rq != this_evl_rq())
-		thread->stat.rwa++;
-
-	/* It may not have left the CPU yet: then it keeps it. */
-	if (thread == rq->curr)
-		return;
-
-	evl_enqueue_thread(rq, thread);
-	if (rq->curr == rq->root || thread->wprio > rq->curr->wprio ||
-	    rq->curr->state & EVL_THREAD_BLOCK_BITS)
-		evl_set_resched(rq);
 }
 
 void evl_hold_thread(struct evl_thread *thread, u32 mask)

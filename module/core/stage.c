@@ -4,6 +4,7 @@
 #include <linux/sched/signal.h>
 #include <evl/thread.h>
 #include "core.h"
+#include "queue.h"
 
 /* Two run queues, lower CPU first. */
 static void lock_two_rqs(struct evl_rq *a, struct evl_rq *b)

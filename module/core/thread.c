@@ -15,6 +15,7 @@
 #include <evl/thread.h>
 #include <evl/process.h>
 #include "core.h"
+#include "queue.h"
 
 LIST_HEAD(evl_thread_list);
 DEFINE_MUTEX(evl_thread_list_lock);

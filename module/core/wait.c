@@ -10,6 +10,7 @@
 #include <linux/export.h>
 #include <evl/thread.h>
 #include "core.h"
+#include "queue.h"
 
 void evl_init_wchan(struct evl_wait_channel *wchan, const char *name)
 {
@@ -74,9 +75,17 @@ static void link_waiter(struct evl_wait_channel *wchan,
 	thread->wait_seq++;
 }
 
-static void unlink_waiter(struct evl_thread *thread)
+static inline void unlink_waiter(struct evl_thread *thread)
 {
-	rb_erase_cached(&thread->wait_node, &thread->wchan->waiters);
+	struct rb_root_cached *waiters = &thread->wchan->waiters;
+	struct rb_node *node = &thread->wait_node;
+
+	/* Often it is alone. */
+	if (likely(waiters->rb_root.rb_node == node && !node->rb_left &&
+		   !node->rb_right))
+		*waiters = RB_ROOT_CACHED;
+	else
+		rb_erase_cached(node, waiters);
 	thread->wchan = NULL;
 }
 
@@ -107,27 +116,32 @@ static void start_timeout(struct evl_thread *curr, struct evl_clock *clock,
 	evl_start_timer(&curr->rtimer, date, 0);
 }
 
-/* Current, which is in line, falls asleep unless it is too late for that. */
-static bool hold_waiter(struct evl_thread *curr, struct evl_clock *clock,
-			ktime_t timeout, enum evl_tmode tmode)
+static noinline bool hold_until(struct evl_thread *curr, struct evl_clock *clock,
+				ktime_t timeout, enum evl_tmode tmode)
 {
-	u32 mask = EVL_T_PEND;
+	timeout = evl_abs_timeout(clock, timeout, tmode);
+	if (tmode == EVL_ABS && timeout <= evl_read_clock(clock)) {
+		curr->info |= EVL_T_TIMEO;
+		return false;
+	}
 
+	evl_hold_thread_locked(curr, EVL_T_PEND | EVL_T_DELAY);
+	start_timeout(curr, clock, timeout);
+
+	return true;
+}
+
+/* Current, which is in line, falls asleep unless it is too late for that. */
+static __always_inline bool hold_waiter(struct evl_thread *curr, struct evl_clock *clock,
+					ktime_t timeout, enum evl_tmode tmode)
+{
 	if (!may_wait(curr))
 		return false;
 
-	if (timeout != EVL_INFINITE) {
-		timeout = evl_abs_timeout(clock, timeout, tmode);
-		if (tmode == EVL_ABS && timeout <= evl_read_clock(clock)) {
-			curr->info |= EVL_T_TIMEO;
-			return false;
-		}
-		mask |= EVL_T_DELAY;
-	}
+	if (timeout != EVL_INFINITE)
+		return hold_until(curr, clock, timeout, tmode);
 
-	evl_hold_thread_locked(curr, mask);
-	if (mask & EVL_T_DELAY)
-		start_timeout(curr, clock, timeout);
+	evl_hold_thread_locked(curr, EVL_T_PEND);
 
 	return true;
 }
@@ -208,25 +222,30 @@ int evl_wait_schedule(struct evl_wait_channel *wchan)
 EXPORT_SYMBOL_GPL(evl_wait_schedule);
 
 /* Unlink and make runnable again; both locks held. */
-static void end_wait(struct evl_thread *thread, u32 info)
+static __always_inline void end_wait(struct evl_thread *thread, u32 info)
 {
 	if (thread->wchan)
 		unlink_waiter(thread);
 
-	if (thread->state & EVL_T_DELAY)
+	if (unlikely(thread->state & EVL_T_DELAY))
 		evl_stop_timer(&thread->rtimer);
 
 	evl_release_thread_locked(thread, EVL_T_PEND | EVL_T_DELAY | EVL_T_WAIT,
 				  info);
 }
 
-void evl_wake_up(struct evl_wait_channel *wchan, struct evl_thread *waiter,
-		 int reason)
+static __always_inline void wake_up_waiter(struct evl_thread *waiter, int reason)
 {
 	struct evl_rq *rq = evl_lock_thread_rq(waiter);
 
 	end_wait(waiter, reason);
 	raw_spin_unlock(&rq->lock);
+}
+
+void evl_wake_up(struct evl_wait_channel *wchan, struct evl_thread *waiter,
+		 int reason)
+{
+	wake_up_waiter(waiter, reason);
 }
 EXPORT_SYMBOL_GPL(evl_wake_up);
 
@@ -249,10 +268,10 @@ EXPORT_SYMBOL_GPL(evl_wait_next);
 
 struct evl_thread *evl_wake_up_head(struct evl_wait_channel *wchan, int reason)
 {
-	struct evl_thread *waiter = evl_wait_head(wchan);
+	struct evl_thread *waiter = waiter_or_null(rb_first_cached(&wchan->waiters));
 
 	if (waiter)
-		evl_wake_up(wchan, waiter, reason);
+		wake_up_waiter(waiter, reason);
 
 	return waiter;
 }

@@ -135,7 +135,7 @@ static long wait_event_of(struct file *filp, struct evl_monitor_waitreq *req,
 static long wait_request(struct file *filp,
 			 struct evl_monitor_waitreq __user *u_req, bool exact)
 {
-	struct evl_monitor_waitreq req;
+	struct evl_monitor_waitreq req __uninitialized;
 	ktime_t timeout;
 	long ret;
 

@@ -47,21 +47,14 @@ static inline void evl_schedule(void)
 		host_sched_end();				\
 	} while (0)
 
-/* Have @rq rescheduled; hard irqs off. The local CPU waits for the next
- * evl_schedule(), another one is kicked at once. */
-void evl_set_resched(struct evl_rq *rq);
-
 /* The run queue of a thread, locked; hard irqs off: evl_lock_thread_rq(), see
  * thread.h. */
 #define evl_lock_thread_rq_irqsave(__thread, __flags)		\
 	({ (__flags) = hard_local_irq_save(); evl_lock_thread_rq(__thread); })
 
-/* Run queue lock held: add blocking bits, or remove them (and add information
- * bits), queueing or dequeueing the thread accordingly. */
-void evl_hold_thread_locked(struct evl_thread *thread, u32 mask);
-void evl_release_thread_locked(struct evl_thread *thread, u32 mask, u32 info);
+/* Add blocking bits, or remove them (and add information bits), queueing or
+ * dequeueing the thread accordingly. Reschedules. */
 void evl_hold_thread(struct evl_thread *thread, u32 mask);
-/* Reschedules. */
 void evl_release_thread(struct evl_thread *thread, u32 mask, u32 info);
 
 /* Base policy and priority. 0, -EINVAL. Reschedules. */

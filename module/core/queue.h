@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who is in line for a CPU, and who leaves the line or joins it. Inline, since
+ * each switch takes most of it. Run queue lock held throughout.
+ */
+#ifndef EVL_CORE_QUEUE_H
+#define EVL_CORE_QUEUE_H
+
+#include <linux/bitops.h>
+#include <evl/thread.h>
+
+/* --- Levels --------------------------------------------------------------- */
+
+/* Bit 0 is the highest level, so that the first bit set is the one to pick. */
+static inline unsigned int evl_thread_slot(struct evl_thread *thread)
+{
+	return EVL_NR_LEVELS - 1 - (thread->class->level_base + thread->cprio);
+}
+
+static inline void evl_enqueue_thread(struct evl_rq *rq, struct evl_thread *thread)
+{
+	unsigned int slot = evl_thread_slot(thread);
+
+	list_add_tail(&thread->rq_next, &rq->queue.head[slot]);
+	__set_bit(slot, rq->queue.map);
+	thread->state |= EVL_T_READY;
+}
+
+static inline void evl_enqueue_thread_head(struct evl_rq *rq, struct evl_thread *thread)
+{
+	unsigned int slot = evl_thread_slot(thread);
+
+	list_add(&thread->rq_next, &rq->queue.head[slot]);
+	__set_bit(slot, rq->queue.map);
+	thread->state |= EVL_T_READY;
+}
+
+static inline void evl_dequeue_thread(struct evl_rq *rq, struct evl_thread *thread)
+{
+	unsigned int slot = evl_thread_slot(thread);
+
+	__list_del_entry(&thread->rq_next);
+	if (list_empty(&rq->queue.head[slot]))
+		__clear_bit(slot, rq->queue.map);
+	thread->state &= ~EVL_T_READY;
+}
+
+static inline struct evl_thread *evl_top_thread(struct evl_rq *rq)
+{
+	unsigned int n, slot;
+
+	/* A few words, most of the time empty: no need to call for help. */
+	for (n = 0; n < BITS_TO_LONGS(EVL_NR_LEVELS); n++) {
+		if (rq->queue.map[n]) {
+			slot = n * BITS_PER_LONG + __ffs(rq->queue.map[n]);
+			return list_first_entry(&rq->queue.head[slot],
+						struct evl_thread, rq_next);
+		}
+	}
+
+	return NULL;
+}
+
+/* --- Threads -------------------------------------------------------------- */
+
+/* Have @rq rescheduled. The local CPU waits for the next evl_schedule(), another
+ * one is kicked at once. */
+static inline void evl_set_resched(struct evl_rq *rq)
+{
+	if (!__test_and_set_bit(RQ_RESCHED, &rq->flags) && rq != this_evl_rq())
+		host_kick_cpu(rq->cpu);
+}
+
+/* Add blocking bits. */
+static inline void evl_hold_thread_locked(struct evl_thread *thread, u32 mask)
+{
+	struct evl_rq *rq = thread->rq;
+
+	if (unlikely(thread->state & EVL_T_READY))
+		evl_dequeue_thread(rq, thread);
+
+	thread->state |= mask;
+	if (thread == rq->curr)
+		evl_set_resched(rq);
+}
+
+/* Remove them, and add information bits. */
+static inline void evl_release_thread_locked(struct evl_thread *thread, u32 mask,
+					     u32 info)
+{
+	struct evl_rq *rq = thread->rq;
+	u32 blocked = thread->state & EVL_THREAD_BLOCK_BITS;
+
+	thread->state &= ~mask;
+	thread->info |= info;
+
+	if (!blocked || thread->state & EVL_THREAD_BLOCK_BITS)
+		return;
+
+	if (rq != this_evl_rq())
+		thread->stat.rwa++;
+
+	/* It may not have left the CPU yet: then it keeps it. */
+	if (thread == rq->curr)
+		return;
+
+	evl_enqueue_thread(rq, thread);
+	if (rq->curr == rq->root || thread->wprio > rq->curr->wprio ||
+	    rq->curr->state & EVL_THREAD_BLOCK_BITS)
+		evl_set_resched(rq);
+}
+
+#endif /* !EVL_CORE_QUEUE_H */
