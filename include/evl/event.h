@@ -61,6 +61,7 @@ __evl_inline __evl_printf(2, 3) int evl_open_event(struct evl_event *event,
 struct __evl_hl_unwait {
 	struct __evl_hl_monitor *event;
 	struct __evl_hl_monitor *gate;
+	fundle_t self;
 	__u32 nesting;
 };
 
@@ -86,7 +87,7 @@ __evl_inline void __evl_hl_restore_nesting(struct __evl_hl_unwait *unwait)
 {
 	struct evl_monitor_state *state = unwait->gate->state;
 
-	if (evl_get_index(__evl_hl_load(&state->u.gate.owner)) == __evl_hl_self()->handle)
+	if (evl_get_index(__evl_hl_load(&state->u.gate.owner)) == unwait->self)
 		state->u.gate.nesting = unwait->nesting & 0x7fffffff;
 }
 
@@ -99,6 +100,37 @@ __evl_inline void __evl_hl_cancel_wait(void *arg)
 	__evl_hl_restore_nesting(unwait);
 }
 
+/*
+ * In C without exceptions, the handler of pthread_cleanup_push() is jumped to,
+ * so each wait saves a context first, in vain but for the last one. glibc still
+ * has what it did before, a list of functions to call.
+ */
+#if defined(__GLIBC_PREREQ) && !defined(__cplusplus) && !defined(__EXCEPTIONS)
+#if __GLIBC_PREREQ(2, 34)
+#define __EVL_HL_CLEANUP_LIST	1
+#endif
+#endif
+
+#ifdef __EVL_HL_CLEANUP_LIST
+extern void __evl_hl_cleanup_push(struct _pthread_cleanup_buffer *buffer,
+				  void (*handler)(void *arg), void *arg)
+	__asm__("_pthread_cleanup_push");
+extern void __evl_hl_cleanup_pop(struct _pthread_cleanup_buffer *buffer, int execute)
+	__asm__("_pthread_cleanup_pop");
+
+__evl_slow int __evl_hl_wait_request(struct __evl_hl_unwait *unwait,
+				     struct evl_monitor_waitreq *req)
+{
+	struct _pthread_cleanup_buffer buffer;
+	int ret;
+
+	__evl_hl_cleanup_push(&buffer, __evl_hl_cancel_wait, unwait);
+	ret = __evl_hl_ioctl_oob(unwait->event->efd, EVL_MONIOC_WAIT, req);
+	__evl_hl_cleanup_pop(&buffer, 0);
+
+	return ret;
+}
+#else
 /* A function of its own: handlers and long jumps are no good to inline. */
 __evl_cold int __evl_hl_wait_request(struct __evl_hl_unwait *unwait,
 				     struct evl_monitor_waitreq *req)
@@ -111,6 +143,7 @@ __evl_cold int __evl_hl_wait_request(struct __evl_hl_unwait *unwait,
 
 	return ret;
 }
+#endif
 
 /*
  * One wait. Positive if it has to be issued again: a signal was handled.
@@ -178,6 +211,7 @@ __evl_inline int evl_timedwait_event(struct evl_event *event, struct evl_mutex *
 	timeout_ptr = __evl_hl_date(&bounce, timeout);
 	unwait.event = &event->monitor;
 	unwait.gate = &mutex->monitor;
+	unwait.self = self->handle;
 	unwait.nesting = mutex->monitor.state->u.gate.nesting;
 
 	do
