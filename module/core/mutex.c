@@ -147,7 +147,7 @@ static u32 word_of_current(struct evl_mutex *mutex, struct evl_thread *curr)
 }
 
 /* Current owns it from now on, by way of the core. */
-static void become_owner(struct evl_mutex *mutex, struct evl_thread *curr)
+static noinline void become_owner(struct evl_mutex *mutex, struct evl_thread *curr)
 {
 	if (!evl_track_current(mutex, curr,
 			       mutex->ceiling ? ceiling_boost(mutex) : 0))
@@ -164,8 +164,8 @@ static void become_owner(struct evl_mutex *mutex, struct evl_thread *curr)
  * -EBUSY leaves the word claimed, and an owner known. *@next may be where to
  * follow a boost from.
  */
-static int grab_mutex(struct evl_mutex *mutex, struct evl_thread *curr,
-		      struct evl_thread **next)
+static __always_inline int grab_mutex(struct evl_mutex *mutex, struct evl_thread *curr,
+				      struct evl_thread **next)
 {
 	u32 mine = word_of_current(mutex, curr);
 	u32 old = atomic_cmpxchg(mutex->word, EVL_NO_HANDLE, mine), seen;
@@ -204,8 +204,8 @@ static int grab_mutex(struct evl_mutex *mutex, struct evl_thread *curr,
  * held, which may be dropped meanwhile. *@next is for evl_put_mutex_lock(), and
  * NULL if the result is -EBUSY.
  */
-static int try_mutex(struct evl_mutex *mutex, struct evl_thread *curr,
-		     struct evl_thread **next, unsigned long *flags)
+static __always_inline int try_mutex(struct evl_mutex *mutex, struct evl_thread *curr,
+				     struct evl_thread **next, unsigned long *flags)
 {
 	int ret;
 
@@ -320,12 +320,14 @@ EXPORT_SYMBOL_GPL(evl_lock_mutex_timeout);
 
 struct evl_thread *evl_release_mutex_locked(struct evl_mutex *mutex)
 {
-	struct evl_thread *next;
+	struct evl_thread *next = NULL;
 
-	if (mutex->owner)
+	if (mutex->owner) {
 		mutex->owner->lock_alerts = 0;
-	next = evl_untrack_owner(mutex);
-	evl_wake_up_head(&mutex->wchan, 0);
+		next = evl_untrack_owner(mutex);
+	}
+	if (evl_wait_active(&mutex->wchan))
+		evl_wake_up_head(&mutex->wchan, 0);
 	atomic_set_release(mutex->word, EVL_NO_HANDLE);
 
 	return next;

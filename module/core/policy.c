@@ -54,6 +54,7 @@ void evl_set_effective_locked(struct evl_thread *thread,
 	thread->class = class;
 	thread->cprio = prio;
 	thread->wprio = evl_weighted_prio(class, prio);
+	thread->slot = evl_level_slot(class, prio);
 
 	if (ready)
 		evl_enqueue_thread(rq, thread);

@@ -12,14 +12,14 @@
 /* --- Levels --------------------------------------------------------------- */
 
 /* Bit 0 is the highest level, so that the first bit set is the one to pick. */
-static inline unsigned int evl_thread_slot(struct evl_thread *thread)
+static inline unsigned int evl_level_slot(const struct evl_sched_class *class, int prio)
 {
-	return EVL_NR_LEVELS - 1 - (thread->class->level_base + thread->cprio);
+	return EVL_NR_LEVELS - 1 - (class->level_base + prio);
 }
 
 static inline void evl_enqueue_thread(struct evl_rq *rq, struct evl_thread *thread)
 {
-	unsigned int slot = evl_thread_slot(thread);
+	unsigned int slot = thread->slot;
 
 	list_add_tail(&thread->rq_next, &rq->queue.head[slot]);
 	__set_bit(slot, rq->queue.map);
@@ -28,7 +28,7 @@ static inline void evl_enqueue_thread(struct evl_rq *rq, struct evl_thread *thre
 
 static inline void evl_enqueue_thread_head(struct evl_rq *rq, struct evl_thread *thread)
 {
-	unsigned int slot = evl_thread_slot(thread);
+	unsigned int slot = thread->slot;
 
 	list_add(&thread->rq_next, &rq->queue.head[slot]);
 	__set_bit(slot, rq->queue.map);
@@ -37,7 +37,7 @@ static inline void evl_enqueue_thread_head(struct evl_rq *rq, struct evl_thread 
 
 static inline void evl_dequeue_thread(struct evl_rq *rq, struct evl_thread *thread)
 {
-	unsigned int slot = evl_thread_slot(thread);
+	unsigned int slot = thread->slot;
 
 	__list_del_entry(&thread->rq_next);
 	if (list_empty(&rq->queue.head[slot]))

@@ -15,13 +15,6 @@
 #include "core/core.h"
 #include "monitor.h"
 
-void evl_reset_gate_offset(struct evl_event *event)
-{
-	struct evl_monitor *mon = evl_monitor_of_event(event);
-
-	WRITE_ONCE(mon->state->u.event.gate_offset, EVL_MONITOR_NOGATE);
-}
-
 static struct evl_thread *waiter_left(struct evl_wait_channel *wchan,
 				      struct evl_thread *waiter)
 {

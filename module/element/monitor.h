@@ -87,6 +87,14 @@ static inline atomic_t *evl_event_value(struct evl_monitor *mon)
 	return (atomic_t *)&mon->state->u.event.value;
 }
 
+/* Gated event, locked, which nobody waits for: forget its gate. */
+static inline void evl_reset_gate_offset(struct evl_event *event)
+{
+	struct evl_monitor *mon = evl_monitor_of_event(event);
+
+	WRITE_ONCE(mon->state->u.event.gate_offset, EVL_MONITOR_NOGATE);
+}
+
 /* The monitor behind a descriptor of current, with a reference to its element,
  * or NULL. Any stage. */
 struct evl_monitor *evl_get_monitor(int fd);
@@ -111,8 +119,6 @@ void evl_flush_gated(struct evl_monitor *mon);
 /* Result of the request, and what goes to its status field. */
 long evl_wait_gated(struct evl_monitor *mon, int gatefd, ktime_t timeout,
 		    int *status);
-/* Event locked, nobody waits for it: forget its gate. */
-void evl_reset_gate_offset(struct evl_event *event);
 
 /* monitor-count.c: semaphores. */
 void evl_init_count(struct evl_monitor *mon);
