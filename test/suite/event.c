@@ -378,6 +378,65 @@ static void loses_nothing(void)
 		end_puppet(&p[i]);
 }
 
+/* --- Cancellation ------------------------------------------------------------------- */
+
+struct doomed {
+	struct cond cond;
+	atomic_int handled;
+	int unlocked;
+	pthread_t thread;
+};
+
+static void unlock_doomed(void *arg)
+{
+	struct doomed *d = arg;
+
+	d->unlocked = evl_unlock_mutex(&d->cond.mutex);
+	atomic_fetch_add(&d->handled, 1);
+}
+
+static void *wait_doomed(void *arg)
+{
+	struct doomed *d = arg;
+
+	attach_fifo(10);
+	check_eq(evl_lock_mutex(&d->cond.mutex), 0);
+	pthread_cleanup_push(unlock_doomed, d);
+	/* One which ends first: it must leave nothing behind. */
+	check_eq(evl_wait_event(&d->cond.event, &d->cond.mutex), 0);
+	for (;;)
+		evl_wait_event(&d->cond.event, &d->cond.mutex);
+	pthread_cleanup_pop(0);
+
+	return NULL;
+}
+
+static void is_cancelled(void)
+{
+	struct doomed d = { .unlocked = -1 };
+	struct puppet a;
+	void *result;
+
+	new_cond(&d.cond);
+	start_puppet(&a, "a", 5, 0);
+	for (int i = 1; i <= 3; i++) {
+		check_eq(pthread_create(&d.thread, NULL, wait_doomed, &d), 0);
+		await(watched(&d.cond));
+		check_eq(perform(&a, signal_once, &d.cond), 0);
+		await(watched(&d.cond));
+		check_eq(pthread_cancel(d.thread), 0);
+		check_eq(pthread_join(d.thread, &result), 0);
+		check(result == PTHREAD_CANCELED);
+		/* Its handler had the mutex. */
+		check_eq(atomic_load(&d.handled), i);
+		check_eq(d.unlocked, 0);
+		check_eq(owner_word(&d.cond.mutex), 0);
+		check_eq(perform(&a, lock, &d.cond.mutex), 0);
+		check_eq(perform(&a, unlock, &d.cond.mutex), 0);
+	}
+	end_puppet(&a);
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(wakes_in_order, "one signal wakes up one waiter, the best one first"),
 	TEST(follows_priorities, "waiters are reordered when priorities change"),
@@ -387,6 +446,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(changes_mutex, "another mutex will do when nobody waits"),
 	TEST(times_out, "a wait ends at its date"),
 	TEST(is_unblocked, "a forced unblock ends a wait, the mutex being held"),
+	TEST(is_cancelled, "a thread cancelled in a wait has the mutex in its handlers"),
 	TEST(outlasts_signals, "a signal does not end a wait"),
 	TEST(closes_event, "closing the event sends waiters away"),
 	TEST(closes_mutex, "so does closing the mutex for good"),
