@@ -66,6 +66,7 @@ int evl_try_count(struct evl_monitor *mon)
 int evl_wait_count(struct evl_monitor *mon, ktime_t timeout)
 {
 	struct evl_wait_channel *wchan = &mon->event.wchan;
+	struct evl_thread *curr = evl_current();
 	unsigned long flags;
 	int ret;
 
@@ -74,13 +75,13 @@ int evl_wait_count(struct evl_monitor *mon, ktime_t timeout)
 		evl_unlock_irqrestore(&wchan->lock, flags);
 		return 0;
 	}
-	evl_check_owned_sleep(evl_current());
+	evl_check_owned_sleep(curr);
 	if (!evl_sleep_on(wchan, mon->clock, timeout, EVL_ABS, true))
 		atomic_inc(evl_event_value(mon));
 	evl_unlock_irqrestore(&wchan->lock, flags);
 
 	ret = evl_wait_schedule(wchan);
-	if (!ret && READ_ONCE(evl_current()->info) & EVL_T_BCAST)
+	if (!ret && READ_ONCE(curr->info) & EVL_T_BCAST)
 		ret = -EAGAIN;
 
 	return ret;
