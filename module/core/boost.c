@@ -311,10 +311,29 @@ bool evl_leads_to(struct evl_thread *thread, struct evl_thread *target)
 
 /* --- Health --------------------------------------------------------------------------------- */
 
+/* It may have dropped what we remember it to own. */
+static bool owns_any(struct evl_thread *curr)
+{
+	struct evl_mutex *mutex;
+	unsigned long flags;
+	struct evl_rq *rq;
+	bool any = false;
+
+	rq = evl_lock_thread_rq_irqsave(curr, flags);
+	list_for_each_entry(mutex, &curr->owned, next_owned) {
+		any = evl_mutex_owner(mutex) == curr->fundle;
+		if (any)
+			break;
+	}
+	evl_unlock_irqrestore(&rq->lock, flags);
+
+	return any;
+}
+
 /* Going in-band while others may depend on us. */
 void evl_check_owned_inband(struct evl_thread *curr)
 {
-	if (curr->state & EVL_T_WOLI && !list_empty(&curr->owned))
+	if (unlikely(curr->state & EVL_T_WOLI) && owns_any(curr))
 		evl_notify_thread(curr, EVL_HMDIAG_LKDEPEND, 0);
 }
 

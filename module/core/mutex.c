@@ -9,9 +9,9 @@
  * somebody else for a while if user space scribbles over the word: then the
  * wrong thread is boosted, and no more.
  *
- * A mutex taken through us which nobody else waits for may be left to its owner
- * as if user space had taken it: no claim, nothing kept beside the word. The
- * next one who comes finds out who owns it, and claims it.
+ * A mutex taken through us which nobody else waits for is left without a claim,
+ * for its owner to drop it without us. We remember the owner all the same, in
+ * case it dies, until the next one who comes finds out that it is another.
  *
  * A mutex is not handed over. Its owner wakes up the first waiter and clears
  * the word; whoever comes first gets it, the waiter tries again, and claims the
@@ -104,7 +104,7 @@ void evl_adopt_owner(struct evl_mutex *mutex)
 }
 
 /* Where a boost is to be followed from, if the owner we know of is not the one
- * that the word tells: nobody should have done that. */
+ * that the word tells. */
 static struct evl_thread *drop_stale_owner(struct evl_mutex *mutex)
 {
 	struct evl_thread *owner = mutex->owner;
@@ -171,11 +171,10 @@ static __always_inline int grab_mutex(struct evl_mutex *mutex, struct evl_thread
 	u32 old = atomic_cmpxchg(mutex->word, EVL_NO_HANDLE, mine), seen;
 
 	if (old == EVL_NO_HANDLE) {
-		/* Whoever clears a claimed word does so behind our back. */
-		if (unlikely(mutex->owner))
+		/* It dropped the mutex without us. */
+		if (mutex->owner)
 			*next = evl_untrack_owner(mutex);
-		if (mine & EVL_MUTEX_FLCLAIM)
-			become_owner(mutex, curr);
+		become_owner(mutex, curr);
 		return 0;
 	}
 

@@ -411,6 +411,29 @@ static void releases_on_detach(void)
 	check_eq(perform(&b, unlock, &m), 0);
 	check_eq(owner_word(&m), 0);
 
+	/* Handed over by the core, and wanted by nobody any more. */
+	end_puppet(&a);
+	start_puppet(&a, "again", 10, 0);
+	check_eq(perform(&b, lock, &m), 0);
+	begin_wait(&a, lock, &m);
+	check_eq(perform(&b, unlock, &m), 0);
+	check_eq(result(&a), 0);
+	check_eq(perform(&a, detach, NULL), 0);
+	check_eq(perform(&b, lock, &m), 0);
+	check_eq(perform(&b, unlock, &m), 0);
+
+	/* Dropped without the core, then taken by somebody else. */
+	end_puppet(&a);
+	start_puppet(&a, "once more", 10, 0);
+	check_eq(perform(&b, lock, &m), 0);
+	begin_wait(&a, lock, &m);
+	check_eq(perform(&b, unlock, &m), 0);
+	check_eq(result(&a), 0);
+	check_eq(perform(&a, unlock, &m), 0);
+	m.monitor.state->u.gate.owner = 0x3fff;
+	check_eq(perform(&a, detach, NULL), 0);
+	check_eq(owner_word(&m), 0x3fff);
+
 	/* One which the core never heard of. */
 	untracked.monitor.state->u.gate.owner = 0x3fff;
 	check_eq(perform(&b, lock, &untracked), -EOWNERDEAD);
