@@ -104,6 +104,8 @@ static int install_one(struct host_redirect *r)
 	/* Tells -EINVAL when nothing matches, -ENODEV if ftrace is dead. */
 	ret = ftrace_set_filter(&r->ops, (unsigned char *)r->name,
 				strlen(r->name), 0);
+	if (ret == -EINVAL && r->optional)
+		return 0;
 	if (ret)
 		return explain(r, ret == -EINVAL ? -ENOENT : ret);
 
@@ -134,7 +136,9 @@ int host_install_redirects(struct host_redirect *table, int nr)
 void host_remove_redirects(struct host_redirect *table, int nr)
 {
 	while (nr-- > 0) {
-		unregister_ftrace_function(&table[nr].ops);
+		/* Unless it is optional, and not there. */
+		if (table[nr].ops.flags & FTRACE_OPS_FL_ENABLED)
+			unregister_ftrace_function(&table[nr].ops);
 		ftrace_free_filter(&table[nr].ops);
 	}
 }

@@ -22,6 +22,7 @@ struct host_redirect {
 	const char *name;
 	void *to;
 	bool (*match)(struct ftrace_regs *fregs);
+	bool optional;		/* some kernels do without this function */
 	struct ftrace_ops ops;
 };
 
@@ -39,15 +40,17 @@ int host_install_redirects(struct host_redirect *table, int nr);
  */
 void host_remove_redirects(struct host_redirect *table, int nr);
 
-/* The first argument of the function, for @match. */
-static __always_inline unsigned long
-host_redirect_arg0(struct ftrace_regs *fregs)
-{
+/* The first two arguments of the function, for @match. */
 #ifdef ftrace_regs_get_argument
-	return ftrace_regs_get_argument(fregs, 0);
+
+#define host_redirect_arg0(__fregs)	ftrace_regs_get_argument(__fregs, 0)
+#define host_redirect_arg1(__fregs)	ftrace_regs_get_argument(__fregs, 1)
+
 #else
-	return fregs->regs.di;
+
+#define host_redirect_arg0(__fregs)	((__fregs)->regs.di)
+#define host_redirect_arg1(__fregs)	((__fregs)->regs.si)
+
 #endif
-}
 
 #endif /* !EVL_HOST_REDIRECT_H */
