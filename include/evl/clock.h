@@ -42,7 +42,7 @@ __evl_inline int __evl_hl_clockfd(int clockfd)
 __evl_inline int __evl_hl_clock_ioctl(int clockfd, unsigned long request, struct timespec *ts)
 {
 #if defined(__LP64__)
-	return __evl_hl_ioctl(clockfd, request, ts);
+	return __evl_hl_quick(clockfd, request, ts);
 #else
 	struct __evl_timespec kts = { 0, 0 };
 	int ret;
@@ -50,7 +50,7 @@ __evl_inline int __evl_hl_clock_ioctl(int clockfd, unsigned long request, struct
 	if (ts == NULL)
 		return -EFAULT;
 
-	ret = __evl_hl_ioctl(clockfd, request, &kts);
+	ret = __evl_hl_quick(clockfd, request, &kts);
 	if (ret == 0) {
 		ts->tv_sec = (time_t)kts.tv_sec;
 		ts->tv_nsec = (long)kts.tv_nsec;
@@ -88,7 +88,7 @@ __evl_inline int evl_set_clock(int clockfd, const struct timespec *tp)
 	if (__evl_hl_is_builtin_clock(clockfd))
 		return clock_settime(-clockfd, tp) ? -errno : 0;
 
-	return __evl_hl_ioctl(clockfd, EVL_CLKIOC_SET_TIME,
+	return __evl_hl_quick(clockfd, EVL_CLKIOC_SET_TIME,
 			      (void *)(uintptr_t)__evl_hl_date(&bounce, tp));
 }
 

@@ -132,7 +132,7 @@ __evl_inline int __evl_hl_trywait_flags(struct evl_flags *flg, unsigned long req
 		return ret;
 
 	req.value = bits;
-	ret = __evl_hl_ioctl(flg->monitor.efd, request, &req);
+	ret = __evl_hl_quick(flg->monitor.efd, request, &req);
 	if (ret == 0 && r_bits)
 		*r_bits = req.value;
 
@@ -170,7 +170,7 @@ __evl_inline int __evl_hl_send_flags(struct evl_flags *flg, unsigned long reques
 	if (bits == 0)
 		return -EINVAL;
 
-	return __evl_hl_ioctl(flg->monitor.efd, request, &value);
+	return __evl_hl_quick(flg->monitor.efd, request, &value);
 }
 
 /*

@@ -163,7 +163,7 @@ __evl_slow int __evl_hl_tryenter_gate(struct __evl_hl_monitor *mon)
 	int ret;
 
 	do
-		ret = __evl_hl_ioctl_oob(mon->efd, EVL_MONIOC_TRYENTER, NULL);
+		ret = __evl_hl_quick_oob(mon->efd, EVL_MONIOC_TRYENTER, NULL);
 	while (ret == -EINTR);
 
 	if (ret == 0)
@@ -215,7 +215,7 @@ __evl_slow int __evl_hl_exit_gate(struct __evl_hl_monitor *mon)
 	int ret;
 
 	do
-		ret = __evl_hl_ioctl_oob(mon->efd, EVL_MONIOC_EXIT, NULL);
+		ret = __evl_hl_quick_oob(mon->efd, EVL_MONIOC_EXIT, NULL);
 	while (ret == -EINTR);
 
 	return ret;

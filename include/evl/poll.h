@@ -37,7 +37,7 @@ __evl_inline int __evl_hl_poll_ctl(int efd, __u32 action, int fd, unsigned int e
 	req.events = events;
 	req.pollval = pollval;
 
-	return __evl_hl_ioctl_oob(efd, EVL_POLIOC_CTL, &req);
+	return __evl_hl_quick_oob(efd, EVL_POLIOC_CTL, &req);
 }
 
 /*

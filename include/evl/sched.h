@@ -19,7 +19,7 @@ __EVL_BEGIN_DECLS
  */
 __evl_inline int evl_set_schedattr(int efd, const struct evl_sched_attrs *attrs)
 {
-	return __evl_hl_ioctl(efd, EVL_THRIOC_SET_SCHEDPARAM, (void *)(uintptr_t)attrs);
+	return __evl_hl_quick(efd, EVL_THRIOC_SET_SCHEDPARAM, (void *)(uintptr_t)attrs);
 }
 
 /*
@@ -28,7 +28,7 @@ __evl_inline int evl_set_schedattr(int efd, const struct evl_sched_attrs *attrs)
  */
 __evl_inline int evl_get_schedattr(int efd, struct evl_sched_attrs *attrs)
 {
-	return __evl_hl_ioctl(efd, EVL_THRIOC_GET_SCHEDPARAM, attrs);
+	return __evl_hl_quick(efd, EVL_THRIOC_GET_SCHEDPARAM, attrs);
 }
 
 /*
@@ -42,7 +42,7 @@ __evl_inline int __evl_hl_control(unsigned long request, void *arg)
 	if (!__evl_hl_ready())
 		return -ENXIO;
 
-	ret = __evl_hl_ioctl(__evl_hl_home()->ctlfd, request, arg);
+	ret = __evl_hl_quick(__evl_hl_home()->ctlfd, request, arg);
 	if (ret == -EBADF)
 		ret = __evl_hl_ioctl_inband(__evl_hl_home()->ctlfd, request, arg);
 
@@ -100,7 +100,13 @@ __evl_inline int evl_get_cpustate(int cpu, int *state_r)
  */
 __evl_inline int evl_yield(void)
 {
-	return __evl_hl_ioctl_oob(__evl_hl_self()->efd, EVL_THRIOC_YIELD, NULL);
+	struct __evl_hl_process *home = __evl_hl_home();
+	struct __evl_hl_thread *self = __evl_hl_self_in(home);
+
+	if (__evl_unlikely(self->window == NULL))
+		return -EPERM;
+
+	return __evl_hl_quick_in(home, self->efd, EVL_THRIOC_YIELD, NULL);
 }
 
 __EVL_END_DECLS

@@ -113,6 +113,12 @@ __evl_inline int evl_get_sem(struct evl_sem *sem)
 	return evl_timedget_sem(sem, &__evl_hl_forever);
 }
 
+/* Hands units to waiters; none has pollers told of the value. */
+__evl_slow int __evl_hl_post_sem(struct __evl_hl_monitor *mon, __s32 units)
+{
+	return __evl_hl_quick(mon->efd, EVL_MONIOC_SIGNAL, &units);
+}
+
 /*
  * Adds a unit, or gives it to the first waiter. Any stage, any thread.
  * -EOVERFLOW if there are 2^31-1, -EBADF if closed, -EINVAL.
@@ -123,7 +129,6 @@ __evl_inline int evl_get_sem(struct evl_sem *sem)
 __evl_inline int evl_put_sem(struct evl_sem *sem)
 {
 	struct evl_monitor_state *state;
-	__s32 units = 1;
 	__u32 value;
 	int ret;
 
@@ -135,7 +140,7 @@ __evl_inline int evl_put_sem(struct evl_sem *sem)
 	value = __evl_hl_load(&state->u.event.value);
 	do {
 		if ((__s32)value < 0 || __evl_hl_load(&state->u.event.pollrefs))
-			return __evl_hl_ioctl(sem->monitor.efd, EVL_MONIOC_SIGNAL, &units);
+			return __evl_hl_post_sem(&sem->monitor, 1);
 		if (value == 0x7fffffff)
 			return -EOVERFLOW;
 	} while (!__evl_hl_cas(&state->u.event.value, &value, value + 1));
@@ -143,8 +148,7 @@ __evl_inline int evl_put_sem(struct evl_sem *sem)
 	if (__evl_likely(!__atomic_load_n(&state->u.event.pollrefs, __ATOMIC_SEQ_CST)))
 		return 0;
 
-	units = 0;
-	return __evl_hl_ioctl(sem->monitor.efd, EVL_MONIOC_SIGNAL, &units);
+	return __evl_hl_post_sem(&sem->monitor, 0);
 }
 
 /*
@@ -160,7 +164,7 @@ __evl_inline int evl_flush_sem(struct evl_sem *sem)
 	if (ret)
 		return ret;
 
-	return __evl_hl_ioctl(sem->monitor.efd, EVL_MONIOC_BROADCAST, &unused);
+	return __evl_hl_quick(sem->monitor.efd, EVL_MONIOC_BROADCAST, &unused);
 }
 
 /*

@@ -19,31 +19,93 @@ __EVL_BEGIN_DECLS
  */
 extern int __evl_hl_prctl(int option, ...) __asm__("prctl");
 
-/*
- * The core knows of cancellation as of any other signal, which unblocks the
- * request. For this to end the thread, asynchronous cancellation has to be
- * on meanwhile.
- */
-__evl_inline int __evl_hl_request(unsigned int nr, unsigned long a0,
-				  unsigned long a1, unsigned long a2)
+__evl_inline long __evl_hl_libc_prctl(int option, unsigned long a1, unsigned long a2,
+				      unsigned long a3, unsigned long a4)
 {
-	struct __evl_hl_process *home = __evl_hl_home();
-	int cancel_type, ret;
+	int ret = __evl_hl_prctl(option, a1, a2, a3, a4);
 
-	/* Nobody is attached then, and there may be no core to tell. */
-	if (__evl_unlikely(!__evl_hl_load(&home->ready))) {
-		errno = EPERM;
-		return -1;
-	}
+	return ret < 0 ? -errno : ret;
+}
+
+/*
+ * The same call without the detour through libc and errno, which would be a
+ * good part of what a request costs. EVL_LIBC_PRCTL is for those who want to
+ * see our requests by redefining prctl().
+ */
+#if defined(__x86_64__) && defined(__LP64__) && !defined(EVL_LIBC_PRCTL)
+
+#define __EVL_HL_NR_PRCTL	157
+
+__evl_always long __evl_hl_direct_prctl(int option, unsigned long a1, unsigned long a2,
+					unsigned long a3, unsigned long a4)
+{
+	register unsigned long r10 __asm__("r10") = a3;
+	register unsigned long r8 __asm__("r8") = a4;
+	long ret;
+
+	__asm__ __volatile__("syscall"
+			     : "=a"(ret)
+			     : "0"((long)__EVL_HL_NR_PRCTL), "D"((long)option), "S"(a1),
+			       "d"(a2), "r"(r10), "r"(r8)
+			     : "rcx", "r11", "memory", "cc");
+	return ret;
+}
+
+/* What an instruction throws, handlers of exceptions do not expect. */
+#if !defined(__EXCEPTIONS)
+#define __evl_hl_cancellable_prctl	__evl_hl_direct_prctl
+#endif
+
+#else
+
+#define __evl_hl_direct_prctl		__evl_hl_libc_prctl
+
+#endif
+
+#ifndef __evl_hl_cancellable_prctl
+#define __evl_hl_cancellable_prctl	__evl_hl_libc_prctl
+#endif
+
+/* Issues a request in the way that this core knows of. */
+#define __evl_hl_submit(__prctl, __home, __nr, __a0, __a1, __a2)			\
+	(__evl_likely((__home)->form == __EVL_HL_FORM_A) ?				\
+	 __prctl(PR_OOB_SYSCALL, (unsigned long)(__nr), __a0, __a1, __a2) :		\
+	 __prctl((int)((__nr) | EVL_OOB_SYSCALL_BIT), __a0, __a1, __a2, 0UL))
+
+/*
+ * A request which may wait. The core knows of cancellation as of any other
+ * signal, which unblocks the request. For this to end the thread, asynchronous
+ * cancellation has to be on meanwhile.
+ */
+__evl_always long __evl_hl_wait_in(struct __evl_hl_process *home, unsigned int nr,
+				   unsigned long a0, unsigned long a1, unsigned long a2)
+{
+	int cancel_type;
+	long ret;
 
 	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &cancel_type);
-	if (__evl_likely(home->form == __EVL_HL_FORM_A))
-		ret = __evl_hl_prctl(PR_OOB_SYSCALL, (unsigned long)nr, a0, a1, a2);
-	else
-		ret = __evl_hl_prctl((int)(nr | EVL_OOB_SYSCALL_BIT), a0, a1, a2, 0UL);
+	ret = __evl_hl_submit(__evl_hl_cancellable_prctl, home, nr, a0, a1, a2);
 	pthread_setcanceltype(cancel_type, NULL);
 
 	return ret;
+}
+
+/* As users call it: -1 and errno. */
+__evl_inline long __evl_hl_request(unsigned int nr, unsigned long a0, unsigned long a1,
+				   unsigned long a2)
+{
+	struct __evl_hl_process *home = __evl_hl_home();
+	long ret = -EPERM;
+
+	/* Else nobody is attached, and there may be no core to tell. */
+	if (__evl_likely(__evl_hl_load(&home->ready)))
+		ret = __evl_hl_wait_in(home, nr, a0, a1, a2);
+
+	if (__evl_likely(ret >= 0))
+		return ret;
+
+	errno = (int)-ret;
+	return -1;
 }
 
 /*
@@ -74,26 +136,43 @@ __evl_inline int oob_ioctl(int efd, unsigned long request, ...)
 	arg = va_arg(ap, unsigned long);
 	va_end(ap);
 
-	return __evl_hl_request(sys_evl_ioctl, (unsigned long)efd,
-				request & 0xffffffffUL, arg);
+	return (int)__evl_hl_request(sys_evl_ioctl, (unsigned long)efd,
+				     request & 0xffffffffUL, arg);
 }
 
 /*
  * For the rest of the library: zero or positive, or a negated error code.
  * The suffix tells the stage: out-of-band, or that of the caller, which may
- * not be attached.
+ * not be attached. Out-of-band requests which wait are cancellation points,
+ * others are not: those come with "quick".
  */
 __evl_inline int __evl_hl_ioctl_oob(int efd, unsigned long request, void *arg)
 {
-	int ret;
+	struct __evl_hl_process *home = __evl_hl_home();
 
 	/* Told here, since the other stage would be taken for nothing. */
-	if (__evl_hl_self()->window == NULL)
+	if (__evl_unlikely(__evl_hl_self_in(home)->window == NULL))
 		return -EPERM;
 
-	ret = __evl_hl_request(sys_evl_ioctl, (unsigned long)efd, request,
-			       (unsigned long)arg);
-	return ret < 0 ? -errno : ret;
+	return (int)__evl_hl_wait_in(home, sys_evl_ioctl, (unsigned long)efd, request,
+				     (unsigned long)arg);
+}
+
+__evl_always int __evl_hl_quick_in(struct __evl_hl_process *home, int efd,
+				   unsigned long request, void *arg)
+{
+	return (int)__evl_hl_submit(__evl_hl_direct_prctl, home, sys_evl_ioctl,
+				    (unsigned long)efd, request, (unsigned long)arg);
+}
+
+__evl_inline int __evl_hl_quick_oob(int efd, unsigned long request, void *arg)
+{
+	struct __evl_hl_process *home = __evl_hl_home();
+
+	if (__evl_unlikely(__evl_hl_self_in(home)->window == NULL))
+		return -EPERM;
+
+	return __evl_hl_quick_in(home, efd, request, arg);
 }
 
 __evl_inline int __evl_hl_ioctl_inband(int efd, unsigned long request, void *arg)
@@ -103,12 +182,14 @@ __evl_inline int __evl_hl_ioctl_inband(int efd, unsigned long request, void *arg
 	return ret < 0 ? -errno : ret;
 }
 
-__evl_inline int __evl_hl_ioctl(int efd, unsigned long request, void *arg)
+__evl_inline int __evl_hl_quick(int efd, unsigned long request, void *arg)
 {
-	if (__evl_hl_is_inband())
+	struct __evl_hl_process *home = __evl_hl_home();
+
+	if (__evl_hl_is_inband_in(home))
 		return __evl_hl_ioctl_inband(efd, request, arg);
 
-	return __evl_hl_ioctl_oob(efd, request, arg);
+	return __evl_hl_quick_in(home, efd, request, arg);
 }
 
 __EVL_END_DECLS

@@ -133,7 +133,7 @@ __evl_inline int evl_detach_thread(int flags)
 
 	/* The last switch in-band is no surprise to warn of. */
 	if (!__evl_hl_is_inband())
-		__evl_hl_ioctl_oob(self->efd, EVL_THRIOC_CLEAR_MODE, &mode);
+		__evl_hl_quick_oob(self->efd, EVL_THRIOC_CLEAR_MODE, &mode);
 
 	ret = __evl_hl_ioctl_inband(self->efd, EVL_THRIOC_DETACH_SELF, NULL);
 	if (ret)
@@ -193,7 +193,7 @@ __evl_inline int evl_switch_inband(void)
  */
 __evl_inline int evl_get_state(int efd, struct evl_thread_state *statebuf)
 {
-	return __evl_hl_ioctl(efd, EVL_THRIOC_GET_STATE, statebuf);
+	return __evl_hl_quick(efd, EVL_THRIOC_GET_STATE, statebuf);
 }
 
 /*
@@ -202,7 +202,7 @@ __evl_inline int evl_get_state(int efd, struct evl_thread_state *statebuf)
  */
 __evl_inline int evl_unblock_thread(int efd)
 {
-	return __evl_hl_ioctl(efd, EVL_THRIOC_UNBLOCK, NULL);
+	return __evl_hl_quick(efd, EVL_THRIOC_UNBLOCK, NULL);
 }
 
 /*
@@ -211,7 +211,7 @@ __evl_inline int evl_unblock_thread(int efd)
  */
 __evl_inline int evl_demote_thread(int efd)
 {
-	return __evl_hl_ioctl(efd, EVL_THRIOC_DEMOTE, NULL);
+	return __evl_hl_quick(efd, EVL_THRIOC_DEMOTE, NULL);
 }
 
 __evl_inline int __evl_hl_change_mode(int efd, unsigned long request, int mask, int *oldmask)
@@ -219,7 +219,7 @@ __evl_inline int __evl_hl_change_mode(int efd, unsigned long request, int mask, 
 	__u32 mode = (__u32)mask;
 	int ret;
 
-	ret = __evl_hl_ioctl(efd, request, &mode);
+	ret = __evl_hl_quick(efd, request, &mode);
 	if (ret == 0 && oldmask)
 		*oldmask = (int)mode;
 

@@ -60,7 +60,7 @@ __evl_inline int evl_set_timer(int efd, const struct itimerspec *value,
 	req.value_ptr = __evl_hl_ptr64(value);
 	req.ovalue_ptr = __evl_hl_ptr64(ovalue);
 
-	return __evl_hl_ioctl(efd, EVL_TFDIOC_SET, &req);
+	return __evl_hl_quick(efd, EVL_TFDIOC_SET, &req);
 #else
 	struct __evl_itimerspec kvalue, kovalue;
 	int ret;
@@ -75,7 +75,7 @@ __evl_inline int evl_set_timer(int efd, const struct itimerspec *value,
 	req.value_ptr = __evl_hl_ptr64(&kvalue);
 	req.ovalue_ptr = ovalue ? __evl_hl_ptr64(&kovalue) : 0;
 
-	ret = __evl_hl_ioctl(efd, EVL_TFDIOC_SET, &req);
+	ret = __evl_hl_quick(efd, EVL_TFDIOC_SET, &req);
 	if (ret == 0 && ovalue)
 		__evl_hl_itimer_from(ovalue, &kovalue);
 
@@ -90,7 +90,7 @@ __evl_inline int evl_set_timer(int efd, const struct itimerspec *value,
 __evl_inline int evl_get_timer(int efd, struct itimerspec *value)
 {
 #if defined(__LP64__)
-	return __evl_hl_ioctl(efd, EVL_TFDIOC_GET, value);
+	return __evl_hl_quick(efd, EVL_TFDIOC_GET, value);
 #else
 	struct __evl_itimerspec kvalue;
 	int ret;
@@ -98,7 +98,7 @@ __evl_inline int evl_get_timer(int efd, struct itimerspec *value)
 	if (value == NULL)
 		return -EFAULT;
 
-	ret = __evl_hl_ioctl(efd, EVL_TFDIOC_GET, &kvalue);
+	ret = __evl_hl_quick(efd, EVL_TFDIOC_GET, &kvalue);
 	if (ret == 0)
 		__evl_hl_itimer_from(value, &kvalue);
 

@@ -7,6 +7,9 @@
 #ifndef _EVL_TEST_FAKE_CORE_H
 #define _EVL_TEST_FAKE_CORE_H
 
+/* Have the library call prctl(), which is ours. */
+#define EVL_LIBC_PRCTL
+
 #include "unit.h"
 #include <dirent.h>
 #include <fcntl.h>

@@ -37,6 +37,9 @@
  */
 #define __evl_inline		static inline __attribute__((unused))
 
+/* For what is a handful of instructions, and would be as many more to call. */
+#define __evl_always		static inline __attribute__((unused, always_inline))
+
 /*
  * For what a fast path does not come to: kept out of it, so that it does not
  * pay for the registers, and far away if it happens once in a while only.

@@ -254,7 +254,7 @@ __evl_cold struct __evl_hl_process *__evl_hl_find_home(int pin)
 }
 
 /* The process-wide state. */
-__evl_inline struct __evl_hl_process *__evl_hl_home(void)
+__evl_always struct __evl_hl_process *__evl_hl_home(void)
 {
 	struct __evl_hl_process *home = __evl_hl_load(&__evl_hl_home_cache);
 
@@ -265,14 +265,17 @@ __evl_inline struct __evl_hl_process *__evl_hl_home(void)
 }
 
 /* The state of the calling thread. */
-__evl_inline struct __evl_hl_thread *__evl_hl_self(void)
+__evl_always struct __evl_hl_thread *__evl_hl_self_in(struct __evl_hl_process *home)
 {
-	struct __evl_hl_process *home = __evl_hl_home();
-
 	if (__evl_likely(home == &__evl_hl_process))
 		return &__evl_hl_thread;
 
 	return home->self();
+}
+
+__evl_always struct __evl_hl_thread *__evl_hl_self(void)
+{
+	return __evl_hl_self_in(__evl_hl_home());
 }
 
 /*
@@ -294,11 +297,16 @@ __evl_inline bool __evl_hl_ready(void)
 }
 
 /* True if the caller runs in-band, attached or not. No request. */
-__evl_inline bool __evl_hl_is_inband(void)
+__evl_always bool __evl_hl_is_inband_in(struct __evl_hl_process *home)
 {
-	struct evl_user_window *window = __evl_hl_self()->window;
+	struct evl_user_window *window = __evl_hl_self_in(home)->window;
 
 	return window == NULL || (__evl_hl_load(&window->state) & EVL_T_INBAND) != 0;
+}
+
+__evl_always bool __evl_hl_is_inband(void)
+{
+	return __evl_hl_is_inband_in(__evl_hl_home());
 }
 
 /*
