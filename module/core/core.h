@@ -57,6 +57,13 @@ void evl_init_root(struct evl_rq *rq, struct evl_thread *root);
 void evl_set_effective_locked(struct evl_thread *thread,
 			      const struct evl_sched_class *class, int prio);
 
+/* What evl_get_thread_policy() tells, with what a boost made of it, into @attrs
+ * which is zero. Run queue lock held. */
+void evl_fill_effective_locked(struct evl_thread *thread,
+			       struct evl_sched_attrs *attrs);
+/* As evl_thread_exectime(). Run queue lock held. */
+ktime_t evl_exectime_locked(struct evl_rq *rq, struct evl_thread *thread);
+
 /*
  * The priority of @thread, which waits for something, changed: have its channel
  * reorder it, and so on along the chain. Drops a reference to it. No lock held;

@@ -225,10 +225,10 @@ void evl_propagate_params(struct evl_thread *curr)
 	} while (READ_ONCE(curr->info) & EVL_T_SCHEDP);
 }
 
+/* The rest of @attrs is zero. */
 static void fill_attrs(struct evl_thread *thread, struct evl_sched_attrs *attrs,
 		       const struct evl_sched_class *class, int prio)
 {
-	memset(attrs, 0, sizeof(*attrs));
 	attrs->sched_policy = class->policy;
 	attrs->sched_priority = prio;
 	if (class == &evl_sched_fifo && thread->state & EVL_T_RRB) {
@@ -244,21 +244,17 @@ void evl_get_thread_policy(struct evl_thread *thread,
 	unsigned long flags;
 	struct evl_rq *rq;
 
+	memset(attrs, 0, sizeof(*attrs));
 	rq = evl_lock_thread_rq_irqsave(thread, flags);
 	fill_attrs(thread, attrs, thread->base_class, thread->bprio);
 	evl_unlock_irqrestore(&rq->lock, flags);
 }
 EXPORT_SYMBOL_GPL(evl_get_thread_policy);
 
-void evl_get_thread_effective(struct evl_thread *thread,
-			      struct evl_sched_attrs *attrs)
+void evl_fill_effective_locked(struct evl_thread *thread,
+			       struct evl_sched_attrs *attrs)
 {
-	unsigned long flags;
-	struct evl_rq *rq;
-
-	rq = evl_lock_thread_rq_irqsave(thread, flags);
 	fill_attrs(thread, attrs, thread->class, thread->cprio);
-	evl_unlock_irqrestore(&rq->lock, flags);
 }
 
 /* --- Round-robin ------------------------------------------------------------ */

@@ -123,6 +123,16 @@ void evl_yield(void)
 }
 EXPORT_SYMBOL_GPL(evl_yield);
 
+ktime_t evl_exectime_locked(struct evl_rq *rq, struct evl_thread *thread)
+{
+	ktime_t time = thread->stat.exectime;
+
+	if (rq->curr == thread)
+		time += evl_ktime_monotonic() - rq->last_switch;
+
+	return time;
+}
+
 ktime_t evl_thread_exectime(struct evl_thread *thread)
 {
 	unsigned long flags;
@@ -130,9 +140,7 @@ ktime_t evl_thread_exectime(struct evl_thread *thread)
 	ktime_t time;
 
 	rq = evl_lock_thread_rq_irqsave(thread, flags);
-	time = thread->stat.exectime;
-	if (rq->curr == thread)
-		time += evl_ktime_monotonic() - rq->last_switch;
+	time = evl_exectime_locked(rq, thread);
 	evl_unlock_irqrestore(&rq->lock, flags);
 
 	return time;

@@ -18,13 +18,19 @@ void evl_sync_window(struct evl_thread *curr)
 void evl_get_thread_state(struct evl_thread *thread,
 			  struct evl_thread_state *buf)
 {
+	unsigned long flags;
+	struct evl_rq *rq;
+
 	memset(buf, 0, sizeof(*buf));
-	evl_get_thread_effective(thread, &buf->eattrs);
-	buf->cpu = READ_ONCE(thread->rq)->cpu;
-	buf->state = READ_ONCE(thread->state);
-	buf->isw = READ_ONCE(thread->stat.isw);
-	buf->csw = READ_ONCE(thread->stat.csw);
-	buf->sc = READ_ONCE(thread->stat.sc);
-	buf->rwa = READ_ONCE(thread->stat.rwa);
-	buf->xtime = evl_thread_exectime(thread);
+
+	rq = evl_lock_thread_rq_irqsave(thread, flags);
+	evl_fill_effective_locked(thread, &buf->eattrs);
+	buf->cpu = rq->cpu;
+	buf->state = thread->state;
+	buf->isw = thread->stat.isw;
+	buf->csw = thread->stat.csw;
+	buf->sc = thread->stat.sc;
+	buf->rwa = thread->stat.rwa;
+	buf->xtime = evl_exectime_locked(rq, thread);
+	evl_unlock_irqrestore(&rq->lock, flags);
 }

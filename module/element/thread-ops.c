@@ -45,7 +45,6 @@ static long serve_get_schedparam(struct evl_thread_element *te,
 {
 	struct evl_sched_attrs attrs;
 
-	memset(&attrs, 0, sizeof(attrs));
 	evl_get_thread_policy(&te->thread, &attrs);
 
 	return evl_copy_to_user(u_arg, &attrs, sizeof(attrs));
@@ -63,7 +62,6 @@ static long serve_get_state(struct evl_thread_element *te, void __user *u_arg)
 {
 	struct evl_thread_state state;
 
-	memset(&state, 0, sizeof(state));
 	evl_get_thread_state(&te->thread, &state);
 
 	return evl_copy_to_user(u_arg, &state, sizeof(state));

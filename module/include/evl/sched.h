@@ -62,9 +62,6 @@ int evl_set_thread_policy(struct evl_thread *thread,
 			  const struct evl_sched_attrs *attrs);
 void evl_get_thread_policy(struct evl_thread *thread,
 			   struct evl_sched_attrs *attrs);
-/* The same with what a boost made of it. */
-void evl_get_thread_effective(struct evl_thread *thread,
-			      struct evl_sched_attrs *attrs);
 /*
  * Boost: raise the effective class and priority to @class, @prio, or drop the
  * boost if @class is NULL. Run queue lock held.
