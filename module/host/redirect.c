@@ -29,6 +29,7 @@ static void notrace redirect_matching(unsigned long ip,
 {
 	struct host_redirect *r = container_of(ops, struct host_redirect, ops);
 
+	WRITE_ONCE(r->site, ip);
 	if (r->match(fregs))
 		ftrace_regs_set_instruction_pointer(fregs,
 						    (unsigned long)r->to);

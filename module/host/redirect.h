@@ -24,6 +24,7 @@ struct host_redirect {
 	bool (*match)(struct ftrace_regs *fregs);
 	bool optional;		/* some kernels do without this function */
 	struct ftrace_ops ops;
+	unsigned long site;	/* where the function calls ftrace, once known */
 };
 
 /*

@@ -6,8 +6,21 @@
 #include <linux/ptrace.h>
 #include <asm/trapnr.h>
 #include <asm/syscall.h>
+#include <asm/text-patching.h>
 #include <asm/unistd.h>
 #include <evl/syscall-abi.h>
+
+/*
+ * Whom the call instruction at @site calls; whatever else is there, 0. While
+ * the site is being patched, the answer may be late by the time of a trap.
+ */
+static __always_inline unsigned long arch_call_target(unsigned long site)
+{
+	if (READ_ONCE(*(u8 *)site) != CALL_INSN_OPCODE)
+		return 0;
+
+	return site + CALL_INSN_SIZE + READ_ONCE(*(s32 *)(site + 1));
+}
 
 /* A breakpoint or a single step in user space: a debugger's business. */
 static inline bool arch_is_debug_trap(unsigned int trapnr,

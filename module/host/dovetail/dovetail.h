@@ -15,10 +15,20 @@ DECLARE_PER_CPU(struct host_cpu *, host_this_cpu);
 int host_request_irqs(void);
 void host_free_irqs(void);
 
+/* An interrupt which hit Linux wants the scheduler to run at its end. Hard
+ * irqs off. */
+DECLARE_PER_CPU(bool, host_resched_due);
+/* Takes the place of synchronize_pipeline() then. */
+void host_schedule_after_irq(void);
+
 /* --- Hooks (hooks.c) -------------------------------------------------------- */
 
 int host_install_hooks(void);
 void host_remove_hooks(void);
+
+/* True if host_schedule_after_irq() will be called at the end of an interrupt
+ * which hit Linux. */
+bool host_hooks_irq_end(void);
 
 /*
  * Hook bodies which may sleep or leave the CPU are counted, so that nobody is

@@ -196,6 +196,30 @@ static void probe_exec(void *data, struct task_struct *task, pid_t old_pid,
 	call_current(host_core->exit);
 }
 
+/* In-band, hard irqs off: the end of an interrupt which hit Linux, mostly. */
+static bool notrace resched_due(struct ftrace_regs *fregs)
+{
+	return unlikely(raw_cpu_read(host_resched_due)) && running_inband() &&
+		!test_oob_stall();
+}
+
+static struct host_redirect irq_end = {
+	.name = "synchronize_pipeline",
+	.to = host_schedule_after_irq,
+	.match = resched_due,
+};
+
+/*
+ * Other tracers of that function have ftrace look at the state of RCU first,
+ * which does not watch this CPU when Linux was idle, and drop the call.
+ */
+bool host_hooks_irq_end(void)
+{
+	unsigned long site = READ_ONCE(irq_end.site);
+
+	return site && arch_call_target(site) == irq_end.ops.trampoline;
+}
+
 static struct host_redirect hooks[] = {
 	{ .name = "handle_pipelined_syscall", .to = host_pipelined_syscall },
 	{ .name = "handle_oob_syscall", .to = host_oob_syscall },
@@ -219,9 +243,20 @@ int host_install_hooks(void)
 	if (ret)
 		return ret;
 
+	ret = host_install_redirects(&irq_end, 1);
+	if (ret)
+		goto fail_irq_end;
+
 	ret = host_attach_tracehooks(probes, ARRAY_SIZE(probes));
 	if (ret)
-		host_remove_redirects(hooks, ARRAY_SIZE(hooks));
+		goto fail_probes;
+
+	return 0;
+
+fail_probes:
+	host_remove_redirects(&irq_end, 1);
+fail_irq_end:
+	host_remove_redirects(hooks, ARRAY_SIZE(hooks));
 
 	return ret;
 }
@@ -251,6 +286,7 @@ static int do_nothing(void *arg)
 void host_remove_hooks(void)
 {
 	host_detach_tracehooks(probes, ARRAY_SIZE(probes));
+	host_remove_redirects(&irq_end, 1);
 	host_remove_redirects(hooks, ARRAY_SIZE(hooks));
 
 	while (hooks_busy())

@@ -3,9 +3,11 @@
  * Getting the core's scheduler called.
  *
  * Dovetail offers a module no place to reschedule at the end of an interrupt.
- * A synthetic irq serves instead: posted to the out-of-band stage from within
- * a handler, it is delivered once the pipeline is done with the interrupt, in
- * a context which may switch. The resched IPI merely forwards to it.
+ * If it hit Linux, its last act is to call synchronize_pipeline(), with hard
+ * irqs off, in the context of what was interrupted: we step in there. If it hit
+ * a thread, that call is not made unless there is something to synchronize: a
+ * synthetic irq which is posted to the out-of-band stage has us called then,
+ * in a context which may switch, too, but takes longer to get there.
  */
 #include <linux/export.h>
 #include <linux/interrupt.h>
@@ -15,6 +17,8 @@
 #include "dovetail.h"
 
 static unsigned int resched_irq;
+
+DEFINE_PER_CPU(bool, host_resched_due);
 
 /*
  * Runs out-of-band with hard irqs off, and out-of-band irqs stalled, which is
@@ -29,10 +33,20 @@ static irqreturn_t resched_handler(int irq, void *dev_id)
 	return IRQ_HANDLED;
 }
 
+/* Where it is not possible now. Hard irqs off. */
+static void schedule_later(void)
+{
+	if (likely(on_pipeline_entry() && raw_cpu_read(host_curr)->is_root &&
+		   host_hooks_irq_end()))
+		raw_cpu_write(host_resched_due, true);
+	else
+		irq_post_oob(resched_irq);
+}
+
 /* There may also be a timer to reprogram, so do not second-guess the core. */
 static irqreturn_t kick_handler(int irq, void *dev_id)
 {
-	irq_post_oob(resched_irq);
+	schedule_later();
 
 	return IRQ_HANDLED;
 }
@@ -44,13 +58,20 @@ static int schedule_oob(void *arg)
 	return 0;
 }
 
+/* Afterwards, both stages are synchronized, as they would have been. */
+void host_schedule_after_irq(void)
+{
+	raw_cpu_write(host_resched_due, false);
+	run_oob_call(schedule_oob, NULL);
+}
+
 void host_schedule(void)
 {
 	unsigned long flags;
 
 	if (unlikely(on_pipeline_entry() || test_oob_stall())) {
 		flags = hard_local_irq_save();
-		irq_post_oob(resched_irq);
+		schedule_later();
 		hard_local_irq_restore(flags);
 		return;
 	}
