@@ -57,4 +57,11 @@
 	ftrace_instruction_pointer_set(__fregs, __ip)
 #endif
 
+/* Direct calls from functions take the form that we use since 6.4. */
+#if defined(CONFIG_X86_64) && \
+	defined(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS) && \
+	LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#define EVL_FTRACE_DIRECT
+#endif
+
 #endif /* !EVL_HOST_COMPAT_H */

@@ -8,6 +8,9 @@
  * a trampoline of its own that calls us straight. No SAVE_REGS either: the
  * instruction pointer can be changed without, for half the cost. PERMANENT,
  * because a system whose hooks are turned off by a sysctl is a dead system.
+ *
+ * A direct call does without ftrace, unless somebody else traces the function:
+ * then it is made by ftrace, through all that we avoid otherwise.
  */
 #include <linux/kernel.h>
 #include <linux/string.h>
@@ -96,15 +99,61 @@ static int explain(struct host_redirect *r, int ret)
 	}
 }
 
+static int set_filter(struct host_redirect *r)
+{
+	/* Tells -EINVAL when nothing matches, -ENODEV if ftrace is dead. */
+	return ftrace_set_filter(&r->ops, (unsigned char *)r->name,
+				 strlen(r->name), 0);
+}
+
+/*
+ * May fail for reasons which do not concern the other way, e.g. a BPF program
+ * attached to the function: that one is left to explain what is wrong.
+ */
+#ifdef EVL_FTRACE_DIRECT
+
+static bool install_direct(struct host_redirect *r)
+{
+	if (!r->stub)
+		return false;
+
+	memset(&r->ops, 0, sizeof(r->ops));
+	r->direct = !set_filter(r) &&
+		!register_ftrace_direct(&r->ops, (unsigned long)r->stub);
+	if (!r->direct)
+		ftrace_free_filter(&r->ops);
+
+	return r->direct;
+}
+
+static void remove_direct(struct host_redirect *r)
+{
+	unregister_ftrace_direct(&r->ops, (unsigned long)r->stub, true);
+}
+
+#else
+
+static bool install_direct(struct host_redirect *r)
+{
+	return false;
+}
+
+static void remove_direct(struct host_redirect *r)
+{
+}
+
+#endif
+
 static int install_one(struct host_redirect *r)
 {
 	int ret;
 
+	if (install_direct(r))
+		return 0;
+
 	setup_ops(r);
 
-	/* Tells -EINVAL when nothing matches, -ENODEV if ftrace is dead. */
-	ret = ftrace_set_filter(&r->ops, (unsigned char *)r->name,
-				strlen(r->name), 0);
+	ret = set_filter(r);
 	if (ret == -EINVAL && r->optional)
 		return 0;
 	if (ret)
@@ -137,6 +186,10 @@ int host_install_redirects(struct host_redirect *table, int nr)
 void host_remove_redirects(struct host_redirect *table, int nr)
 {
 	while (nr-- > 0) {
+		if (table[nr].direct) {
+			remove_direct(table + nr);
+			continue;
+		}
 		/* Unless it is optional, and not there. */
 		if (table[nr].ops.flags & FTRACE_OPS_FL_ENABLED)
 			unregister_ftrace_function(&table[nr].ops);

@@ -203,11 +203,25 @@ static bool notrace resched_due(struct ftrace_regs *fregs)
 		!test_oob_stall();
 }
 
-static struct host_redirect irq_end = {
-	.name = "synchronize_pipeline",
-	.to = host_schedule_after_irq,
-	.match = resched_due,
+HOST_REDIRECT_STUB(host_pipelined_syscall_stub, host_pipelined_syscall);
+HOST_REDIRECT_STUB(host_oob_syscall_stub, host_oob_syscall);
+
+static struct host_redirect hooks[] = {
+	{ .name = "synchronize_pipeline", .to = host_schedule_after_irq,
+	  .match = resched_due },
+	{ .name = "handle_oob_mayday", .to = mayday },
+	{ .name = "handle_oob_trap_entry", .to = enter_trap },
+	{ .name = "handle_oob_trap_exit", .to = leave_trap },
+	{ .name = "handle_inband_event", .to = inband_event },
+	{ .name = "resume_oob_task", .to = resume_task },
+	{ .name = "inband_clock_was_set", .to = clock_set },
+	{ .name = "handle_pipelined_syscall", .to = host_pipelined_syscall,
+	  .stub = host_pipelined_syscall_stub },
+	{ .name = "handle_oob_syscall", .to = host_oob_syscall,
+	  .stub = host_oob_syscall_stub },
 };
+
+static struct host_redirect *const irq_end = &hooks[0];
 
 /*
  * Other tracers of that function have ftrace look at the state of RCU first,
@@ -215,21 +229,10 @@ static struct host_redirect irq_end = {
  */
 bool host_hooks_irq_end(void)
 {
-	unsigned long site = READ_ONCE(irq_end.site);
+	unsigned long site = READ_ONCE(irq_end->site);
 
-	return site && arch_call_target(site) == irq_end.ops.trampoline;
+	return site && arch_call_target(site) == irq_end->ops.trampoline;
 }
-
-static struct host_redirect hooks[] = {
-	{ .name = "handle_pipelined_syscall", .to = host_pipelined_syscall },
-	{ .name = "handle_oob_syscall", .to = host_oob_syscall },
-	{ .name = "handle_oob_mayday", .to = mayday },
-	{ .name = "handle_oob_trap_entry", .to = enter_trap },
-	{ .name = "handle_oob_trap_exit", .to = leave_trap },
-	{ .name = "handle_inband_event", .to = inband_event },
-	{ .name = "resume_oob_task", .to = resume_task },
-	{ .name = "inband_clock_was_set", .to = clock_set },
-};
 
 static struct host_tracehook probes[] = {
 	{ .name = "sched_process_exec", .probe = probe_exec },
@@ -243,20 +246,9 @@ int host_install_hooks(void)
 	if (ret)
 		return ret;
 
-	ret = host_install_redirects(&irq_end, 1);
-	if (ret)
-		goto fail_irq_end;
-
 	ret = host_attach_tracehooks(probes, ARRAY_SIZE(probes));
 	if (ret)
-		goto fail_probes;
-
-	return 0;
-
-fail_probes:
-	host_remove_redirects(&irq_end, 1);
-fail_irq_end:
-	host_remove_redirects(hooks, ARRAY_SIZE(hooks));
+		host_remove_redirects(hooks, ARRAY_SIZE(hooks));
 
 	return ret;
 }
@@ -286,7 +278,6 @@ static int do_nothing(void *arg)
 void host_remove_hooks(void)
 {
 	host_detach_tracehooks(probes, ARRAY_SIZE(probes));
-	host_remove_redirects(&irq_end, 1);
 	host_remove_redirects(hooks, ARRAY_SIZE(hooks));
 
 	while (hooks_busy())

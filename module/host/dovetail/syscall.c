@@ -50,6 +50,14 @@ static noinline bool decode_request(struct pt_regs *regs, bool attached,
 	return true;
 }
 
+/* What the others have in common, and hardly any regular call has. */
+static __always_inline bool may_be_request(struct pt_regs *regs)
+{
+	u32 nr = syscall_get_nr(current, regs);
+
+	return arch_dovetail_is_prctl(nr) || nr & EVL_OOB_SYSCALL_BIT;
+}
+
 static void set_result(struct pt_regs *regs, long ret)
 {
 	syscall_set_return_value(current, regs, 0, ret);
@@ -158,26 +166,18 @@ int host_oob_syscall(struct pt_regs *regs)
 	return 1;
 }
 
-/*
- * From anyone else with forms A and C, and every call of an attached task. Hard
- * irqs on. Called twice if @stage, the caller's, is in-band: the first time
- * with the CPU out-of-band, and nothing to be done.
- *
- * A thread which we bring in-band comes back too if we pass its call down.
- */
-int host_pipelined_syscall(struct irq_stage *stage, struct pt_regs *regs)
+/* A thread which we bring in-band comes back too if we pass its call down. */
+static noinline int pipelined_syscall(struct irq_stage *stage,
+				      struct pt_regs *regs)
 {
+	struct host_task *h = host_current();
 	struct oob_request req;
-	struct host_task *h;
 	int done = 1;
 
-	if (running_oob() != (stage == &oob_stage))
-		return 0;
-
-	h = host_current();
 	host_enter_hook();
 
-	if (decode_request(regs, h != NULL, &req))
+	if (unlikely(may_be_request(regs)) &&
+	    decode_request(regs, h != NULL, &req))
 		serve(regs, h, &req);
 	else if (h && stage == &oob_stage)
 		done = leave_for_syscall(regs, h);
@@ -190,4 +190,17 @@ int host_pipelined_syscall(struct irq_stage *stage, struct pt_regs *regs)
 	host_leave_hook();
 
 	return done;
+}
+
+/*
+ * From anyone else with forms A and C, and every call of an attached task. Hard
+ * irqs on. Called twice if @stage, the caller's, is in-band: the first time
+ * with the CPU out-of-band, and nothing to be done.
+ */
+int host_pipelined_syscall(struct irq_stage *stage, struct pt_regs *regs)
+{
+	if (running_oob() != (stage == &oob_stage))
+		return 0;
+
+	return pipelined_syscall(stage, regs);
 }
