@@ -165,23 +165,35 @@ __evl_inline bool evl_is_inband(void)
 /* Moves the caller out-of-band. 0 if it is there, -EPERM if not attached. */
 __evl_inline int evl_switch_oob(void)
 {
-	struct __evl_hl_thread *self = __evl_hl_self();
+	struct __evl_hl_process *home = __evl_hl_home();
+	struct __evl_hl_thread *self = __evl_hl_self_in(home);
 
-	if (self->window && !__evl_hl_is_inband())
+	if (__evl_unlikely(self->window == NULL))
+		return -EPERM;
+
+	if (!__evl_hl_is_inband_in(home))
 		return 0;
 
-	return __evl_hl_ioctl_oob(self->efd, EVL_THRIOC_SWITCH_OOB, NULL);
+	return __evl_hl_quick_in(home, self->efd, EVL_THRIOC_SWITCH_OOB, NULL);
 }
 
-/* Moves the caller in-band. 0 if it is there, -EPERM if not attached. */
+/*
+ * Moves the caller in-band, with nothing to warn of. 0 if it is there, -EPERM
+ * if not attached.
+ */
 __evl_inline int evl_switch_inband(void)
 {
-	struct __evl_hl_thread *self = __evl_hl_self();
+	struct __evl_hl_process *home = __evl_hl_home();
+	struct __evl_hl_thread *self = __evl_hl_self_in(home);
 
 	if (self->window == NULL)
 		return -EPERM;
 
-	if (__evl_hl_is_inband())
+	if (__evl_hl_is_inband_in(home))
+		return 0;
+
+	/* Asking out-of-band spares the core a whole system call in-band. */
+	if (__evl_likely(__evl_hl_quick_in(home, self->efd, EVL_THRIOC_SWITCH_INBAND, NULL) == 0))
 		return 0;
 
 	return __evl_hl_ioctl_inband(self->efd, EVL_THRIOC_SWITCH_INBAND, NULL);
