@@ -78,7 +78,7 @@ void evl_release_file(struct evl_file *efilp)
 }
 EXPORT_SYMBOL_GPL(evl_release_file);
 
-static struct evl_file *find_and_get(struct file *filp)
+static __always_inline struct evl_file *find_and_get(struct file *filp)
 {
 	struct file_bucket *b = bucket_of(filp);
 	struct evl_file *efilp;
@@ -87,20 +87,18 @@ static struct evl_file *find_and_get(struct file *filp)
 	hlist_for_each_entry(efilp, &b->chain, hash) {
 		if (efilp->filp == filp) {
 			atomic_inc(&efilp->users);
-			raw_spin_unlock(&b->lock);
-			return efilp;
+			break;
 		}
 	}
 	raw_spin_unlock(&b->lock);
 
-	return NULL;
+	return efilp;
 }
 
 /* Hard irqs off. */
-static struct file *lookup_fd(unsigned int fd)
+static __always_inline struct file *lookup_fd(struct fdtable *fdt,
+					      unsigned int fd)
 {
-	struct fdtable *fdt = rcu_dereference_raw(current->files->fdt);
-
 	if (fd >= fdt->max_fds)
 		return NULL;
 
@@ -109,22 +107,35 @@ static struct file *lookup_fd(unsigned int fd)
 	return rcu_dereference_raw(fdt->fd[fd]);
 }
 
+/* The descriptor went to another file, or the table was replaced meanwhile. */
+static noinline struct evl_file *check_again(struct evl_file *efilp, int fd)
+{
+	struct file *filp = efilp->filp;
+
+	if (lookup_fd(rcu_dereference_raw(current->files->fdt), fd) == filp)
+		return efilp;
+
+	evl_put_file(efilp);
+
+	return NULL;
+}
+
 struct evl_file *evl_get_file(int fd)
 {
+	struct files_struct *files = current->files;
 	struct evl_file *efilp = NULL;
+	struct fdtable *fdt;
 	unsigned long flags;
 	struct file *filp;
 
-	if (fd < 0)
-		return NULL;
-
 	flags = hard_local_irq_save();
-	filp = lookup_fd(fd);
-	if (filp)
+	fdt = rcu_dereference_raw(files->fdt);
+	filp = lookup_fd(fdt, fd);
+	if (likely(filp)) {
 		efilp = find_and_get(filp);
-	if (efilp && unlikely(lookup_fd(fd) != filp)) {
-		evl_put_file(efilp);
-		efilp = NULL;
+		if (unlikely(efilp && (rcu_dereference_raw(files->fdt) != fdt ||
+				       lookup_fd(fdt, fd) != filp)))
+			efilp = check_again(efilp, fd);
 	}
 	hard_local_irq_restore(flags);
 
@@ -138,12 +149,11 @@ void evl_get_fileref(struct evl_file *efilp)
 }
 EXPORT_SYMBOL_GPL(evl_get_fileref);
 
-void evl_put_file(struct evl_file *efilp)
+void evl_last_put_file(struct evl_file *efilp)
 {
-	if (atomic_dec_and_test(&efilp->users))
-		irq_work_queue(&efilp->idle_work);
+	irq_work_queue(&efilp->idle_work);
 }
-EXPORT_SYMBOL_GPL(evl_put_file);
+EXPORT_SYMBOL_GPL(evl_last_put_file);
 
 int evl_init_files(void)
 {

@@ -4,17 +4,6 @@
 #include <evl/thread.h>
 #include "core.h"
 
-/* User space may scribble over its window: it is written, never read back. */
-void evl_sync_window(struct evl_thread *curr)
-{
-	struct evl_user_window *window = curr->window;
-
-	if (window) {
-		WRITE_ONCE(window->state, curr->state);
-		WRITE_ONCE(window->info, curr->info);
-	}
-}
-
 void evl_get_thread_state(struct evl_thread *thread,
 			  struct evl_thread_state *buf)
 {

@@ -134,36 +134,45 @@ static bool leave_for_syscall(struct pt_regs *regs, struct host_task *h)
 	return false;
 }
 
-/*
- * From a thread which is out-of-band, forms A and C. Hard irqs on. The former
- * is what time-critical loops are made of: decoded on the spot.
- */
+/* Form A, which is what time-critical loops are made of: decoded on the spot. */
+static __always_inline void serve_form_a(struct pt_regs *regs,
+					 struct host_task *h)
+{
+	arch_set_result(regs, host_core->request(h, arch_request_nr(regs),
+						 arch_request_arg0(regs),
+						 arch_request_arg1(regs),
+						 arch_request_arg2(regs)));
+}
+
+/* Other forms. */
+static noinline int oob_syscall(struct pt_regs *regs)
+{
+	struct oob_request req;
+
+	if (!decode_request(regs, true, &req))
+		return 0;
+
+	serve(regs, host_current(), &req);
+
+	return 1;
+}
+
+/* From a thread which is out-of-band, forms A and C. Hard irqs on. */
 int host_oob_syscall(struct pt_regs *regs)
 {
-	struct host_task *h = host_current();
-	struct oob_request req;
+	int done = 1;
 
 	host_enter_hook();
 
-	if (likely(arch_is_request_a(regs) && h)) {
-		arch_set_result(regs, host_core->request(h,
-							 arch_request_nr(regs),
-							 arch_request_arg0(regs),
-							 arch_request_arg1(regs),
-							 arch_request_arg2(regs)));
-		host_leave_hook();
-		return 1;
-	}
+	/* Out-of-band, whoever was given the CPU is an attached task. */
+	if (likely(arch_is_request_a(regs)))
+		serve_form_a(regs, raw_cpu_read(host_curr));
+	else
+		done = oob_syscall(regs);
 
-	if (unlikely(!decode_request(regs, true, &req))) {
-		host_leave_hook();
-		return 0;
-	}
-
-	serve(regs, h, &req);
 	host_leave_hook();
 
-	return 1;
+	return done;
 }
 
 /* A thread which we bring in-band comes back too if we pass its call down. */
@@ -176,8 +185,10 @@ static noinline int pipelined_syscall(struct irq_stage *stage,
 
 	host_enter_hook();
 
-	if (unlikely(may_be_request(regs)) &&
-	    decode_request(regs, h != NULL, &req))
+	if (arch_is_request_a(regs) && likely(h))
+		serve_form_a(regs, h);
+	else if (unlikely(may_be_request(regs)) &&
+		 decode_request(regs, h != NULL, &req))
 		serve(regs, h, &req);
 	else if (h && stage == &oob_stage)
 		done = leave_for_syscall(regs, h);

@@ -51,7 +51,13 @@ void evl_release_file(struct evl_file *efilp);
  * stage. */
 struct evl_file *evl_get_file(int fd);
 void evl_get_fileref(struct evl_file *efilp);
-void evl_put_file(struct evl_file *efilp);
+void evl_last_put_file(struct evl_file *efilp);
+
+static inline void evl_put_file(struct evl_file *efilp)
+{
+	if (unlikely(atomic_dec_and_test(&efilp->users)))
+		evl_last_put_file(efilp);
+}
 
 /* For whoever has no reference, but knows that it will be told of the release:
  * false if that is under way. */

@@ -198,8 +198,18 @@ int evl_clear_thread_mode(struct evl_thread *thread, u32 mask, u32 *old);
 
 /* --- Windows (state.c) ---------------------------------------------------------- */
 
-/* Refresh what user space sees of current's state. */
-void evl_sync_window(struct evl_thread *curr);
+/* Refresh what user space sees of current's state. It may scribble over its
+ * window, which is written, never read back. */
+static inline void evl_sync_window(struct evl_thread *curr)
+{
+	struct evl_user_window *window = curr->window;
+
+	if (window) {
+		WRITE_ONCE(window->state, curr->state);
+		WRITE_ONCE(window->info, curr->info);
+	}
+}
+
 /* As EVL_THRIOC_GET_STATE. */
 void evl_get_thread_state(struct evl_thread *thread,
 			  struct evl_thread_state *buf);
