@@ -46,6 +46,7 @@ void evl_init_timer_on_cpu(struct evl_timer *timer, struct evl_clock *clock,
 	timer->cpu = cpu;
 	timer->gravity_type = type;
 	timer->queued = false;
+	timer->seq = 0;
 }
 EXPORT_SYMBOL_GPL(evl_init_timer_on_cpu);
 
@@ -122,6 +123,7 @@ void evl_start_timer(struct evl_timer *timer, ktime_t date, ktime_t interval)
 
 	flags = hard_local_irq_save();
 	base = lock_base(timer);
+	timer->seq++;
 	if (timer->queued)
 		dequeue(base, timer);
 
@@ -145,6 +147,7 @@ void evl_stop_timer(struct evl_timer *timer)
 
 	flags = hard_local_irq_save();
 	base = lock_base(timer);
+	timer->seq++;
 	if (timer->queued)
 		dequeue(base, timer);
 	timer->interval = 0;
@@ -179,6 +182,15 @@ void evl_move_timer(struct evl_timer *timer, struct evl_clock *clock, int cpu)
 }
 EXPORT_SYMBOL_GPL(evl_move_timer);
 
+/* The date a timer is queued for, or will be as soon as its handler is done. */
+static ktime_t queued_date(struct evl_timer_base *base, struct evl_timer *timer)
+{
+	if (base->running == timer && base->next_seq == timer->seq)
+		return base->next_date;
+
+	return timer->node.expires;
+}
+
 ktime_t evl_get_timer_date(struct evl_timer *timer)
 {
 	struct evl_timer_base *base;
@@ -188,7 +200,7 @@ ktime_t evl_get_timer_date(struct evl_timer *timer)
 	flags = hard_local_irq_save();
 	base = lock_base(timer);
 	if (timer->queued)
-		date = ktime_add(timer->node.expires, timer_gravity(timer));
+		date = ktime_add(queued_date(base, timer), timer_gravity(timer));
 	evl_unlock_irqrestore(&base->lock, flags);
 
 	return date;
@@ -209,18 +221,61 @@ ktime_t evl_get_timer_delta(struct evl_timer *timer)
 EXPORT_SYMBOL_GPL(evl_get_timer_delta);
 
 /* Next date of a periodic timer: the first one which is not past yet. */
-static void forward(struct evl_timer *timer, ktime_t now)
+static ktime_t next_date(struct evl_timer *timer, ktime_t now)
 {
 	ktime_t late = ktime_sub(now, timer->node.expires);
 	u64 missed = 0;
 
-	if (late >= timer->interval) {
+	if (unlikely(late >= timer->interval)) {
 		missed = div64_u64(late, timer->interval);
 		timer->overruns += missed;
 	}
 
-	timer->node.expires = ktime_add(timer->node.expires,
-					timer->interval * (missed + 1));
+	return ktime_add(timer->node.expires, timer->interval * (missed + 1));
+}
+
+static __always_inline void run_handler(struct evl_timer_base *base,
+					struct evl_timer *timer)
+{
+	WRITE_ONCE(base->running, timer);
+	raw_spin_unlock(&base->lock);
+	timer->handler(timer);
+	raw_spin_lock(&base->lock);
+	WRITE_ONCE(base->running, NULL);
+}
+
+/* To a later date, which often changes nothing to its place. */
+static void postpone(struct evl_timer_base *base, struct evl_timer *timer,
+		     ktime_t date)
+{
+	struct timerqueue_node *next = timerqueue_iterate_next(&timer->node);
+
+	if (!next || next->expires > date) {
+		timer->node.expires = date;
+		return;
+	}
+
+	dequeue(base, timer);
+	timer->node.expires = date;
+	enqueue(base, timer);
+}
+
+/*
+ * The handler first, since somebody is waiting for what it does. Meanwhile, the
+ * timer stays where it was: unless it was started or stopped, which shows in
+ * its sequence number, it is put to its next place afterwards.
+ */
+static void expire_periodic(struct evl_timer_base *base,
+			    struct evl_timer *timer, ktime_t now)
+{
+	u32 seq = timer->seq;
+
+	base->next_date = next_date(timer, now);
+	base->next_seq = seq;
+	run_handler(base, timer);
+
+	if (timer->seq == seq)
+		postpone(base, timer, base->next_date);
 }
 
 /* What expires meanwhile gets a shot of its own, at once. */
@@ -234,16 +289,12 @@ static void expire_queue(struct evl_timer_base *base, struct evl_clock *clock,
 		if (node->expires > now)
 			break;
 		timer = container_of(node, struct evl_timer, node);
-		dequeue(base, timer);
 		if (timer->interval) {
-			forward(timer, now);
-			enqueue(base, timer);
+			expire_periodic(base, timer, now);
+		} else {
+			dequeue(base, timer);
+			run_handler(base, timer);
 		}
-		WRITE_ONCE(base->running, timer);
-		raw_spin_unlock(&base->lock);
-		timer->handler(timer);
-		raw_spin_lock(&base->lock);
-		WRITE_ONCE(base->running, NULL);
 	}
 }
 

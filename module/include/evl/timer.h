@@ -38,6 +38,7 @@ struct evl_timer {
 	int cpu;
 	u8 gravity_type;
 	bool queued;
+	u32 seq;			/* of starts and stops */
 };
 
 void evl_init_timer_on_cpu(struct evl_timer *timer, struct evl_clock *clock,
