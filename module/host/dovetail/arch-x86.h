@@ -3,7 +3,9 @@
 #ifndef EVL_HOST_DOVETAIL_ARCH_X86_H
 #define EVL_HOST_DOVETAIL_ARCH_X86_H
 
+#include <linux/linkage.h>
 #include <linux/ptrace.h>
+#include <asm/ibt.h>
 #include <asm/trapnr.h>
 #include <asm/syscall.h>
 #include <asm/text-patching.h>
@@ -21,6 +23,44 @@ static __always_inline unsigned long arch_call_target(unsigned long site)
 
 	return site + CALL_INSN_SIZE + READ_ONCE(*(s32 *)(site + 1));
 }
+
+/*
+ * Defines @__stub for a function which is patched to call it, see redirect.h:
+ * goes on with @__to instead of that function if the per-CPU flag @__flag is
+ * set, with the function otherwise. Leaves in @__site where that is.
+ */
+#ifdef CONFIG_SMP
+#define __ARCH_THIS_CPU		"%gs:"
+#else
+#define __ARCH_THIS_CPU
+#endif
+
+#ifdef EVL_FTRACE_DIRECT
+#define ARCH_STUB_IF(__stub, __to, __flag, __site)			\
+	void __stub(void);						\
+	asm("	.pushsection .text, \"ax\", @progbits\n"		\
+	    "	.globl " #__stub "\n"					\
+	    "	.type " #__stub ", @function\n"			\
+	    #__stub ":\n"						\
+	    ASM_ENDBR							\
+	    "	cmpq $0, " #__site "(%rip)\n"				\
+	    "	je 2f\n"						\
+	    "1:	cmpb $0, " __ARCH_THIS_CPU #__flag "(%rip)\n"		\
+	    "	jne 3f\n"						\
+	    ASM_RET							\
+	    "2:	movq (%rsp), %rax\n"					\
+	    "	subq $5, %rax\n"					\
+	    "	movq %rax, " #__site "(%rip)\n"			\
+	    "	jmp 1b\n"						\
+	    "3:	leaq " #__to "(%rip), %rax\n"				\
+	    "	movq %rax, (%rsp)\n"					\
+	    ASM_RET							\
+	    "	.size " #__stub ", . - " #__stub "\n"			\
+	    "	.popsection\n")
+#else
+#define ARCH_STUB_IF(__stub, __to, __flag, __site)			\
+	HOST_REDIRECT_STUB(__stub, __to)
+#endif
 
 /* A breakpoint or a single step in user space: a debugger's business. */
 static inline bool arch_is_debug_trap(unsigned int trapnr,

@@ -199,17 +199,20 @@ static void probe_exec(void *data, struct task_struct *task, pid_t old_pid,
 /* In-band, hard irqs off: the end of an interrupt which hit Linux, mostly. */
 static bool notrace resched_due(struct ftrace_regs *fregs)
 {
-	return unlikely(raw_cpu_read(host_resched_due)) && running_inband() &&
-		!test_oob_stall();
+	return unlikely(raw_cpu_read(host_resched_due));
 }
 
+unsigned long host_irq_end_site;
+
+ARCH_STUB_IF(host_irq_end_stub, host_schedule_after_irq, host_resched_due,
+	     host_irq_end_site);
 HOST_REDIRECT_STUB(host_pipelined_syscall_stub, host_pipelined_syscall);
 HOST_REDIRECT_STUB(host_oob_syscall_stub, host_oob_syscall);
 
 static struct host_redirect hooks[] = {
-	{ .name = "synchronize_pipeline", .to = host_schedule_after_irq,
-	  .match = resched_due },
 	{ .name = "handle_oob_mayday", .to = mayday },
+	{ .name = "synchronize_pipeline", .to = host_schedule_after_irq,
+	  .match = resched_due, .stub = host_irq_end_stub },
 	{ .name = "handle_oob_trap_entry", .to = enter_trap },
 	{ .name = "handle_oob_trap_exit", .to = leave_trap },
 	{ .name = "handle_inband_event", .to = inband_event },
@@ -221,7 +224,7 @@ static struct host_redirect hooks[] = {
 	  .stub = host_oob_syscall_stub },
 };
 
-static struct host_redirect *const irq_end = &hooks[0];
+static struct host_redirect *const irq_end = &hooks[1];
 
 /*
  * Other tracers of that function have ftrace look at the state of RCU first,
@@ -229,9 +232,17 @@ static struct host_redirect *const irq_end = &hooks[0];
  */
 bool host_hooks_irq_end(void)
 {
-	unsigned long site = READ_ONCE(irq_end->site);
+	unsigned long site, target;
 
-	return site && arch_call_target(site) == irq_end->ops.trampoline;
+	if (likely(irq_end->direct)) {
+		site = READ_ONCE(host_irq_end_site);
+		target = (unsigned long)host_irq_end_stub;
+	} else {
+		site = READ_ONCE(irq_end->site);
+		target = irq_end->ops.trampoline;
+	}
+
+	return site && arch_call_target(site) == target;
 }
 
 static struct host_tracehook probes[] = {

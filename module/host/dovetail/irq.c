@@ -58,11 +58,17 @@ static int schedule_oob(void *arg)
 	return 0;
 }
 
-/* Afterwards, both stages are synchronized, as they would have been. */
+/*
+ * Afterwards, both stages are synchronized, as they would have been. Nothing
+ * but the end of the interrupt is between the wish to come here and us.
+ */
 void host_schedule_after_irq(void)
 {
 	raw_cpu_write(host_resched_due, false);
-	run_oob_call(schedule_oob, NULL);
+	if (WARN_ON_ONCE(running_oob()))
+		irq_post_oob(resched_irq);
+	else
+		run_oob_call(schedule_oob, NULL);
 }
 
 void host_schedule(void)

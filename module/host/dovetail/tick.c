@@ -23,7 +23,8 @@ static bool linux_has_cpu(struct host_cpu *hc)
 	return raw_cpu_read(host_curr) == hc->root;
 }
 
-static void set_device(struct clock_event_device *dev, ktime_t date)
+static void set_device(struct clock_event_device *dev, ktime_t date,
+		       ktime_t now)
 {
 	s64 delta;
 	u64 cycles;
@@ -33,7 +34,7 @@ static void set_device(struct clock_event_device *dev, ktime_t date)
 		return;
 	}
 
-	delta = ktime_sub(date, ktime_get_mono_fast_ns());
+	delta = ktime_sub(date, now);
 	if (delta <= (s64)dev->min_delta_ns) {
 		dev->set_next_event(dev->min_delta_ticks, dev);
 		return;
@@ -47,9 +48,10 @@ static void set_device(struct clock_event_device *dev, ktime_t date)
 
 /*
  * The device is never stopped: a tick that nobody waits for any more costs
- * less than telling all the states of Linux's tick from ours.
+ * less than telling all the states of Linux's tick from ours. A tick of Linux
+ * may come as late as @recent is old, if not zero: this is not for ours.
  */
-static void program_timer(struct host_cpu *hc)
+static __always_inline void program_from(struct host_cpu *hc, ktime_t recent)
 {
 	ktime_t date = hc->armed;
 
@@ -62,8 +64,16 @@ static void program_timer(struct host_cpu *hc)
 	if (date == hc->shot || date == KTIME_MAX)
 		return;
 
+	if (!recent || date != hc->inband)
+		recent = ktime_get_mono_fast_ns();
+
 	hc->shot = date;
-	set_device(hc->timer, date);
+	set_device(hc->timer, date, recent);
+}
+
+static void program_timer(struct host_cpu *hc)
+{
+	program_from(hc, 0);
 }
 
 void host_program_tick(struct host_cpu *hc, ktime_t date)
@@ -95,7 +105,7 @@ static void handle_tick(struct clock_event_device *dev)
 	}
 
 	hc->in_tick = false;
-	program_timer(hc);
+	program_from(hc, now);
 }
 
 void host_resume_tick(struct host_cpu *hc)
