@@ -19,7 +19,7 @@
 #include <evl/file.h>
 #include "core.h"
 
-#define FILE_HASH_BITS	10
+#define FILE_HASH_BITS	12
 
 struct file_bucket {
 	hard_spinlock_t lock;
