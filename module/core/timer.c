@@ -68,7 +68,7 @@ static ktime_t timer_gravity(struct evl_timer *timer)
 }
 
 /* The earliest date of all queues, on the monotonic clock. */
-static ktime_t next_shot(struct evl_timer_base *base)
+static __always_inline ktime_t next_shot(struct evl_timer_base *base)
 {
 	ktime_t date, best = KTIME_MAX;
 	struct timerqueue_node *node;
@@ -309,7 +309,7 @@ void evl_tick(int cpu, ktime_t now)
 		expire_queue(base, &evl_realtime_clock,
 			     evl_read_clock(&evl_realtime_clock));
 	base->in_tick = false;
-	program_shot(base, cpu);
+	host_program_tick(&evl_cpu_rq(cpu)->host, next_shot(base));
 	raw_spin_unlock(&base->lock);
 
 	evl_schedule();

@@ -13,15 +13,15 @@
 #include <evl/syscall-abi.h>
 
 /*
- * Whom the call instruction at @site calls; whatever else is there, 0. While
- * the site is being patched, the answer may be late by the time of a trap.
+ * True if there is a call to @target at @site. While that is being patched, the
+ * answer may be late by the time of a trap.
  */
-static __always_inline unsigned long arch_call_target(unsigned long site)
+static __always_inline bool arch_calls(unsigned long site, unsigned long target)
 {
-	if (READ_ONCE(*(u8 *)site) != CALL_INSN_OPCODE)
-		return 0;
+	u32 distance = target - (site + CALL_INSN_SIZE);
 
-	return site + CALL_INSN_SIZE + READ_ONCE(*(s32 *)(site + 1));
+	return READ_ONCE(*(u8 *)site) == CALL_INSN_OPCODE &&
+		READ_ONCE(*(u32 *)(site + 1)) == distance;
 }
 
 /*

@@ -26,9 +26,18 @@ void host_schedule_after_irq(void);
 int host_install_hooks(void);
 void host_remove_hooks(void);
 
-/* True if host_schedule_after_irq() will be called at the end of an interrupt
- * which hit Linux. */
-bool host_hooks_irq_end(void);
+/*
+ * Where synchronize_pipeline() calls whatever hooks it, once known, and whom it
+ * calls if that is us. Other tracers of that function have ftrace look at the
+ * state of RCU first, which does not watch this CPU when Linux was idle, and
+ * drop the call then.
+ */
+struct host_irq_end {
+	const unsigned long *site;
+	unsigned long target;
+};
+
+extern struct host_irq_end host_irq_end;
 
 /*
  * Hook bodies which may sleep or leave the CPU are counted, so that nobody is

@@ -226,23 +226,17 @@ static struct host_redirect hooks[] = {
 
 static struct host_redirect *const irq_end = &hooks[1];
 
-/*
- * Other tracers of that function have ftrace look at the state of RCU first,
- * which does not watch this CPU when Linux was idle, and drop the call.
- */
-bool host_hooks_irq_end(void)
+struct host_irq_end host_irq_end;
+
+static void find_irq_end(void)
 {
-	unsigned long site, target;
-
-	if (likely(irq_end->direct)) {
-		site = READ_ONCE(host_irq_end_site);
-		target = (unsigned long)host_irq_end_stub;
+	if (irq_end->direct) {
+		host_irq_end.site = &host_irq_end_site;
+		host_irq_end.target = (unsigned long)irq_end->stub;
 	} else {
-		site = READ_ONCE(irq_end->site);
-		target = irq_end->ops.trampoline;
+		host_irq_end.site = &irq_end->site;
+		host_irq_end.target = irq_end->ops.trampoline;
 	}
-
-	return site && arch_call_target(site) == target;
 }
 
 static struct host_tracehook probes[] = {
@@ -256,6 +250,8 @@ int host_install_hooks(void)
 	ret = host_install_redirects(hooks, ARRAY_SIZE(hooks));
 	if (ret)
 		return ret;
+
+	find_irq_end();
 
 	ret = host_attach_tracehooks(probes, ARRAY_SIZE(probes));
 	if (ret)

@@ -15,6 +15,7 @@
 #include <linux/irqdomain.h>
 #include <linux/smp.h>
 #include "dovetail.h"
+#include "arch-x86.h"
 
 static unsigned int resched_irq;
 
@@ -33,11 +34,21 @@ static irqreturn_t resched_handler(int irq, void *dev_id)
 	return IRQ_HANDLED;
 }
 
+/* True if host_schedule_after_irq() will be called at the end of an interrupt
+ * which hit Linux. */
+static __always_inline bool hooks_irq_end(void)
+{
+	const unsigned long *site = READ_ONCE(host_irq_end.site);
+
+	return likely(site) && likely(READ_ONCE(*site)) &&
+		arch_calls(*site, host_irq_end.target);
+}
+
 /* Where it is not possible now. Hard irqs off. */
 static void schedule_later(void)
 {
 	if (likely(on_pipeline_entry() && raw_cpu_read(host_curr)->is_root &&
-		   host_hooks_irq_end()))
+		   hooks_irq_end()))
 		raw_cpu_write(host_resched_due, true);
 	else
 		irq_post_oob(resched_irq);
