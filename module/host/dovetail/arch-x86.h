@@ -25,9 +25,9 @@ static __always_inline bool arch_calls(unsigned long site, unsigned long target)
 }
 
 /*
- * Defines @__stub for a function which is patched to call it, see redirect.h:
- * goes on with @__to instead of that function if the per-CPU flag @__flag is
- * set, with the function otherwise. Leaves in @__site where that is.
+ * Defines @__stub for a function without arguments which is patched to call it,
+ * see redirect.h: calls @__fn ahead of that function if the per-CPU flag @__flag
+ * is set. Leaves in @__site where the function is patched.
  */
 #ifdef CONFIG_SMP
 #define __ARCH_THIS_CPU		"%gs:"
@@ -36,7 +36,7 @@ static __always_inline bool arch_calls(unsigned long site, unsigned long target)
 #endif
 
 #ifdef EVL_FTRACE_DIRECT
-#define ARCH_STUB_IF(__stub, __to, __flag, __site)			\
+#define ARCH_STUB_IF(__stub, __fn, __flag, __site)			\
 	void __stub(void);						\
 	asm("	.pushsection .text, \"ax\", @progbits\n"		\
 	    "	.globl " #__stub "\n"					\
@@ -52,14 +52,16 @@ static __always_inline bool arch_calls(unsigned long site, unsigned long target)
 	    "	subq $5, %rax\n"					\
 	    "	movq %rax, " #__site "(%rip)\n"			\
 	    "	jmp 1b\n"						\
-	    "3:	leaq " #__to "(%rip), %rax\n"				\
-	    "	movq %rax, (%rsp)\n"					\
+	    "3:	pushq %rbp\n"						\
+	    "	movq %rsp, %rbp\n"					\
+	    "	call " #__fn "\n"					\
+	    "	popq %rbp\n"						\
 	    ASM_RET							\
 	    "	.size " #__stub ", . - " #__stub "\n"			\
 	    "	.popsection\n")
 #else
-#define ARCH_STUB_IF(__stub, __to, __flag, __site)			\
-	HOST_REDIRECT_STUB(__stub, __to)
+#define ARCH_STUB_IF(__stub, __fn, __flag, __site)			\
+	HOST_REDIRECT_STUB(__stub, __fn)
 #endif
 
 /* A breakpoint or a single step in user space: a debugger's business. */

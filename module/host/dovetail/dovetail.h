@@ -18,8 +18,9 @@ void host_free_irqs(void);
 /* An interrupt which hit Linux wants the scheduler to run at its end. Hard
  * irqs off. */
 DECLARE_PER_CPU(bool, host_resched_due);
-/* Takes the place of synchronize_pipeline() then. */
-void host_schedule_after_irq(void);
+/* Called ahead of synchronize_pipeline() then, or in its place. */
+void host_schedule_at_irq_end(void);
+void host_schedule_as_irq_end(void);
 
 /* --- Hooks (hooks.c) -------------------------------------------------------- */
 

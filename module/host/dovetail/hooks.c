@@ -199,19 +199,19 @@ static void probe_exec(void *data, struct task_struct *task, pid_t old_pid,
 /* In-band, hard irqs off: the end of an interrupt which hit Linux, mostly. */
 static bool notrace resched_due(struct ftrace_regs *fregs)
 {
-	return unlikely(raw_cpu_read(host_resched_due));
+	return unlikely(raw_cpu_read(host_resched_due)) && running_inband();
 }
 
 unsigned long host_irq_end_site;
 
-ARCH_STUB_IF(host_irq_end_stub, host_schedule_after_irq, host_resched_due,
+ARCH_STUB_IF(host_irq_end_stub, host_schedule_at_irq_end, host_resched_due,
 	     host_irq_end_site);
 HOST_REDIRECT_STUB(host_pipelined_syscall_stub, host_pipelined_syscall);
 HOST_REDIRECT_STUB(host_oob_syscall_stub, host_oob_syscall);
 
 static struct host_redirect hooks[] = {
 	{ .name = "handle_oob_mayday", .to = mayday },
-	{ .name = "synchronize_pipeline", .to = host_schedule_after_irq,
+	{ .name = "synchronize_pipeline", .to = host_schedule_as_irq_end,
 	  .match = resched_due, .stub = host_irq_end_stub },
 	{ .name = "handle_oob_trap_entry", .to = enter_trap },
 	{ .name = "handle_oob_trap_exit", .to = leave_trap },

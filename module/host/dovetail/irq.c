@@ -3,9 +3,9 @@
  * Getting the core's scheduler called.
  *
  * Dovetail offers a module no place to reschedule at the end of an interrupt.
- * If it hit Linux, its last act is to call synchronize_pipeline(), with hard
- * irqs off, in the context of what was interrupted: we step in there. If it hit
- * a thread, that call is not made unless there is something to synchronize: a
+ * If it hit the in-band stage, its last act is to call synchronize_pipeline(),
+ * with hard irqs off, in the context of what was interrupted: we step in there.
+ * Otherwise, that call is not made unless there is something to synchronize: a
  * synthetic irq which is posted to the out-of-band stage has us called then,
  * in a context which may switch, too, but takes longer to get there.
  */
@@ -14,6 +14,7 @@
 #include <linux/irq.h>
 #include <linux/irqdomain.h>
 #include <linux/smp.h>
+#include <asm/irq_regs.h>
 #include "dovetail.h"
 #include "arch-x86.h"
 
@@ -34,8 +35,7 @@ static irqreturn_t resched_handler(int irq, void *dev_id)
 	return IRQ_HANDLED;
 }
 
-/* True if host_schedule_after_irq() will be called at the end of an interrupt
- * which hit Linux. */
+/* True if we will be called at the end of an interrupt which hit Linux. */
 static __always_inline bool hooks_irq_end(void)
 {
 	const unsigned long *site = READ_ONCE(host_irq_end.site);
@@ -44,11 +44,22 @@ static __always_inline bool hooks_irq_end(void)
 		arch_calls(*site, host_irq_end.target);
 }
 
-/* Where it is not possible now. Hard irqs off. */
-static void schedule_later(void)
+/*
+ * True if the interrupt hit Linux on the in-band stage, where it will end. The
+ * latter is not for granted in the kernel: a task which makes a system call may
+ * be on the out-of-band stage for the time that it takes to find out whom the
+ * call is for.
+ */
+static __always_inline bool hit_inband(void)
 {
-	if (likely(on_pipeline_entry() && raw_cpu_read(host_curr)->is_root &&
-		   hooks_irq_end()))
+	return raw_cpu_read(host_curr)->is_root &&
+		(current->flags & PF_KTHREAD || user_mode(get_irq_regs()));
+}
+
+/* Within the handler of an interrupt, where it is not possible now. */
+static __always_inline void schedule_later(void)
+{
+	if (likely(hit_inband()) && hooks_irq_end())
 		raw_cpu_write(host_resched_due, true);
 	else
 		irq_post_oob(resched_irq);
@@ -70,25 +81,42 @@ static int schedule_oob(void *arg)
 }
 
 /*
- * Afterwards, both stages are synchronized, as they would have been. Nothing
- * but the end of the interrupt is between the wish to come here and us.
+ * The way run_oob_call() does it, but for what synchronize_pipeline() is about
+ * to do anyway. Nothing but the end of the interrupt is between the wish to
+ * come here and us.
  */
-void host_schedule_after_irq(void)
+void host_schedule_at_irq_end(void)
 {
 	raw_cpu_write(host_resched_due, false);
-	if (WARN_ON_ONCE(running_oob()))
+	if (WARN_ON_ONCE(running_oob())) {
 		irq_post_oob(resched_irq);
-	else
-		run_oob_call(schedule_oob, NULL);
+		return;
+	}
+
+	switch_oob(this_oob_staged());
+	host_core->schedule();
+	switch_inband(this_inband_staged());
+}
+
+/* Afterwards, both stages are synchronized. */
+void host_schedule_as_irq_end(void)
+{
+	raw_cpu_write(host_resched_due, false);
+	run_oob_call(schedule_oob, NULL);
 }
 
 void host_schedule(void)
 {
 	unsigned long flags;
 
-	if (unlikely(on_pipeline_entry() || test_oob_stall())) {
-		flags = hard_local_irq_save();
+	if (on_pipeline_entry()) {
 		schedule_later();
+		return;
+	}
+
+	if (unlikely(test_oob_stall())) {
+		flags = hard_local_irq_save();
+		irq_post_oob(resched_irq);
 		hard_local_irq_restore(flags);
 		return;
 	}
