@@ -301,6 +301,7 @@ static void expire_queue(struct evl_timer_base *base, struct evl_clock *clock,
 void evl_tick(int cpu, ktime_t now)
 {
 	struct evl_timer_base *base = this_cpu_ptr(&evl_timer_bases);
+	struct evl_rq *rq = evl_cpu_rq(cpu);
 
 	raw_spin_lock(&base->lock);
 	base->in_tick = true;
@@ -309,10 +310,13 @@ void evl_tick(int cpu, ktime_t now)
 		expire_queue(base, &evl_realtime_clock,
 			     evl_read_clock(&evl_realtime_clock));
 	base->in_tick = false;
-	host_program_tick(&evl_cpu_rq(cpu)->host, next_shot(base));
+	host_program_tick(&rq->host, next_shot(base));
 	raw_spin_unlock(&base->lock);
 
-	evl_schedule();
+	if (test_bit(RQ_RESCHED, &rq->flags)) {
+		rq->tick_date = now;
+		host_schedule();
+	}
 }
 
 /*

@@ -29,6 +29,7 @@ struct evl_rq {
 	struct evl_timer rr_timer;	/* quantum of curr */
 	struct evl_timer wd_timer;	/* watchdog over oob activity */
 	ktime_t last_switch;		/* date of the last change of curr */
+	ktime_t tick_date;		/* of a tick which wants one, or 0 */
 	ktime_t oob_since;		/* date Linux lost the CPU */
 	struct host_cpu host;
 };
