@@ -347,4 +347,13 @@ static int take_sigdebug(int cause)
 	return atomic_exchange(&sigdebug_seen[cause], 0);
 }
 
+/* An address where there is nothing, which the compiler does not warn of. */
+__attribute__((unused))
+static void *bad_address(uintptr_t address)
+{
+	volatile uintptr_t hidden = address;
+
+	return (void *)hidden;
+}
+
 #endif /* !EVL_TEST_HELPERS_H */

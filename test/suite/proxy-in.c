@@ -141,7 +141,7 @@ static void bad_reads(void)
 	check_eq(evl_read_proxy(fd, buf, 65), -EFBIG);
 	check_eq(write(pipe_fds[1], "12345678", 8), 8);
 	check_ok(evl_switch_oob());
-	check_eq(evl_read_proxy(fd, (void *)8, 4), -EFAULT);
+	check_eq(evl_read_proxy(fd, bad_address(8), 4), -EFAULT);
 	check_eq(evl_read_proxy(-1, buf, 1), -EBADF);
 }
 

@@ -137,12 +137,12 @@ static void bad_writes(void)
 	attach_fifo(10);
 	fd = pipe_output(64);
 	check_eq(evl_write_proxy(fd, buf, 65), -EFBIG);
-	check_eq(evl_write_proxy(fd, (void *)8, 8), -EFAULT);
+	check_eq(evl_write_proxy(fd, bad_address(8), 8), -EFAULT);
 	check_ok(evl_switch_oob());
 	check_eq(evl_write_proxy(fd, buf, 65), -EFBIG);
-	check_eq(evl_write_proxy(fd, (void *)8, 8), -EFAULT);
+	check_eq(evl_write_proxy(fd, bad_address(8), 8), -EFAULT);
 	check_ok(evl_switch_oob());
-	check_eq(evl_write_proxy(fd, NULL, 1), -EFAULT);
+	check_eq(evl_write_proxy(fd, bad_address(0), 1), -EFAULT);
 	check_eq(evl_write_proxy(-1, buf, 1), -EBADF);
 	/* None of this went through. */
 	check_eq(evl_write_proxy(fd, "!", 1), 1);
