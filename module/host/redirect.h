@@ -60,8 +60,9 @@ struct host_redirect {
 #endif
 
 /*
- * In-band, may sleep. The first entry has no stub: it also tells whether ftrace
- * is on, and keeps it on, which direct calls do not care for. On error, prints one line which says what is missing.
+ * In-band, may sleep. The first entry must have no stub: it also tells whether
+ * ftrace is on, and keeps it on, which direct calls do not care for. On error,
+ * prints one line which says what is missing.
  * 0, -ENOENT (no such function, or not traceable), -EBUSY (somebody else
  * redirects it), -EPERM (ftrace is turned off), or what ftrace says.
  */
