@@ -302,13 +302,13 @@ static int poll_out(int fd)
 static void full_ring_is_eagain(void)
 {
 	long written = 0, ret, i;
-	char buf[256];
+	char buf[512];
 	int fd;
 
 	attach_fifo(10);
 	fd = narrow_output(512, EVL_CLONE_NONBLOCK);
 	memset(buf, 'f', sizeof(buf));
-	/* Until pipe, relay in progress and ring are all full. */
+	/* Until pipe, relay in progress and ring are all full: the pipe is, to the byte, since it takes these whole. */
 	for (;;) {
 		check_ok(evl_switch_oob());
 		ret = evl_write_proxy(fd, buf, sizeof(buf));
