@@ -105,10 +105,10 @@ static void park(struct host_task *h)
 {
 	unsigned int state;
 
-	WRITE_ONCE(h->parked, true);
-
 	for (;;) {
 		state = host_ops->waits(h) ? TASK_INTERRUPTIBLE : TASK_IDLE;
+		/* Each time: to handle a signal may have us park in there. */
+		WRITE_ONCE(h->parked, true);
 		set_current_state(state);
 		if (READ_ONCE(h->picked))
 			break;
