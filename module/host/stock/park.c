@@ -147,6 +147,19 @@ void host_settle(void)
 }
 EXPORT_SYMBOL_GPL(host_settle);
 
+/* We are told ahead of a move: until it is over, current may still be here. */
+static void await_move(void)
+{
+	unsigned long flags;
+
+	/* Held from before we were told until the new affinity is set. */
+	raw_spin_lock_irqsave(&current->pi_lock, flags);
+	raw_spin_unlock_irqrestore(&current->pi_lock, flags);
+
+	while (!cpumask_test_cpu(raw_smp_processor_id(), current->cpus_ptr))
+		schedule_timeout_uninterruptible(1);
+}
+
 /*
  * The core learns of another CPU when a thread comes from the in-band stage,
  * so that is where this one passes by, to be back out-of-band in user space.
@@ -159,6 +172,7 @@ static void follow_move(struct host_task *h)
 	WRITE_ONCE(h->moved, false);
 	if (h->oob)
 		host_ops->demote(h, HOST_CAUSE_NONE, 0);
+	await_move();
 	host_ops->promote(h);
 }
 
