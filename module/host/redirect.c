@@ -154,8 +154,6 @@ static int install_one(struct host_redirect *r)
 	setup_ops(r);
 
 	ret = set_filter(r);
-	if (ret == -EINVAL && r->optional)
-		return 0;
 	if (ret)
 		return explain(r, ret == -EINVAL ? -ENOENT : ret);
 
@@ -190,9 +188,7 @@ void host_remove_redirects(struct host_redirect *table, int nr)
 			remove_direct(table + nr);
 			continue;
 		}
-		/* Unless it is optional, and not there. */
-		if (table[nr].ops.flags & FTRACE_OPS_FL_ENABLED)
-			unregister_ftrace_function(&table[nr].ops);
+		unregister_ftrace_function(&table[nr].ops);
 		ftrace_free_filter(&table[nr].ops);
 	}
 }

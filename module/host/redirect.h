@@ -27,7 +27,6 @@ struct host_redirect {
 	const char *name;
 	void *to;
 	bool (*match)(struct ftrace_regs *fregs);
-	bool optional;		/* some kernels do without this function */
 	void (*stub)(void);
 	struct ftrace_ops ops;
 	bool direct;		/* calls @stub */
@@ -75,17 +74,15 @@ int host_install_redirects(struct host_redirect *table, int nr);
  */
 void host_remove_redirects(struct host_redirect *table, int nr);
 
-/* The first two arguments of the function, for @match. */
+/* The first argument of the function, for @match. */
+static __always_inline unsigned long
+host_redirect_arg0(struct ftrace_regs *fregs)
+{
 #ifdef ftrace_regs_get_argument
-
-#define host_redirect_arg0(__fregs)	ftrace_regs_get_argument(__fregs, 0)
-#define host_redirect_arg1(__fregs)	ftrace_regs_get_argument(__fregs, 1)
-
+	return ftrace_regs_get_argument(fregs, 0);
 #else
-
-#define host_redirect_arg0(__fregs)	((__fregs)->regs.di)
-#define host_redirect_arg1(__fregs)	((__fregs)->regs.si)
-
+	return fregs->regs.di;
 #endif
+}
 
 #endif /* !EVL_HOST_REDIRECT_H */

