@@ -225,10 +225,15 @@ in_use() {
 }
 
 # One lost in each cycle would make 180 objects, or 720 kilobytes: half of that is more than what else goes on. But ranges
-# of addresses of dead kernel stacks are kept by thousands.
+# of addresses of dead kernel stacks are kept by thousands. And kernels with Dovetail forget the mask of CPUs of a per-CPU
+# interrupt when they free that: for each load, one of ours, one of their tick proxy. They are so small that half a slab, by
+# which counts may be off, is 256 of them.
 grown() {
-	awk 'NR == FNR { was[$1] = $2; next }
-		$1 != "vmap_area" && $2 > was[$1] + ($1 == "kilobytes" ? 360 : 90) { print $1 ": " was[$1] " -> " $2 }' \
+	forgotten=0
+	! dmesg | grep -q 'evl: .* on the Dovetail host' || forgotten=$((2 * 180 + 256))
+	awk -v forgotten=$forgotten 'NR == FNR { was[$1] = $2; next }
+		{ limit = $1 == "kilobytes" ? 360 : $1 == "kmalloc-8" ? 90 + forgotten : 90 }
+		$1 != "vmap_area" && $2 > was[$1] + limit { print $1 ": " was[$1] " -> " $2 }' \
 		/tmp/use.before /tmp/use.after
 }
 
