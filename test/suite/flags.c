@@ -135,11 +135,12 @@ static void gives_up(void)
 
 /* --- As a file -------------------------------------------------------------------- */
 
+/* Once the main thread waits. */
 static void *post_later(void *arg)
 {
 	int bits = 5;
 
-	usleep(100000);
+	await(task_sleeps(getpid()));
 	check_eq(write(f.monitor.efd, &bits, sizeof(bits)), (long)sizeof(bits));
 	return arg;
 }

@@ -196,6 +196,29 @@ static bool worker_sleeps(struct worker *w)
 	       (worker_bits(w) & (EVL_T_PEND | EVL_T_DELAY | EVL_T_WAIT));
 }
 
+/* True once a thread of this process sleeps in a system call, as a plain one does. 0 is a thread yet to start. */
+__attribute__((unused))
+static bool task_sleeps(pid_t tid)
+{
+	char path[64], stat[256], *p;
+	ssize_t len;
+	int fd;
+
+	if (!tid)
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return false;
+	len = read(fd, stat, sizeof(stat) - 1);
+	close(fd);
+	if (len <= 0)
+		return false;
+	stat[len] = '\0';
+	p = strrchr(stat, ')');
+	return p && p[2] == 'S';
+}
+
 __attribute__((unused))
 static struct evl_thread_state state_of(int efd)
 {

@@ -281,28 +281,6 @@ static void transfer_out(struct worker *w)
 	t->code = errno;
 }
 
-/* True once a task sleeps in a system call, as a plain thread does. */
-static bool task_sleeps(struct worker *w)
-{
-	char path[64], stat[256], *p;
-	ssize_t len;
-	int fd;
-
-	if (!atomic_load(&w->tid))
-		return false;
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", atomic_load(&w->tid));
-	fd = open(path, O_RDONLY);
-	if (fd < 0)
-		return false;
-	len = read(fd, stat, sizeof(stat) - 1);
-	close(fd);
-	if (len <= 0)
-		return false;
-	stat[len] = '\0';
-	p = strrchr(stat, ')');
-	return p && p[2] == 'S';
-}
-
 static bool is_oob(ssize_t (*op)(int, void *, size_t))
 {
 	return op == oob_read_at;
@@ -316,7 +294,7 @@ static void start_transfer(struct worker *w, struct transfer *t, bool reader)
 	*w = (struct worker){ .body = reader ? transfer_in : transfer_out, .name = "mover", .arg = t,
 			      .prio = oob ? 20 : 0, .cpu = oob ? other_cpu() : 0 };
 	start_worker(w);
-	await(oob ? worker_sleeps(w) : task_sleeps(w));
+	await(oob ? worker_sleeps(w) : task_sleeps(atomic_load(&w->tid)));
 }
 
 static void end_transfer(struct worker *w)
@@ -527,7 +505,7 @@ static void poll_wakes_up(void)
 	fd = new_xbuf(64);
 	w.arg = &fd;
 	start_worker(&w);
-	await(task_sleeps(&w));
+	await(task_sleeps(atomic_load(&w.tid)));
 	check_eq(oob_write(fd, "!", 1), 1);
 	join_worker(&w);
 }
