@@ -95,6 +95,10 @@ else
 	append="no_timer_check log_buf_len=4M $append"
 fi
 
+# Debian's usual awk would keep what it reads to itself until it has 4 kB of it.
+awk=(awk)
+[[ $(awk -W version 2>/dev/null </dev/null) != mawk* ]] || awk+=(-W interactive)
+
 # Starts the guest with its report on file descriptor 3.
 boot() {
 	rm -f "$work/report"
@@ -172,7 +176,7 @@ run_suites() {
 		boot
 		seen_before=$(wc -l <"$out/seen")
 		relay | save_files | tee "$work/log" |
-			awk -v label="$name" -v out="$out" -f "$here/report.awk"
+			"${awk[@]}" -v label="$name" -v out="$out" -f "$here/report.awk"
 		finish
 		cat "$work/log" >>"$out/report.log"
 		if grep -qx '##done' "$work/log"; then
