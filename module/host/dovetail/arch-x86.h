@@ -9,6 +9,7 @@
 #include <asm/trapnr.h>
 #include <asm/syscall.h>
 #include <asm/text-patching.h>
+#include <asm/tlbflush.h>
 #include <asm/unistd.h>
 #include <evl/syscall-abi.h>
 
@@ -63,6 +64,25 @@ static __always_inline bool arch_calls(unsigned long site, unsigned long target)
 #define ARCH_STUB_IF(__stub, __fn, __flag, __site)			\
 	HOST_REDIRECT_STUB(__stub, __fn)
 #endif
+
+/*
+ * True while this CPU merely borrows the address space it uses, so that other
+ * CPUs need not tell it about changes. It is the only member of a structure
+ * which is exported to modules, though not declared to them.
+ */
+DECLARE_PER_CPU_SHARED_ALIGNED(bool, cpu_tlbstate_shared);
+
+static __always_inline bool arch_borrows_mm(void)
+{
+	return raw_cpu_read(cpu_tlbstate_shared);
+}
+
+/* Own it again, and have missed nothing meanwhile. Hard irqs off. */
+static inline void arch_own_mm(void)
+{
+	raw_cpu_write(cpu_tlbstate_shared, false);
+	__flush_tlb_all();
+}
 
 /* A breakpoint or a single step in user space: a debugger's business. */
 static inline bool arch_is_debug_trap(unsigned int trapnr,

@@ -14,6 +14,7 @@
 #include <uapi/linux/sched/types.h>
 #include <tasks.h>
 #include "dovetail.h"
+#include "arch-x86.h"
 
 DEFINE_PER_CPU(struct host_cpu *, host_this_cpu);
 DEFINE_PER_CPU(struct host_task *, host_curr);
@@ -86,10 +87,23 @@ void host_set_inband_prio(struct host_task *h, int policy, int prio)
 
 /* --- Switching -------------------------------------------------------------- */
 
+/*
+ * Linux lets us in halfway from a kernel thread to a user task: the address
+ * space is that of the latter, current is still the former. On return, Dovetail
+ * takes that for a kernel thread which borrows an address space, as the task
+ * would go on doing: no other CPU would tell it about changes in there, or the
+ * next one to do so would have it lose the address space altogether.
+ */
+static __always_inline void keep_mm(bool borrowed)
+{
+	if (unlikely(!borrowed && arch_borrows_mm()))
+		arch_own_mm();
+}
+
 bool host_switch(struct host_cpu *hc, struct host_task *prev,
 		 struct host_task *next)
 {
-	bool inband_tail;
+	bool inband_tail, borrowed;
 
 	raw_cpu_write(host_curr, next);
 
@@ -106,10 +120,12 @@ bool host_switch(struct host_cpu *hc, struct host_task *prev,
 	 * tracer shares one of them. Both calls are made by the root context,
 	 * on the same CPU, hence they pair.
 	 */
+	borrowed = arch_borrows_mm();
 	rcu_oob_prepare_lock();
 	inband_tail = dovetail_context_switch(&prev->altsched, &next->altsched,
 					      true);
 	rcu_oob_finish_lock();
+	keep_mm(borrowed);
 
 	return inband_tail;
 }
