@@ -114,12 +114,12 @@ static int set_filter(struct host_redirect *r)
 
 static bool install_direct(struct host_redirect *r)
 {
-	if (!r->stub)
+	if (!r->tramp)
 		return false;
 
 	memset(&r->ops, 0, sizeof(r->ops));
 	r->direct = !set_filter(r) &&
-		!register_ftrace_direct(&r->ops, (unsigned long)r->stub);
+		!register_ftrace_direct(&r->ops, (unsigned long)r->tramp);
 	if (!r->direct)
 		ftrace_free_filter(&r->ops);
 
@@ -128,7 +128,7 @@ static bool install_direct(struct host_redirect *r)
 
 static void remove_direct(struct host_redirect *r)
 {
-	unregister_ftrace_direct(&r->ops, (unsigned long)r->stub, true);
+	unregister_ftrace_direct(&r->ops, (unsigned long)r->tramp, true);
 }
 
 #else

@@ -8,16 +8,17 @@
 
 #include <linux/types.h>
 #include <linux/ftrace.h>
-#include <linux/linkage.h>
 #include <linux/ptrace.h>
-#include <asm/ibt.h>
+#ifdef EVL_FTRACE_DIRECT
+#include "tramp-x86.h"
+#endif
 
 /*
  * With @to, calls to @name reach @to instead, with the same arguments; or only
  * those for which @match returns true, if there is one. Without @to, @match is
  * merely called ahead of the function, and its result is ignored.
  *
- * If there is a @stub for @to, see HOST_REDIRECT_STUB(), the function is patched
+ * If there is a @tramp for @to, see HOST_REDIRECT_TRAMP(), the function is patched
  * to call that one if possible, which takes a tenth of the time.
  *
  * @match is notrace, and runs in any context the function is called from.
@@ -27,39 +28,23 @@ struct host_redirect {
 	const char *name;
 	void *to;
 	bool (*match)(struct ftrace_regs *fregs);
-	void (*stub)(void);
+	void (*tramp)(void);
 	struct ftrace_ops ops;
-	bool direct;		/* calls @stub */
+	bool direct;		/* calls @tramp */
 	unsigned long site;	/* where the function calls ftrace, once known */
 };
 
-/*
- * Defines @__stub, which stands for the function @__to. It is called first
- * thing by a function that has yet to do anything. Going on by a return into
- * @__to rather than a jump leaves the stack of return addresses which
- * processors keep for themselves in step with the other one.
- */
+/* Defines @__tramp, which has the function @__to run instead. */
 #ifdef EVL_FTRACE_DIRECT
-#define HOST_REDIRECT_STUB(__stub, __to)				\
-	void __stub(void);						\
-	asm("	.pushsection .text, \"ax\", @progbits\n"		\
-	    "	.globl " #__stub "\n"					\
-	    "	.type " #__stub ", @function\n"			\
-	    #__stub ":\n"						\
-	    ASM_ENDBR							\
-	    "	leaq " #__to "(%rip), %rax\n"				\
-	    "	movq %rax, (%rsp)\n"					\
-	    ASM_RET							\
-	    "	.size " #__stub ", . - " #__stub "\n"			\
-	    "	.popsection\n")
+#define HOST_REDIRECT_TRAMP(__tramp, __to)	ARCH_TRAMP_TO(__tramp, __to)
 #else
-#define HOST_REDIRECT_STUB(__stub, __to)				\
-	static __maybe_unused void __stub(void) { }			\
+#define HOST_REDIRECT_TRAMP(__tramp, __to)				\
+	static __maybe_unused void __tramp(void) { }			\
 	static_assert(true)
 #endif
 
 /*
- * In-band, may sleep. The first entry must have no stub: it also tells whether
+ * In-band, may sleep. The first entry must have no @tramp: it also tells whether
  * ftrace is on, and keeps it on, which direct calls do not care for. On error,
  * prints one line which says what is missing.
  * 0, -ENOENT (no such function, or not traceable), -EBUSY (somebody else

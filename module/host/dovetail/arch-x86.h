@@ -3,15 +3,14 @@
 #ifndef EVL_HOST_DOVETAIL_ARCH_X86_H
 #define EVL_HOST_DOVETAIL_ARCH_X86_H
 
-#include <linux/linkage.h>
 #include <linux/ptrace.h>
-#include <asm/ibt.h>
 #include <asm/trapnr.h>
 #include <asm/syscall.h>
 #include <asm/text-patching.h>
 #include <asm/tlbflush.h>
 #include <asm/unistd.h>
 #include <evl/syscall-abi.h>
+#include <redirect.h>
 
 /*
  * True if there is a call to @target at @site. While that is being patched, the
@@ -26,9 +25,9 @@ static __always_inline bool arch_calls(unsigned long site, unsigned long target)
 }
 
 /*
- * Defines @__stub for a function without arguments which is patched to call it,
- * see redirect.h: calls @__fn ahead of that function if the per-CPU flag @__flag
- * is set. Leaves in @__site where the function is patched.
+ * Defines @__tramp for a function without arguments, see redirect.h: calls
+ * @__fn ahead of that function if the per-CPU flag @__flag is set. Leaves in
+ * @__site where the function is patched.
  */
 #ifdef CONFIG_SMP
 #define __ARCH_THIS_CPU		"%gs:"
@@ -37,32 +36,25 @@ static __always_inline bool arch_calls(unsigned long site, unsigned long target)
 #endif
 
 #ifdef EVL_FTRACE_DIRECT
-#define ARCH_STUB_IF(__stub, __fn, __flag, __site)			\
-	void __stub(void);						\
-	asm("	.pushsection .text, \"ax\", @progbits\n"		\
-	    "	.globl " #__stub "\n"					\
-	    "	.type " #__stub ", @function\n"			\
-	    #__stub ":\n"						\
-	    ASM_ENDBR							\
-	    "	cmpq $0, " #__site "(%rip)\n"				\
-	    "	je 2f\n"						\
-	    "1:	cmpb $0, " __ARCH_THIS_CPU #__flag "(%rip)\n"		\
-	    "	jne 3f\n"						\
-	    ASM_RET							\
-	    "2:	movq (%rsp), %rax\n"					\
-	    "	subq $5, %rax\n"					\
-	    "	movq %rax, " #__site "(%rip)\n"			\
-	    "	jmp 1b\n"						\
-	    "3:	pushq %rbp\n"						\
-	    "	movq %rsp, %rbp\n"					\
-	    "	call " #__fn "\n"					\
-	    "	popq %rbp\n"						\
-	    ASM_RET							\
-	    "	.size " #__stub ", . - " #__stub "\n"			\
-	    "	.popsection\n")
+#define ARCH_TRAMP_IF(__tramp, __fn, __flag, __site)			\
+	ARCH_TRAMP(__tramp,						\
+		   "	cmpq $0, " #__site "(%rip)\n"			\
+		   "	je 2f\n"					\
+		   "1:	cmpb $0, " __ARCH_THIS_CPU #__flag "(%rip)\n"	\
+		   "	jne 3f\n"					\
+		   ASM_RET						\
+		   "2:	movq (%rsp), %rax\n"				\
+		   "	subq $5, %rax\n"				\
+		   "	movq %rax, " #__site "(%rip)\n"		\
+		   "	jmp 1b\n"					\
+		   "3:	pushq %rbp\n"					\
+		   "	movq %rsp, %rbp\n"				\
+		   "	call " #__fn "\n"				\
+		   "	popq %rbp\n"					\
+		   ASM_RET)
 #else
-#define ARCH_STUB_IF(__stub, __fn, __flag, __site)			\
-	HOST_REDIRECT_STUB(__stub, __fn)
+#define ARCH_TRAMP_IF(__tramp, __fn, __flag, __site)			\
+	HOST_REDIRECT_TRAMP(__tramp, __fn)
 #endif
 
 /*

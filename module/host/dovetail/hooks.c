@@ -204,24 +204,24 @@ static bool notrace resched_due(struct ftrace_regs *fregs)
 
 unsigned long host_irq_end_site;
 
-ARCH_STUB_IF(host_irq_end_stub, host_schedule_at_irq_end, host_resched_due,
-	     host_irq_end_site);
-HOST_REDIRECT_STUB(host_pipelined_syscall_stub, host_pipelined_syscall);
-HOST_REDIRECT_STUB(host_oob_syscall_stub, host_oob_syscall);
+ARCH_TRAMP_IF(host_irq_end_tramp, host_schedule_at_irq_end, host_resched_due,
+	      host_irq_end_site);
+HOST_REDIRECT_TRAMP(host_pipelined_syscall_tramp, host_pipelined_syscall);
+HOST_REDIRECT_TRAMP(host_oob_syscall_tramp, host_oob_syscall);
 
 static struct host_redirect hooks[] = {
 	{ .name = "handle_oob_mayday", .to = mayday },
 	{ .name = "synchronize_pipeline", .to = host_schedule_as_irq_end,
-	  .match = resched_due, .stub = host_irq_end_stub },
+	  .match = resched_due, .tramp = host_irq_end_tramp },
 	{ .name = "handle_oob_trap_entry", .to = enter_trap },
 	{ .name = "handle_oob_trap_exit", .to = leave_trap },
 	{ .name = "handle_inband_event", .to = inband_event },
 	{ .name = "resume_oob_task", .to = resume_task },
 	{ .name = "inband_clock_was_set", .to = clock_set },
 	{ .name = "handle_pipelined_syscall", .to = host_pipelined_syscall,
-	  .stub = host_pipelined_syscall_stub },
+	  .tramp = host_pipelined_syscall_tramp },
 	{ .name = "handle_oob_syscall", .to = host_oob_syscall,
-	  .stub = host_oob_syscall_stub },
+	  .tramp = host_oob_syscall_tramp },
 };
 
 static struct host_redirect *const irq_end = &hooks[1];
@@ -232,7 +232,7 @@ static void find_irq_end(void)
 {
 	if (irq_end->direct) {
 		host_irq_end.site = &host_irq_end_site;
-		host_irq_end.target = (unsigned long)irq_end->stub;
+		host_irq_end.target = (unsigned long)irq_end->tramp;
 	} else {
 		host_irq_end.site = &irq_end->site;
 		host_irq_end.target = irq_end->ops.trampoline;
