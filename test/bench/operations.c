@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What requests, stage and thread switches, and cross-buffers cost. */
 #include "bench.h"
+#include <evl/sem.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
@@ -57,10 +58,10 @@ static void run_stages(void)
 
 static void *yield_back(void *arg)
 {
-	(void)arg;
 	must(evl_attach_self("bench-yield:%d", getpid()));
 	/* From then on Linux does not get the CPU any more. */
-	must(evl_usleep(100000));
+	must(evl_switch_oob());
+	must(evl_put_sem(arg));
 	while (!stop)
 		evl_yield();
 
@@ -70,18 +71,19 @@ static void *yield_back(void *arg)
 static void run_yield(void)
 {
 	struct series series;
+	struct evl_sem ready;
 	pthread_t thread;
 
 	stop = 0;
+	must(evl_new_sem(&ready, NULL));
 	must(evl_switch_inband());
-	thread = start_thread(MAIN_PRIO, yield_back, NULL);
-	/* It attaches meanwhile, and falls asleep. */
-	usleep(50000);
-	must(evl_usleep(200000));
+	thread = start_thread(MAIN_PRIO, yield_back, &ready);
+	must(evl_get_sem(&ready));
 	sample(&series, 200, evl_yield());
 	stop = 1;
 	report("yield_pingpong_roundtrip(2 yields+2 switches)", settle(&series, 200));
 	pthread_join(thread, NULL);
+	must(evl_close_sem(&ready));
 }
 
 /* --- Cross-buffers -------------------------------------------------------- */

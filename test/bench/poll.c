@@ -100,7 +100,6 @@ static void run_pingpong(int pfd)
 
 	must(evl_switch_inband());
 	thread = start_thread(MAIN_PRIO, return_sem, NULL);
-	usleep(20000);
 	must(evl_switch_oob());
 	measure("poll_sem_pingpong_roundtrip(2 switches)", 100, (evl_put_sem(&sem), poll_sem(pfd, &answer)));
 	must(evl_switch_oob());

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 static struct evl_mutex mutex;
-static struct evl_sem sem, answer;
+static struct evl_sem ready, sem, answer;
 static struct evl_flags flags, answer_flags;
 static struct evl_event event;
 static volatile int stop;
@@ -29,6 +29,8 @@ static void *run_partner(void *arg)
 	struct partner *p = arg;
 
 	p->efd = must(evl_attach_self("bench-partner:%d", getpid()));
+	must(evl_switch_oob());
+	must(evl_put_sem(&ready));
 	while (!stop)
 		p->turn();
 	evl_detach_self();
@@ -36,15 +38,14 @@ static void *run_partner(void *arg)
 	return NULL;
 }
 
-/* On return it waits. */
+/* On return it waits, since it does not rank below us. */
 static void start_partner(struct partner *p, int prio, void (*turn)(void))
 {
 	stop = 0;
 	p->turn = turn;
 	must(evl_switch_inband());
 	p->thread = start_thread(prio, run_partner, p);
-	usleep(20000);
-	must(evl_switch_oob());
+	must(evl_get_sem(&ready));
 }
 
 /* @wake ends its last wait. */
@@ -261,7 +262,6 @@ static void run_chains(void)
 		must(evl_new_sem(&begin[n], NULL));
 		threads[n] = start_thread(n ? MAIN_PRIO - 1 : MAIN_PRIO - 2, own_link, (void *)n);
 	}
-	usleep(100000);
 
 	for (l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++) {
 		must(evl_switch_oob());
@@ -296,6 +296,7 @@ int main(void)
 	must(evl_switch_inband());
 	must(evl_new_mutex(&mutex, NULL));
 	must(evl_new_event(&event, NULL));
+	must(evl_new_sem(&ready, NULL));
 	must(evl_new_sem(&sem, NULL));
 	must(evl_new_sem(&answer, NULL));
 	must(evl_new_flags(&flags, NULL));
