@@ -103,6 +103,15 @@ static long serve_unwait(struct file *filp, void __user *u_arg)
 	return ret;
 }
 
+/* What its taker cannot be told of stays there for others, as if not taken. */
+static void give_back(struct evl_monitor *mon, u32 bits)
+{
+	if (mon->kind == MONITOR_COUNT)
+		evl_signal_count(mon, 1);
+	else if (mon->kind == MONITOR_MASK)
+		evl_post_mask(mon, bits, false);
+}
+
 static int wait_ungated(struct file *filp, s32 *value, ktime_t timeout,
 			bool exact)
 {
@@ -151,8 +160,11 @@ static long wait_request(struct file *filp,
 	BUILD_BUG_ON(offsetofend(typeof(req), status) !=
 		     offsetof(typeof(req), value));
 	if (evl_copy_to_user(&u_req->status, &req.status,
-			     sizeof(req.status) + sizeof(req.value)))
+			     sizeof(req.status) + sizeof(req.value))) {
+		if (!ret && !req.status)
+			give_back(file_monitor(filp), req.value);
 		return -EFAULT;
+	}
 
 	return ret;
 }
@@ -182,8 +194,14 @@ static long trywait_request(struct file *filp, void __user *u_arg, bool exact)
 		ret = evl_try_mask(mon, (u32 *)&req.value, exact);
 	else
 		ret = -EINVAL;
+	if (ret)
+		return ret;
 
-	return ret ?: evl_copy_to_user(u_arg, &req, sizeof(req));
+	ret = evl_copy_to_user(u_arg, &req, sizeof(req));
+	if (ret)
+		give_back(mon, req.value);
+
+	return ret;
 }
 
 static long serve_trywait(struct file *filp, void __user *u_arg)
@@ -327,7 +345,13 @@ static ssize_t read_mask(struct file *filp, char __user *u_buf, size_t count,
 	if (ret)
 		return ret;
 
-	return evl_copy_to_user(u_buf, &bits, sizeof(bits)) ?: sizeof(bits);
+	ret = evl_copy_to_user(u_buf, &bits, sizeof(bits));
+	if (ret) {
+		give_back(mon, bits);
+		return ret;
+	}
+
+	return sizeof(bits);
 }
 
 static ssize_t write_mask(struct file *filp, const char __user *u_buf,

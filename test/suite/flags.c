@@ -2,6 +2,8 @@
 /* Groups of flags. */
 #include "puppet.h"
 #include <evl/flags.h>
+#include <evl/sem.h>
+#include <evl/sys.h>
 #include <poll.h>
 
 static struct evl_flags f;
@@ -202,6 +204,45 @@ static void read_is_interrupted(void)
 	check_errno(read(f.monitor.efd, &bits, 4), EINTR);
 }
 
+/* Good enough to ask from, not to answer to. */
+static void *read_only_copy(const void *data, size_t size)
+{
+	void *copy = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	check(copy != MAP_FAILED);
+	memcpy(copy, data, size);
+	check_sys(mprotect(copy, 4096, PROT_READ));
+
+	return copy;
+}
+
+static void loses_nothing(void)
+{
+	struct evl_monitor_trywaitreq try_all = { .value = -1 };
+	struct evl_monitor_waitreq wait_all = { .gatefd = -1, .value = -1 };
+	struct timespec forever = { 0 };
+	struct evl_sem sem;
+	int value;
+
+	wait_all.timeout_ptr = (uintptr_t)&forever;
+	new_flags(5);
+	check_errno(read(f.monitor.efd, bad_address(8), 4), EFAULT);
+	check_eq(peek(), 5);
+	check_errno(ioctl(f.monitor.efd, EVL_MONIOC_TRYWAIT, read_only_copy(&try_all, sizeof(try_all))), EFAULT);
+	check_eq(peek(), 5);
+	attach_fifo(10);
+	check_errno(oob_read(f.monitor.efd, bad_address(8), 4), EFAULT);
+	check_eq(peek(), 5);
+	check_errno(oob_ioctl(f.monitor.efd, EVL_MONIOC_WAIT, read_only_copy(&wait_all, sizeof(wait_all))), EFAULT);
+	check_eq(peek(), 5);
+
+	check_ok(evl_create_sem(&sem, EVL_CLOCK_MONOTONIC, 1, EVL_CLONE_PRIVATE, "flags-sem:%d", getpid()));
+	check_errno(ioctl(sem.monitor.efd, EVL_MONIOC_TRYWAIT, read_only_copy(&try_all, sizeof(try_all))), EFAULT);
+	check_errno(oob_ioctl(sem.monitor.efd, EVL_MONIOC_WAIT, read_only_copy(&wait_all, sizeof(wait_all))), EFAULT);
+	check_ok(evl_peek_sem(&sem, &value));
+	check_eq(value, 1);
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(tries, "trywait, post and peek"),
 	TEST(serves_the_first, "flags go to the first waiter which they satisfy"),
@@ -209,6 +250,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(gives_up, "waits end with a timeout, an unblock or a close"),
 	TEST(reads_and_writes, "flags are read, written and polled on either stage"),
 	TEST(read_is_interrupted, "a signal ends an in-band read"),
+	TEST(loses_nothing, "what cannot be told to the caller is not taken either, nor units of a semaphore"),
 };
 
 TEST_MAIN("flags", tests)
