@@ -24,7 +24,7 @@ help:
 	@echo '  make check            every test; KDIR="<folders>" adds kernels, ONLY=6.12 (6.12-rt, 6.1, kdir, unit)'
 	@echo '                        and SUITE=<name> restrict it'
 	@echo '  make bench            what operations cost, in instructions; ONLY= and KDIR= as above'
-	@echo '  make install          headers, pkg-config file, tools and udev rule; PREFIX=$(PREFIX), DESTDIR='
+	@echo '  make install          headers, pkg-config file and udev rule; PREFIX=$(PREFIX), DESTDIR='
 	@echo '  make dkms-install     the module, for every installed kernel or those in KERNELS="<releases>"'
 	@echo '  make dkms-remove      undo it'
 	@echo '  make clean            remove what was built; distclean also removes the kernels fetched for tests'
@@ -61,8 +61,6 @@ install: install-udev
 # The library is in the headers; programs that ask for -levl all the same find an empty one.
 	rm -f $(DESTDIR)$(PREFIX)/lib/libevl.a
 	ar rc $(DESTDIR)$(PREFIX)/lib/libevl.a
-	$(if $(wildcard tools/evl),install -D -t $(DESTDIR)$(PREFIX)/bin tools/evl)
-	$(if $(wildcard tools/evl-*),install -D -t $(DESTDIR)$(PREFIX)/libexec/evl $(wildcard tools/evl-*))
 
 # The group comes with it, unless this only fills a package.
 install-udev:

@@ -98,7 +98,7 @@ __evl_inline int __evl_hl_set_fd_flags(int efd, int clone_flags)
 __evl_inline void __evl_hl_warn_stopped(void)
 {
 	if (__atomic_exchange_n(&__evl_hl_home()->stop_warned, 1, __ATOMIC_RELAXED) == 0)
-		fprintf(stderr, "evl: core is present but stopped (see 'evl start')\n");
+		fprintf(stderr, "evl: the core is stopped: write start to /sys/devices/virtual/evl/control/state\n");
 }
 
 /*

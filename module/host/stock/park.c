@@ -14,7 +14,7 @@
  *
  * Races: "picked" and "parked" make a store/load pair,
  *
- *	host_switch()			host_park()
+ *	host_switch()			park()
  *	  picked = true			  parked = true
  *	  smp_mb()			  set_current_state() (full barrier)
  *	  if (parked) wake up		  if (!picked) schedule()

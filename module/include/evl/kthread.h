@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Threads of drivers on the out-of-band stage. Each is an element of the thread
- * class too: `evl ps` shows it, and a public one is /dev/evl/thread/<name>.
+ * class too: it has its attributes in sysfs, and a public one is /dev/evl/thread/<name>.
  */
 #ifndef EVL_KTHREAD_H
 #define EVL_KTHREAD_H
