@@ -263,8 +263,8 @@ void evl_start_quantum(struct evl_rq *rq, struct evl_thread *next)
 {
 	if (next->state & EVL_T_RRB)
 		evl_start_timer(&rq->rr_timer,
-				ktime_add(evl_ktime_monotonic(),
-					  next->rr_quantum), 0);
+				ktime_add_safe(evl_ktime_monotonic(),
+					       next->rr_quantum), 0);
 	else if (evl_timer_is_running(&rq->rr_timer))
 		evl_stop_timer(&rq->rr_timer);
 }
