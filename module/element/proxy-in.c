@@ -73,7 +73,9 @@ static size_t get_shortage(struct evl_proxy_in *in)
 	size_t want, room, ret = 0;
 
 	evl_lock_irqsave(in_lock(in), flags);
-	want = min(max(in->ring.demand, in->ahead), ring->size);
+	want = min(in->ring.demand, ring->size);
+	/* What is fetched ahead is on top of what is there, and counts down. */
+	want = max(want, ring->fill + min(in->ahead, ring->size - ring->fill));
 	room = ring->size - ring->fill - ring->taken;
 	if (ring->fill >= want)
 		in->ahead = 0;
@@ -158,7 +160,8 @@ static void request_ahead(struct evl_proxy_in *in, size_t count)
 	unsigned long flags;
 
 	evl_lock_irqsave(in_lock(in), flags);
-	in->ahead = max(in->ahead, count);
+	if (in->ring.fill < count)
+		in->ahead = max(in->ahead, count - in->ring.fill);
 	evl_unlock_irqrestore(in_lock(in), flags);
 
 	evl_kick_ring(&in->ring);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Proxies to files: input, its end, polling, mapping. */
 #include "helpers.h"
+#include <evl/poll.h>
 #include <evl/proxy.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 static int pipe_fds[2];
@@ -199,6 +201,41 @@ static void poll_for_input(void)
 	check_eq(c, 'p');
 }
 
+static int left_in_pipe(void)
+{
+	int count;
+
+	check_sys(ioctl(pipe_fds[0], FIONREAD, &count));
+	return count;
+}
+
+/* A grain which comes in halves wakes up whoever polls once it is whole. */
+static void poll_for_a_grain(void)
+{
+	struct timespec past = { .tv_nsec = 1 }, limit;
+	struct evl_poll_event event;
+	char buf[4];
+	int fd, group;
+
+	attach_fifo(10);
+	check_sys(pipe(pipe_fds));
+	fd = new_input(pipe_fds[0], 64, sizeof(buf), 0);
+	group = check_ok(evl_new_poll());
+	check_ok(evl_add_pollfd(group, fd, POLLIN, evl_nil));
+	check_eq(evl_timedpoll(group, &event, 1, &past), -ETIMEDOUT);
+	for (int i = 0; i < 2; i++) {
+		check_eq(write(pipe_fds[1], "ab", 2), 2);
+		await(!left_in_pipe());
+		check_eq(evl_timedpoll(group, &event, 1, &past), -ETIMEDOUT);
+		check_eq(write(pipe_fds[1], "cd", 2), 2);
+		limit = ns_ts(now() + 30 * NSEC_PER_SEC);
+		check_eq(evl_timedpoll(group, &event, 1, &limit), 1);
+		check_eq(oob_read(fd, buf, sizeof(buf)), (long)sizeof(buf));
+		check_eq(memcmp(buf, "abcd", sizeof(buf)), 0);
+		check_eq(evl_timedpoll(group, &event, 1, &past), -ETIMEDOUT);
+	}
+}
+
 static void interrupted(void)
 {
 	struct reading r = { .count = 10 };
@@ -329,6 +366,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(granular_reads, "an eventfd, eight bytes at a time"),
 	TEST(no_waiting, "O_NONBLOCK: what there is, or 0"),
 	TEST(poll_for_input, "poll waits for input"),
+	TEST(poll_for_a_grain, "and out-of-band for a whole grain"),
 	TEST(interrupted, "a signal ends a wait: -EINTR"),
 	TEST(closed_under_reader, "closing a proxy wakes its reader: -EBADF"),
 	TEST(both_directions, "both directions on one file"),
