@@ -37,7 +37,8 @@ static void account_switch(struct evl_rq *rq, struct evl_thread *prev,
 {
 	ktime_t now = rq->tick_date;
 
-	if (now)
+	/* A handler may have had somebody else switched to since. */
+	if (now > rq->last_switch)
 		rq->tick_date = 0;
 	else
 		now = evl_ktime_monotonic();

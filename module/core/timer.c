@@ -185,7 +185,7 @@ EXPORT_SYMBOL_GPL(evl_move_timer);
 /* The date a timer is queued for, or will be as soon as its handler is done. */
 static ktime_t queued_date(struct evl_timer_base *base, struct evl_timer *timer)
 {
-	if (base->running == timer && base->next_seq == timer->seq)
+	if (base->postponed == timer && base->next_seq == timer->seq)
 		return base->next_date;
 
 	return timer->node.expires;
@@ -272,7 +272,9 @@ static void expire_periodic(struct evl_timer_base *base,
 
 	base->next_date = next_date(timer, now);
 	base->next_seq = seq;
+	base->postponed = timer;
 	run_handler(base, timer);
+	base->postponed = NULL;
 
 	if (timer->seq == seq)
 		postpone(base, timer, base->next_date);

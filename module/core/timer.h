@@ -13,8 +13,9 @@ struct evl_timer_base {
 	hard_spinlock_t lock;
 	struct timerqueue_head queue[EVL_NR_CLOCKS];
 	struct evl_timer *running;	/* whose handler is in progress */
-	ktime_t next_date;		/* what comes next for it, if periodic, */
-	u32 next_seq;			/* and its number is still this one */
+	struct evl_timer *postponed;	/* periodic, and will be put to ... */
+	ktime_t next_date;		/* ... this date afterwards, if its ... */
+	u32 next_seq;			/* ... number is still this one */
 	bool in_tick;			/* the shot is programmed at its end */
 	unsigned long remote_shot;	/* bit 0: another CPU wants a new shot */
 };
