@@ -82,6 +82,18 @@ static void quantum_rules(void)
 	check_attrs(efd, SCHED_FIFO, 12);
 }
 
+static void endless_quantum(void)
+{
+	struct evl_sched_attrs attrs = { .sched_policy = SCHED_RR, .sched_priority = 10 };
+	int efd = attach_fifo(10);
+
+	attrs.sched_rr_quantum.tv_sec = INT64_MAX;
+	check_ok(evl_set_schedattr(efd, &attrs));
+	check_ok(evl_switch_oob());
+	spin_until(now() + 20 * NSEC_PER_MSEC);
+	check_ok(evl_switch_inband());
+}
+
 static void bad_attribute_requests(void)
 {
 	int null = check_sys(open("/dev/null", O_RDWR));
@@ -251,6 +263,47 @@ static void moves_a_spinner(void)
 	join_worker(&w);
 }
 
+static atomic_bool settled;
+static atomic_int early;
+
+/* Out-of-band and back with each request, whatever CPU that begins or ends on. */
+static void nap_anywhere(struct worker *w)
+{
+	unsigned int n = 0;
+
+	attach_worker(w);
+	while (!atomic_load(&settled)) {
+		int64_t date = now() + ++n * 7919 % 20000;
+		int ret;
+
+		spin_until(date);
+		date = now() + 100000;
+		ret = sleep_until(date);
+		check(ret == 0 || ret == -EINTR);
+		if (!ret && now() + GRAVITY < date)
+			atomic_fetch_add(&early, 1);
+	}
+}
+
+static void moves_to_and_fro(void)
+{
+	struct worker w = { .body = nap_anywhere, .name = "moved", .cpu = 0 };
+	int64_t end;
+
+	need_two_cpus();
+	check_ok(evl_init());
+	start_worker(&w);
+	await(atomic_load(&w.attached));
+	end = now() + 4 * NSEC_PER_SEC;
+	for (int i = 1; now() < end; i++) {
+		pin_task(atomic_load(&w.tid), i & 1);
+		spin_until(now() + i * 37000 % 300000);
+	}
+	atomic_store(&settled, true);
+	join_worker(&w);
+	check_eq(atomic_load(&early), 0);
+}
+
 static atomic_int acks;
 
 static void answer_wakeups(struct worker *w)
@@ -301,6 +354,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(priorities_in_range, "every priority of every policy is told back"),
 	TEST(priorities_out_of_range, "others are -EINVAL and change nothing"),
 	TEST(quantum_rules, "a quantum is kept if none is given, refused if too short"),
+	TEST(endless_quantum, "one without end ends no sooner"),
 	TEST(bad_attribute_requests, "bad descriptors are -EBADF, bad pointers -EFAULT"),
 	TEST(answer_has_no_garbage, "unused parts of an answer are zero"),
 	TEST(inband_priority_follows, "the in-band priority follows"),
@@ -308,6 +362,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(moves_itself, "sched_setaffinity moves the caller"),
 	TEST(moves_a_sleeper, "and a sleeping thread"),
 	TEST(moves_a_spinner, "and a spinning one"),
+	TEST(moves_to_and_fro, "and one which is about to switch, or to wait"),
 	TEST(wakes_up_across_cpus, "wakeups from another CPU arrive, and are counted"),
 	TEST(cpu_states, "evl_get_cpustate tells which CPUs run threads"),
 };

@@ -152,7 +152,7 @@ static void await_move(void)
 {
 	unsigned long flags;
 
-	/* Held from before we were told until the new affinity is set. */
+	/* Held from before stock_task_moves() until the new affinity is set. */
 	raw_spin_lock_irqsave(&current->pi_lock, flags);
 	raw_spin_unlock_irqrestore(&current->pi_lock, flags);
 
@@ -182,6 +182,8 @@ void stock_task_moves(struct host_task *h)
 		return;
 
 	WRITE_ONCE(h->moved, true);
+	/* Pairs with that of host_leave_inband(). */
+	smp_mb();
 	host_ops->migrate(h);
 	queue_checkpoint(h);
 }
@@ -249,6 +251,13 @@ void host_notify(struct host_task *h, struct irq_work *work)
 
 /* --- Stages ----------------------------------------------------------------- */
 
+/*
+ * A thread which is moved by Linux must not get ahead of the core, nor the core
+ * wait for it on a CPU which it is about to leave:
+ * - the CPU it comes from, once kicked, stops to take it for its current one;
+ * - a move which began before it was worth telling us is over;
+ * - one which begins now finds it out-of-band, or is found by it.
+ */
 int host_leave_inband(struct host_task *h)
 {
 	unsigned long flags;
@@ -256,12 +265,19 @@ int host_leave_inband(struct host_task *h)
 	if (signal_pending(current))
 		return -ERESTARTSYS;
 
-	h->oob = true;
+	while (unlikely(READ_ONCE(h->picked)))
+		cpu_relax();
+
+	WRITE_ONCE(h->oob, true);
 	sync_prio(h);
+	await_move();
 
 	preempt_disable();
 	flags = hard_local_irq_save();
 	host_ops->enter_oob(h);
+	smp_mb();
+	if (unlikely(READ_ONCE(h->moved)))
+		host_ops->migrate(h);
 	host_ops->schedule();
 	hard_local_irq_restore(flags);
 	preempt_enable();
