@@ -129,9 +129,10 @@ finish() {
 	exec 3<&-
 	kill "$qemu_pid" 2>/dev/null || true
 	wait "$qemu_pid" 2>/dev/null || true
-	qemu_pid=
 	cat "$work/console" >>"$out/console.log" 2>/dev/null || true
-	grep -v 'terminating on signal' "$work/qemu.err" >&2 || true
+	# A signal from somebody else is no fault of the guest.
+	grep -vE "terminating on signal [0-9]+ from pid ($$|$qemu_pid) " "$work/qemu.err" >&2 || true
+	qemu_pid=
 }
 
 # Prints what the console says of a crash, or else its end.
