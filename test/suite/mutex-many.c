@@ -23,10 +23,21 @@ static void launch_many(struct puppet *p, struct puppet *owner)
 	start_puppet(owner, "owner", 1, 0);
 	for (int i = 0; i < MANY; i++) {
 		snprintf(name, sizeof(name), "many%d", i);
-		launch_puppet(&p[i], name, 1 + (i * 7) % 90, other_cpu());
+		launch_puppet(&p[i], name, 1 + (i * 7) % 90, i & 1 ? other_cpu() : 0);
 	}
 	for (int i = 0; i < MANY; i++)
 		finish_act(&p[i]);
+}
+
+static long entries;		/* guarded by a mutex */
+
+static int enter_once(struct puppet *p)
+{
+	int ret = evl_lock_mutex(p->arg);
+
+	entries++;
+
+	return ret ? ret : evl_unlock_mutex(p->arg);
 }
 
 static void one_gate_many_waiters(void)
@@ -49,6 +60,17 @@ static void one_gate_many_waiters(void)
 				check_eq(result(&p[i]), 0);
 				check_eq(perform(&p[i], unlock, &m), 0);
 			}
+	/* Once more all together, each on its own. */
+	check_eq(perform(&owner, lock, &m), 0);
+	for (int i = 0; i < MANY; i++)
+		begin_wait(&p[i], enter_once, &m);
+	check_eq(entries, 0);
+	check_eq(perform(&owner, unlock, &m), 0);
+	for (int i = 0; i < MANY; i++)
+		check_eq(result(&p[i]), 0);
+	check_eq(entries, MANY);
+	check_ok(perform(&owner, try_lock, &m));
+	check_ok(perform(&owner, unlock, &m));
 	for (int i = 0; i < MANY; i++)
 		end_puppet(&p[i]);
 	end_puppet(&owner);
@@ -82,6 +104,41 @@ static void many_gates_one_owner(void)
 	for (int i = 0; i < MANY; i++)
 		end_puppet(&p[i]);
 	end_puppet(&owner);
+}
+
+/* A weak thread goes through the core for each, which keeps track of them all. */
+static void hold_all(struct worker *w)
+{
+	struct evl_mutex *m = w->arg;
+
+	/* Not what it inherits. */
+	become(SCHED_OTHER, 0);
+	attach_worker(w);
+	for (int i = 0; i < MANY; i++)
+		check_ok(evl_lock_mutex(&m[i]));
+	for (int i = 0; i < MANY; i++)
+		check_eq(evl_lock_mutex(&m[i]), -EDEADLK);
+	check(!evl_is_inband());
+	check_ok(evl_detach_self());
+}
+
+static void many_tracked_gates(void)
+{
+	static struct evl_mutex m[MANY];
+	struct worker w = { .body = hold_all, .name = "holder", .prio = 0, .arg = m };
+
+	raise_limits();
+	attach_fifo(10);
+	for (int i = 0; i < MANY; i++)
+		check_ok(evl_new_mutex(&m[i], "gate%d:%d", i, getpid()));
+	start_worker(&w);
+	join_worker(&w);
+	/* It left, and so did all that it held. */
+	for (int i = 0; i < MANY; i++) {
+		check_eq(evl_lock_mutex(&m[i]), 0);
+		check_eq(evl_unlock_mutex(&m[i]), 0);
+		check_eq(evl_unlock_mutex(&m[i]), -EPERM);
+	}
 }
 
 /* --- Storms ------------------------------------------------------------------------------------------- */
@@ -175,6 +232,7 @@ static void weathers_kills(void)
 static const struct CMUnitTest tests[] = {
 	TEST_WITHIN(one_gate_many_waiters, 150, "a thousand waiters for one mutex"),
 	TEST_WITHIN(many_gates_one_owner, 150, "a thousand mutexes held by one thread"),
+	TEST_WITHIN(many_tracked_gates, 100, "a thousand mutexes known to the core go with their owner"),
 	TEST_WITHIN(weathers_kills, 150, "owners and waiters may be killed at any time"),
 };
 
