@@ -7,17 +7,23 @@
  *   attach        status of attaching, then wait for the end of standard input
  *   cpu N         CPU where a thread attached on CPU N runs
  *   open PATH     open a file, then wait for the end of standard input
- *   xbuf          have a cross-buffer and nothing else, then wait likewise
+ *   xbuf          have a cross-buffer and nothing else, not even memory of the core, then wait likewise
+ *   mutex         the same with a mutex, which was locked
+ *   group         the same with a poll group, which has a member
+ *   keep WHAT FD  what the three above go on with
  *   cycle         attach, sleep, exchange data, detach
  *   drop          the same, but exit attached
  *   load MODULE [PARAMETERS]   in one attempt, which insmod of busybox does not promise
  */
 #include <errno.h>
 #include <evl/evl.h>
+#include <evl/mutex.h>
+#include <evl/poll.h>
 #include <evl/proxy.h>
 #include <evl/timer.h>
 #include <evl/xbuf.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -87,23 +93,62 @@ static int do_open(const char *path)
 	return fd < 0;
 }
 
-static int do_xbuf(void)
+/* All other descriptors are closed, and with this program its memory goes. */
+static int keep_only(const char *what, int fd)
 {
-	int fd;
+	char number[16];
 
-	if (evl_init())
-		return 1;
-	fd = evl_new_xbuf(1024, "holder:%d", getpid());
-	say("xbuf", fd < 0 ? fd : 0);
 	if (fd < 0)
-		return 1;
-	/* All but the cross-buffer. */
+		return say(what, fd);
+	snprintf(number, sizeof(number), "%d", fd);
+	fcntl(fd, F_SETFD, 0);
 	for (int other = 3; other < 64; other++) {
 		if (other != fd)
 			close(other);
 	}
+	execl("/proc/self/exe", "holder", "keep", what, number, NULL);
+	return 1;
+}
+
+static int do_keep(const char *what, int fd)
+{
+	int flags = fcntl(fd, F_GETFD);
+
+	say(what, flags < 0 ? -errno : flags);
 	wait_for_end();
 	return 0;
+}
+
+static int do_xbuf(void)
+{
+	if (evl_init())
+		return 1;
+	return keep_only("xbuf", evl_new_xbuf(1024, "holder:%d", getpid()));
+}
+
+static int do_mutex(void)
+{
+	struct evl_mutex mutex;
+	int fd;
+
+	if (attach() < 0)
+		return 1;
+	fd = evl_new_mutex(&mutex, "holder:%d", getpid());
+	if (evl_lock_mutex(&mutex))
+		return 1;
+	return keep_only("mutex", fd);
+}
+
+static int do_group(void)
+{
+	int fd;
+
+	if (attach() < 0)
+		return 1;
+	fd = evl_new_poll();
+	if (evl_add_pollfd(fd, evl_new_timer(EVL_CLOCK_MONOTONIC), POLLIN, evl_intval(0)))
+		return 1;
+	return keep_only("group", fd);
 }
 
 static int do_cycle(bool detach)
@@ -151,6 +196,12 @@ int main(int argc, char *argv[])
 		return do_open(arg);
 	if (!strcmp(what, "xbuf"))
 		return do_xbuf();
+	if (!strcmp(what, "mutex"))
+		return do_mutex();
+	if (!strcmp(what, "group"))
+		return do_group();
+	if (!strcmp(what, "keep"))
+		return do_keep(arg, argc > 3 ? atoi(argv[3]) : -1);
 	if (!strcmp(what, "cycle"))
 		return do_cycle(true);
 	if (!strcmp(what, "drop"))
