@@ -389,19 +389,24 @@ static void closed_under_writer(void)
 	close(pipe_fds[0]);
 }
 
-/* Nobody reads: output is lost, the writer does not suffer. */
+/* Nobody reads: output is lost, the writer does not suffer. How much, and why, can be seen. */
 static void broken_pipe(void)
 {
+	char lost[32];
 	int fd;
 
 	signal(SIGPIPE, SIG_IGN);
 	attach_fifo(10);
 	fd = pipe_output(256);
+	check_eq(evl_write_proxy(fd, "kept", 4), 4);
+	check_str(read_attr("proxy", own_name("out"), "lost"), "0 0");
 	close(pipe_fds[0]);
 	for (int i = 0; i < 100; i++) {
 		check_ok(evl_switch_oob());
 		check_eq(evl_write_proxy(fd, "lost", 4), 4);
 	}
+	snprintf(lost, sizeof(lost), "400 %d", -EPIPE);
+	await(!strcmp(read_attr("proxy", own_name("out"), "lost"), lost));
 }
 
 /* --- Printing ----------------------------------------------------------------------------------------- */
@@ -474,7 +479,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(full_ring_is_eagain, "a full ring is -EAGAIN with O_NONBLOCK, and not ready to poll"),
 	TEST(full_ring_blocks, "a full ring makes writers wait"),
 	TEST(closed_under_writer, "closing a proxy wakes its writer: -EBADF"),
-	TEST(broken_pipe, "output which nobody wants is dropped"),
+	TEST(broken_pipe, "output which nobody wants is dropped, and counted"),
 	TEST(printing_counts, "printing tells what it sent, and cuts what is too long"),
 	TEST(printing_to_streams, "evl_printf and evl_eprintf reach the streams"),
 	TEST(printing_nowhere, "printing without a proxy is an error out-of-band"),
