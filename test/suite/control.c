@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The control device, and what sysfs tells of the core and of threads. */
+/* The control device, and what sysfs tells of the core and of clocks. */
 #include "helpers.h"
 #include <evl/sys.h>
 #include <evl/xbuf.h>
@@ -104,7 +104,8 @@ static void control_requests_of_attached(void)
 static void nodes_are_where_they_belong(void)
 {
 	static const char *const nodes[] = {
-		"control", "thread/clone", "xbuf/clone", "proxy/clone", "clock/monotonic", "clock/realtime",
+		"control", "poll", "thread/clone", "monitor/clone", "xbuf/clone", "proxy/clone", "clock/monotonic",
+		"clock/realtime",
 	};
 	struct stat st;
 	char path[64];
@@ -117,6 +118,7 @@ static void nodes_are_where_they_belong(void)
 		check_eq(st.st_uid, 0);
 	}
 	check(!has_node("clock", "clone"));
+	check(!has_node("poll", "clone"));
 }
 
 /* --- sysfs: core and clocks ------------------------------------------------------------------- */
@@ -160,90 +162,6 @@ static void gravity_is_adjustable(void)
 		}
 		check_ok(write_attr("clock", names[i], "gravity", saved));
 	}
-}
-
-/* --- sysfs: threads ------------------------------------------------------------------------------- */
-
-static void await_end(struct worker *w)
-{
-	attach_worker(w);
-	check_eq(sleep_until(*(int64_t *)w->arg), -EINTR);
-}
-
-static void thread_attributes(void)
-{
-	int64_t date = now() + 3600 * NSEC_PER_SEC, before, left;
-	struct worker w = { .body = await_end, .name = "shown", .prio = 17, .arg = &date, .cpu = other_cpu() };
-	unsigned long isw, csw, sc, rwa, exec, usage;
-	char text[64];
-
-	start_worker(&w);
-	await(worker_sleeps(&w));
-	snprintf(text, sizeof(text), "%d", atomic_load(&w.tid));
-	check_str(worker_attr(&w, "pid"), text);
-	snprintf(text, sizeof(text), "%d 17 17 fifo", other_cpu());
-	check_str(worker_attr(&w, "sched"), text);
-	check_str(worker_attr(&w, "observable"), "0");
-	check(strchr(worker_attr(&w, "wchan"), ' ') == NULL);
-	check_eq(worker_bits(&w) & (EVL_T_USER | EVL_T_WEAK | EVL_T_INBAND | EVL_T_READY), EVL_T_USER);
-	before = now();
-	left = strtoll(worker_attr(&w, "timeout"), NULL, 10);
-	check_le(left, date - before);
-	check_ge(left, date - now() - GRAVITY);
-	check_eq(sscanf(worker_attr(&w, "stats"), "%lu %lu %lu %lu %lu %lu", &isw, &csw, &sc, &rwa, &exec, &usage), 6);
-	check_gt(csw, 0);
-	check_gt(exec, 0);
-	check_le(usage, 1000);
-	check_ok(evl_unblock_thread(w.efd));
-	join_worker(&w);
-}
-
-static void attributes_of_classes(void)
-{
-	struct evl_sched_attrs attrs = { .sched_policy = SCHED_RR, .sched_priority = 3,
-					 .sched_rr_quantum.tv_nsec = 10 * NSEC_PER_MSEC };
-	int efd = attach_weak();
-	char text[64];
-
-	check_str(read_attr("thread", own_name("weak"), "sched"), "0 0 0 weak");
-	check_eq(strtoul(read_attr("thread", own_name("weak"), "state"), NULL, 0),
-		 EVL_T_WEAK | EVL_T_USER | EVL_T_INBAND);
-	check_str(read_attr("thread", own_name("weak"), "timeout"), "0");
-	check_ok(set_fifo(efd, 3));
-	check_ok(evl_set_schedattr(efd, &attrs));
-	snprintf(text, sizeof(text), "%u 3 3 rr 10000000", state_of(efd).cpu);
-	check_str(read_attr("thread", own_name("weak"), "sched"), text);
-}
-
-/* Like those of the clone device, they cannot be read. */
-static void attributes_of_the_dead(void)
-{
-	static const char *const attrs[] = { "state", "sched", "timeout", "stats", "pid" };
-	char path[128], c;
-
-	check_ok(evl_attach_self("/dead:%d", getpid()));
-	check_sys(dup(evl_get_self()));
-	check_ok(evl_detach_self());
-	for (unsigned int i = 0; i < ARRAY_SIZE(attrs); i++) {
-		snprintf(path, sizeof(path), "/sys/devices/virtual/thread/%s/%s", own_name("dead"), attrs[i]);
-		check_errno(read(check_sys(open(path, O_RDONLY)), &c, 1), EIO);
-		snprintf(path, sizeof(path), "/sys/devices/virtual/thread/clone/%s", attrs[i]);
-		check_errno(read(check_sys(open(path, O_RDONLY)), &c, 1), EIO);
-	}
-}
-
-/* GET_STATE tells the same as sysfs. */
-static void state_bits_agree(void)
-{
-	int64_t date = INT64_MAX;
-	struct worker w = { .body = await_end, .name = "agree", .prio = 5, .arg = &date, .cpu = other_cpu() };
-
-	start_worker(&w);
-	await(worker_sleeps(&w));
-	check_eq(state_of(w.efd).state, worker_bits(&w));
-	check_eq(state_of(w.efd).cpu, other_cpu());
-	check_ok(evl_unblock_thread(w.efd));
-	join_worker(&w);
 }
 
 /* --- Stopping the core ------------------------------------------------------------------------------- */
@@ -317,7 +235,79 @@ static void stop_and_start(void)
 	check_str(read_attr("evl", "control", "state"), "running");
 }
 
-/* Whatever became of the test above, the core runs for the next one. */
+static void stop_core(void *arg)
+{
+	check_eq(write_state("stop\n"), (long)arg);
+}
+
+/* Attached, deaf to SIGTERM. */
+static void linger_attached(void *arg)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	check_sys(sigprocmask(SIG_BLOCK, &set, NULL));
+	attach_weak();
+	check_eq(write(*(int *)arg, "!", 1), 1);
+	for (;;)
+		pause();
+}
+
+static pid_t start_lingering(void)
+{
+	int fds[2];
+	pid_t pid;
+	char c;
+
+	check_sys(pipe(fds));
+	pid = fork_child(linger_attached, &fds[1]);
+	check_eq(read(fds[0], &c, 1), 1);
+	return pid;
+}
+
+static bool core_is(const char *state)
+{
+	return !strcmp(read_attr("evl", "control", "state"), state);
+}
+
+/* It lasts as long as there are threads: nobody else may start or stop the core meanwhile. */
+static void stop_in_progress(void)
+{
+	pid_t lingerer = start_lingering(), stopper;
+
+	check_ok(evl_init());
+	stopper = fork_child(stop_core, 0);
+	await(core_is("teardown"));
+	check_eq(write_state("start\n"), -EINPROGRESS);
+	check_eq(write_state("stop\n"), -EINPROGRESS);
+	check_eq(write_state("halt\n"), -EINVAL);
+	check_eq(evl_attach_self("late:%d", getpid()), -ENXIO);
+	check(core_is("teardown"));
+	check_sys(kill(lingerer, SIGKILL));
+	wait_signal(lingerer, SIGKILL);
+	wait_success(stopper);
+	check(core_is("stopped"));
+	check_ok(write_state("start\n"));
+	attach_weak();
+}
+
+/* Whoever tires of waiting leaves the core running. */
+static void stop_given_up(void)
+{
+	pid_t lingerer = start_lingering(), stopper = fork_child(stop_core, 0);
+
+	await(core_is("teardown"));
+	check_sys(kill(stopper, SIGKILL));
+	wait_signal(stopper, SIGKILL);
+	check(core_is("running"));
+	attach_weak();
+	check_sys(kill(lingerer, SIGKILL));
+	wait_signal(lingerer, SIGKILL);
+	check_ok(write_state("start\n"));
+}
+
+/* Whatever became of the tests above, the core runs for the next one. */
 static int restart_core(void **state)
 {
 	(void)state;
@@ -334,12 +324,10 @@ static const struct CMUnitTest tests[] = {
 	TEST(nodes_are_where_they_belong, "device nodes, not open to everybody"),
 	TEST(tells_cpus, "sysfs: the CPUs which run threads"),
 	TEST(gravity_is_adjustable, "sysfs: the gravity of clocks"),
-	TEST(thread_attributes, "sysfs: attributes of a sleeping thread"),
-	TEST(attributes_of_classes, "sysfs: scheduling attributes by class"),
-	TEST(attributes_of_the_dead, "sysfs: a dead thread, or a clone device, is EIO"),
-	TEST(state_bits_agree, "evl_get_state and sysfs agree on state bits"),
 	TEST(state_takes_two_words, "sysfs: the state of the core takes start and stop only"),
 	TEST(stop_and_start, "stopping the core ends its threads, starting serves again"),
+	TEST(stop_in_progress, "no other change meanwhile: -EINPROGRESS"),
+	TEST(stop_given_up, "a stop which is interrupted leaves the core running"),
 };
 
 int main(int argc, char *argv[])
