@@ -1,20 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Misuse of descriptors and pointers on every request, and memory which changes while the core looks at it. */
-#include "raw.h"
+/* Misuse of descriptors and pointers on every request. */
+#include "hostile.h"
 #include <sys/socket.h>
 #include <sys/un.h>
-
-static struct raw_process process;
-static struct raw_thread self;
-
-static void attach(const char *name)
-{
-	struct sched_param param = { .sched_priority = 10 };
-
-	check_ok(raw_init(&process, 36));
-	check_eq(pthread_setschedparam(pthread_self(), SCHED_FIFO, &param), 0);
-	check_ok(raw_attach(&process, &self, FORM_A, name, 0));
-}
 
 static int new_timer(void)
 {
@@ -32,6 +20,9 @@ static const unsigned int requests[] = {
 	EVL_TFDIOC_SET, EVL_TFDIOC_GET,
 	EVL_THRIOC_SIGNAL, EVL_THRIOC_SET_SCHEDPARAM, EVL_THRIOC_GET_SCHEDPARAM, EVL_THRIOC_GET_STATE,
 	EVL_THRIOC_SET_MODE, EVL_THRIOC_CLEAR_MODE,
+	EVL_MONIOC_ENTER, EVL_MONIOC_TRYENTER, EVL_MONIOC_EXIT, EVL_MONIOC_WAIT, EVL_MONIOC_UNWAIT, EVL_MONIOC_BIND,
+	EVL_MONIOC_SIGNAL, EVL_MONIOC_BROADCAST, EVL_MONIOC_WAIT_EXACT, EVL_MONIOC_TRYWAIT, EVL_MONIOC_TRYWAIT_EXACT,
+	EVL_POLIOC_CTL, EVL_POLIOC_WAIT,
 };
 
 struct files {
@@ -39,7 +30,9 @@ struct files {
 	int fd;
 };
 
-#define NR_FILES	11
+#define UNITS		3
+#define BITS		5
+#define NR_FILES	17
 
 static void open_files(struct files *f)
 {
@@ -52,6 +45,14 @@ static void open_files(struct files *f)
 	*f++ = (struct files){ "xbuf clone", check_ok(raw_open_clone("xbuf")) };
 	*f++ = (struct files){ "proxy clone", check_ok(raw_open_clone("proxy")) };
 	*f++ = (struct files){ "thread clone", check_ok(raw_open_clone("thread")) };
+	new_monitors(UNITS, BITS);
+	new_group();
+	*f++ = (struct files){ "gate", gate.fd };
+	*f++ = (struct files){ "event", event.fd };
+	*f++ = (struct files){ "semaphore", semaphore.fd };
+	*f++ = (struct files){ "flags", flags.fd };
+	*f++ = (struct files){ "poll group", group };
+	*f++ = (struct files){ "monitor clone", check_ok(raw_open_clone("monitor")) };
 	*f++ = (struct files){ "null", check_sys(open("/dev/null", O_RDWR)) };
 	*f++ = (struct files){ "pipe", ({ int fds[2]; check_sys(pipe(fds)); fds[1]; }) };
 }
@@ -60,6 +61,31 @@ static bool is_refusal(long ret)
 {
 	return ret == -EFAULT || ret == -ENOTTY || ret == -EBADF || ret == -EINVAL || ret == -EOPNOTSUPP ||
 	       ret == -EBUSY || ret == -EPERM;
+}
+
+/* These two do not look at what they are given: a gate is entered once, then it is ours, and left once. */
+static bool is_answer(const struct files *f, unsigned int request, long ret)
+{
+	if (f->fd != gate.fd)
+		return false;
+
+	return (request == EVL_MONIOC_TRYENTER && (ret == 0 || ret == -EDEADLK)) ||
+	       (request == EVL_MONIOC_EXIT && ret == 0);
+}
+
+/* Whatever was refused changed nothing. */
+static void check_untouched(void)
+{
+	struct evl_poll_event evs[2];
+
+	check_eq(gate.state->u.gate.owner, 0);
+	check_eq(gate.state->flags, 0);
+	check_eq(event.state->flags, 0);
+	check_eq(event.state->u.event.gate_offset, EVL_MONITOR_NOGATE);
+	check_eq(semaphore.state->u.event.value, UNITS);
+	check_eq(flags.state->u.event.value, BITS);
+	check_eq(look_at_group(evs, 2), -EINVAL);
+	check_eq(raw_oob_ioctl(FORM_A, self.efd, EVL_THRIOC_YIELD, NULL), 0);
 }
 
 /* Pointers which lead nowhere, into the kernel, or to where nothing may be written. */
@@ -102,35 +128,49 @@ static void bad_pointers_everywhere(void)
 				if (!is_refusal(ret))
 					check_fail("ioctl(%s, %#x, pointer %d): %ld", files[f].name, requests[r], p, ret);
 				ret = raw_oob_ioctl(FORM_A, files[f].fd, requests[r], bad_pointer(p));
-				if (!is_refusal(ret))
+				if (!is_refusal(ret) && !is_answer(&files[f], requests[r], ret))
 					check_fail("oob_ioctl(%s, %#x, pointer %d): %ld", files[f].name, requests[r], p, ret);
 			}
 		}
 	}
-	check_eq(raw_oob_ioctl(FORM_A, self.efd, EVL_THRIOC_YIELD, NULL), 0);
+	check_untouched();
+}
+
+static void try_bad_buffer(const struct files *f, void *buf, size_t count)
+{
+	long ret;
+
+	ret = raw_oob_read(FORM_A, f->fd, buf, count);
+	if (ret >= 0)
+		check_fail("oob_read(%s, %p, %zu): %ld", f->name, buf, count, ret);
+	ret = raw_oob_write(FORM_A, f->fd, buf, count);
+	if (ret >= 0)
+		check_fail("oob_write(%s, %p, %zu): %ld", f->name, buf, count, ret);
+	/* What others do with theirs is their business. */
+	if (!strcmp(f->name, "null") || !strcmp(f->name, "pipe"))
+		return;
+	ret = neg_errno(read(f->fd, buf, count));
+	if (ret >= 0)
+		check_fail("read(%s, %p, %zu): %ld", f->name, buf, count, ret);
+	ret = neg_errno(write(f->fd, buf, count));
+	if (ret >= 0)
+		check_fail("write(%s, %p, %zu): %ld", f->name, buf, count, ret);
 }
 
 static void bad_buffers_everywhere(void)
 {
+	static const size_t counts[] = { 4, 8, SIZE_MAX };
 	struct files files[NR_FILES];
-	long ret;
 
 	attach("hostile");
 	open_files(files);
 	for (int f = 0; f < NR_FILES; f++) {
 		fcntl(files[f].fd, F_SETFL, O_NONBLOCK);
-		for (int p = 0; p < NR_BAD_POINTERS; p++) {
-			ret = raw_oob_read(FORM_A, files[f].fd, bad_pointer(p), 8);
-			if (ret >= 0 && strcmp(files[f].name, "proxy"))
-				check_fail("oob_read(%s, pointer %d): %ld", files[f].name, p, ret);
-			ret = raw_oob_write(FORM_A, files[f].fd, bad_pointer(p), 8);
-			if (ret >= 0)
-				check_fail("oob_write(%s, pointer %d): %ld", files[f].name, p, ret);
-			ret = raw_oob_write(FORM_A, files[f].fd, bad_pointer(p), SIZE_MAX);
-			if (ret >= 0)
-				check_fail("oob_write(%s, pointer %d) of all memory: %ld", files[f].name, p, ret);
-		}
+		for (int p = 0; p < NR_BAD_POINTERS; p++)
+			for (unsigned int n = 0; n < ARRAY_SIZE(counts); n++)
+				try_bad_buffer(&files[f], bad_pointer(p), counts[n]);
 	}
+	check_untouched();
 }
 
 /* Pointers inside the structures that requests point to. */
@@ -155,6 +195,53 @@ static void bad_inner_pointers(void)
 		check_eq(raw_oob_ioctl(FORM_A, tfd, EVL_TFDIOC_SET, &set), -EFAULT);
 	}
 	check_eq(raw_oob_ioctl(FORM_A, self.efd, EVL_THRIOC_YIELD, NULL), 0);
+}
+
+static void bad_dates(void)
+{
+	static const unsigned int waits[] = { EVL_MONIOC_WAIT, EVL_MONIOC_WAIT_EXACT };
+	struct files files[NR_FILES];
+
+	attach("hostile");
+	open_files(files);
+	for (int p = 0; p < NR_BAD_POINTERS; p++) {
+		struct evl_monitor_waitreq wait = { .timeout_ptr = raw_ptr(bad_pointer(p)), .gatefd = -1 };
+
+		for (unsigned int n = 0; n < ARRAY_SIZE(waits); n++) {
+			wait.gatefd = -1;
+			check_eq(raw_oob_ioctl(FORM_A, semaphore.fd, waits[n], &wait), -EFAULT);
+			check_eq(raw_oob_ioctl(FORM_A, flags.fd, waits[n], &wait), -EFAULT);
+			wait.gatefd = gate.fd;
+			check_eq(raw_oob_ioctl(FORM_A, gate.fd, EVL_MONIOC_TRYENTER, NULL), 0);
+			check_eq(raw_oob_ioctl(FORM_A, event.fd, waits[n], &wait), -EFAULT);
+			check_eq(raw_oob_ioctl(FORM_A, gate.fd, EVL_MONIOC_EXIT, NULL), 0);
+		}
+	}
+	check_untouched();
+}
+
+static void bad_poll_pointers(void)
+{
+	struct files files[NR_FILES];
+	struct evl_poll_event evs[2];
+
+	attach("hostile");
+	open_files(files);
+	check_eq(control_group(EVL_POLL_CTLADD, semaphore.fd), 0);
+	for (int p = 0; p < NR_BAD_POINTERS; p++) {
+		struct evl_poll_waitreq wait = { raw_ptr(bad_pointer(p)), raw_ptr(evs), 1 };
+
+		check_eq(raw_oob_ioctl(FORM_A, group, EVL_POLIOC_WAIT, &wait), -EFAULT);
+		check_eq(look_at_group(bad_pointer(p), 1), -EFAULT);
+		check_eq(look_at_group(bad_pointer(p), INT_MAX), -EFAULT);
+		check_eq(look_at_group(bad_pointer(p), -1), -EINVAL);
+		check_eq(look_at_group(bad_pointer(p), INT_MIN), -EINVAL);
+		/* The event is there for who can take it. */
+		check_eq(look_at_group(evs, 2), 1);
+		check_eq(evs[0].fd, semaphore.fd);
+	}
+	check_eq(control_group(EVL_POLL_CTLDEL, semaphore.fd), 0);
+	check_untouched();
 }
 
 /* --- Descriptors -------------------------------------------------------------------------------------- */
@@ -194,9 +281,58 @@ static void foreign_descriptors(void)
 	for (i = 0; i < (int)ARRAY_SIZE(foreign); i++) {
 		check_eq(raw_oob_read(FORM_A, foreign[i], &c, 1), -EBADF);
 		check_eq(raw_oob_write(FORM_A, foreign[i], &c, 1), -EBADF);
+		for (unsigned int r = 0; r < ARRAY_SIZE(requests); r++)
+			check_eq(raw_oob_ioctl(FORM_A, foreign[i], requests[r], NULL), -EBADF);
 		check_eq(raw_oob_ioctl(FORM_A, foreign[i], EVL_THRIOC_YIELD, NULL), -EBADF);
 		check_eq(raw_oob_ioctl(FORM_B, foreign[i], EVL_THRIOC_YIELD, NULL), -EBADF);
 	}
+}
+
+/* No request takes @fd, which is no monitor, for one of the descriptors it needs. */
+static void expect_useless(int fd)
+{
+	struct evl_monitor_attrs attrs = { .clockfd = fd, .type = EVL_MONITOR_EVENT, .protocol = EVL_EVENT_COUNT };
+	struct evl_monitor_unwaitreq unwait = { .gatefd = fd };
+	struct __evl_timespec forever = { 0 };
+	struct evl_monitor_waitreq wait = { .timeout_ptr = raw_ptr(&forever), .gatefd = fd };
+
+	check_eq(raw_oob_ioctl(FORM_A, gate.fd, EVL_MONIOC_TRYENTER, NULL), 0);
+	check_eq(raw_oob_ioctl(FORM_A, event.fd, EVL_MONIOC_WAIT, &wait), fd < 0 ? -EINVAL : 0);
+	check_eq(wait.status, -EINVAL);
+	check_eq(raw_oob_ioctl(FORM_A, event.fd, EVL_MONIOC_UNWAIT, &unwait), -EINVAL);
+	check_eq(raw_oob_ioctl(FORM_A, gate.fd, EVL_MONIOC_EXIT, NULL), 0);
+	check_eq(raw_oob_ioctl(FORM_A, self.efd, EVL_THRIOC_SIGNAL, &fd), -EINVAL);
+	/* Two small numbers are names of clocks. */
+	if (fd != EVL_CLOCK_REALTIME && fd != EVL_CLOCK_MONOTONIC)
+		check_eq(raw_create("monitor", "timeless", &attrs, 0, NULL), -EINVAL);
+}
+
+static void foreign_descriptors_within(void)
+{
+	int fds[2], closed;
+
+	attach("hostile");
+	new_monitors(UNITS, BITS);
+	new_group();
+	check_sys(pipe(fds));
+	closed = check_sys(dup(gate.fd));
+	close(closed);
+	const int bad[] = { -1, -2, INT_MAX, INT_MIN, closed, 0, fds[0], check_sys(open("/dev/null", O_RDWR)) };
+	const int ours[] = { self.efd, group, process.ctlfd, process.outfd };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		expect_useless(bad[i]);
+		for (int action = EVL_POLL_CTLADD; action <= EVL_POLL_CTLMOD; action++)
+			check_eq(control_group(action, bad[i]), -EBADF);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(ours); i++) {
+		expect_useless(ours[i]);
+		check_eq(control_group(EVL_POLL_CTLDEL, ours[i]), -ENOENT);
+		check_eq(control_group(EVL_POLL_CTLMOD, ours[i]), -ENOENT);
+	}
+	check_eq(control_group(EVL_POLL_CTLADD, group), -ELOOP);
+	check_eq(control_group(EVL_POLL_CTLMOD + 1, semaphore.fd), -EINVAL);
+	check_untouched();
 }
 
 /* A number which is used again names the new file, not the old one. */
@@ -297,176 +433,18 @@ static void lost_in_flight(void)
 	await(access("/sys/devices/virtual/xbuf/inflight", F_OK));
 }
 
-/* --- Memory in motion ----------------------------------------------------------------------------------- */
-
-static atomic_bool stop;
-
-static void *flip_request(void *arg)
-{
-	struct evl_clone_req *req = arg;
-
-	pin_to(other_cpu());
-	while (!atomic_load(&stop)) {
-		req->clone_flags ^= EVL_CLONE_PUBLIC | 1;
-		req->name_ptr ^= 0xffff000000000000;
-		req->attrs_ptr ^= 0x8;
-		req->efd = 0;
-	}
-	return NULL;
-}
-
-/* Each request works, or fails with an error; what it makes is what it says. */
-static void clone_request_in_motion(void)
-{
-	struct evl_xbuf_attrs attrs[2] = { { 64, 64 }, { 0, 0 } };
-	struct evl_clone_req req = { 0 };
-	pthread_t flipper;
-	long ret;
-	int fd;
-
-	check_eq(pthread_create(&flipper, NULL, flip_request, &req), 0);
-	for (int i = 0; i < 300; i++) {
-		fd = check_ok(raw_open_clone("xbuf"));
-		req.name_ptr = raw_ptr("motion");
-		req.attrs_ptr = raw_ptr(attrs);
-		req.clone_flags = i & 1 ? EVL_CLONE_PUBLIC : 0;
-		ret = raw_ioctl(fd, EVL_IOC_CLONE, &req);
-		if (ret)
-			check(ret == -EFAULT || ret == -EINVAL || ret == -EEXIST);
-		close(fd);
-		/* A private descriptor may have been told to memory which changed since. */
-		for (fd = 3; fd < 20; fd++) {
-			char path[64], link[64] = "";
-
-			snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-			if (readlink(path, link, sizeof(link) - 1) > 0 && strstr(link, "motion"))
-				close(fd);
-		}
-		check_ne(access("/sys/devices/virtual/xbuf/motion", F_OK), 0);
-	}
-	atomic_store(&stop, true);
-	check_eq(pthread_join(flipper, NULL), 0);
-}
-
-static void *flip_name(void *arg)
-{
-	volatile char *name = arg;
-
-	pin_to(other_cpu());
-	while (!atomic_load(&stop)) {
-		name[0] = '/';
-		name[2] = '\0';
-		name[0] = 'm';
-		name[2] = 'v';
-		name[4] = 'x';
-		name[4] = '\0';
-	}
-	return NULL;
-}
-
-static void name_in_motion(void)
-{
-	char name[8] = "move";
-	pthread_t flipper;
-
-	check_eq(pthread_create(&flipper, NULL, flip_name, name), 0);
-	for (int i = 0; i < 300; i++) {
-		int fd = raw_create_xbuf(name, 64, 64, 0);
-
-		if (fd >= 0)
-			close(fd);
-		else
-			check(fd == -EINVAL || fd == -EEXIST || fd == -ENOENT);
-	}
-	atomic_store(&stop, true);
-	check_eq(pthread_join(flipper, NULL), 0);
-	check(!first_element("xbuf"));
-}
-
-static void *flip_window(void *arg)
-{
-	volatile struct evl_user_window *window = arg;
-	unsigned int seed = 1;
-
-	pin_to(other_cpu());
-	while (!atomic_load(&stop)) {
-		seed = seed * 1103515245 + 12345;
-		window->state = seed;
-		window->info = ~seed;
-		window->pp_pending = seed >> 3;
-	}
-	return NULL;
-}
-
-/* The window is the core's to tell, not to believe. */
-static void window_in_motion(void)
-{
-	struct evl_thread_state state;
-	pthread_t flipper;
-
-	check_ok(raw_init(&process, 36));
-	check_ok(raw_attach(&process, &self, FORM_A, "window", 0));
-	check_eq(pthread_create(&flipper, NULL, flip_window, (void *)self.window), 0);
-	for (int i = 0; i < 500; i++) {
-		struct __evl_timespec past = { 0 };
-
-		check_eq(raw_oob_ioctl(FORM_A, process.monofd, EVL_CLKIOC_SLEEP, &past), 0);
-		check_eq(raw_ioctl(self.efd, EVL_THRIOC_GET_STATE, &state), 0);
-		check_eq(state.eattrs.sched_policy, SCHED_WEAK);
-	}
-	atomic_store(&stop, true);
-	check_eq(pthread_join(flipper, NULL), 0);
-	check_eq(raw_detach(&self), 0);
-}
-
-static void scribble_all(void *arg)
-{
-	unsigned int seed = getpid(), i;
-
-	(void)arg;
-	check_ok(raw_init(&process, 36));
-	for (int round = 0; round < 20; round++) {
-		volatile unsigned int *word = process.shared;
-
-		for (i = 0; i < process.info.shm_size / 4; i++) {
-			seed = seed * 1103515245 + 12345;
-			word[i] = seed;
-		}
-	}
-	memset(process.shared, 0, process.info.shm_size);
-}
-
-/* Another process may write to all of the shared memory. */
-static void shared_memory_scribbled(void)
-{
-	pid_t pid;
-
-	attach("victim");
-	pid = fork_child(scribble_all, NULL);
-	for (int i = 0; i < 200; i++) {
-		struct evl_thread_state state;
-
-		check_eq(raw_oob_ioctl(FORM_A, self.efd, EVL_THRIOC_YIELD, NULL), 0);
-		check_eq(raw_oob_ioctl(FORM_A, self.efd, EVL_THRIOC_GET_STATE, &state), 0);
-		check_eq(state.eattrs.sched_priority, 10);
-		syscall(SYS_getppid);
-	}
-	wait_success(pid);
-}
-
 static const struct CMUnitTest tests[] = {
 	TEST(bad_pointers_everywhere, "each request to each file with each bad pointer is refused"),
 	TEST(bad_buffers_everywhere, "so are transfers"),
 	TEST(bad_inner_pointers, "and pointers within requests"),
+	TEST(bad_dates, "and those to dates of waits"),
+	TEST(bad_poll_pointers, "and those to events of a poll group, which are not lost"),
 	TEST(closed_descriptors, "closed descriptors are EBADF"),
 	TEST(foreign_descriptors, "files of others are EBADF"),
+	TEST(foreign_descriptors_within, "and so they are within requests"),
 	TEST(reused_numbers, "a number used again names the new file"),
 	TEST(passed_descriptors, "a descriptor may be passed to another process"),
 	TEST(lost_in_flight, "or get lost on the way"),
-	TEST(clone_request_in_motion, "a clone request which changes meanwhile"),
-	TEST(name_in_motion, "a name which changes meanwhile"),
-	TEST(window_in_motion, "a window which its thread overwrites"),
-	TEST(shared_memory_scribbled, "shared memory which another process overwrites"),
 };
 
 TEST_MAIN("hostile", tests)

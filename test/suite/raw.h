@@ -14,6 +14,8 @@
 #include <evl/control-abi.h>
 #include <evl/thread-abi.h>
 #include <evl/clock-abi.h>
+#include <evl/monitor-abi.h>
+#include <evl/poll-abi.h>
 #include <evl/xbuf-abi.h>
 #include <evl/proxy-abi.h>
 #include <sys/ioctl.h>
@@ -133,6 +135,16 @@ static inline int raw_create_proxy(const char *name, int fd, unsigned int bufsz,
 	struct evl_proxy_attrs attrs = { .fd = fd, .bufsz = bufsz, .granularity = granularity };
 
 	return raw_create("proxy", name, &attrs, flags, NULL);
+}
+
+static inline int raw_create_monitor(const char *name, int type, int protocol, unsigned int initval,
+				     struct evl_element_ids *eids)
+{
+	struct evl_monitor_attrs attrs = {
+		.clockfd = (unsigned int)EVL_CLOCK_MONOTONIC, .type = type, .protocol = protocol, .initval = initval,
+	};
+
+	return raw_create("monitor", name, &attrs, 0, eids);
 }
 
 /* --- A process ---------------------------------------------------------------- */

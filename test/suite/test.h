@@ -233,7 +233,7 @@ static const char *first_element(const char *class)
 /* Disposal may be deferred, so give it time. */
 static void fail_on_leftovers(void)
 {
-	static const char *const classes[] = { "thread", "xbuf", "proxy" };
+	static const char *const classes[] = { "thread", "monitor", "xbuf", "proxy" };
 	const char *left;
 	unsigned int i;
 	int tries;
