@@ -2,10 +2,10 @@
 /*
  * Stage exclusion locks.
  *
- * Locking: stax->oob.wchan.lock guards the count of holders. Out-of-band tasks
- * go first: as soon as one waits, no in-band task may join those which are
- * inside. In-band waiters are woken up whenever they may be let in, and look
- * by themselves.
+ * Locking: stax->oob.wchan.lock guards the count of holders, and whether it is
+ * dead. Out-of-band tasks go first: as soon as one waits, no in-band task may
+ * join those which are inside. In-band waiters are woken up whenever they may be
+ * let in, and look by themselves.
  */
 #include <linux/export.h>
 #include <evl/stax.h>
@@ -23,13 +23,21 @@ void evl_init_stax(struct evl_stax *stax)
 	init_waitqueue_head(&stax->inband);
 	init_irq_work(&stax->wake, wake_inband);
 	stax->holders = 0;
+	stax->dead = false;
 }
 EXPORT_SYMBOL_GPL(evl_init_stax);
 
 void evl_destroy_stax(struct evl_stax *stax)
 {
-	WARN_ON(stax->holders);
-	evl_destroy_wait(&stax->oob);
+	unsigned long flags;
+
+	WARN_ON(READ_ONCE(stax->holders) > 0);
+
+	/* Some may have been woken up to enter, and not have run yet. */
+	evl_lock_irqsave(&stax->oob.wchan.lock, flags);
+	stax->dead = true;
+	evl_flush_wait_locked(&stax->oob.wchan, EVL_T_RMID);
+	evl_sched_unlock(&stax->oob.wchan.lock, flags);
 	irq_work_sync(&stax->wake);
 }
 EXPORT_SYMBOL_GPL(evl_destroy_stax);
@@ -95,15 +103,16 @@ static int lock_oob(struct evl_stax *stax)
 	int ret = 0;
 
 	evl_lock_irqsave(&wchan->lock, flags);
-	while (!ret && !enter_oob(stax)) {
+	while (!ret && !stax->dead && !enter_oob(stax)) {
 		evl_add_wait_queue(&stax->oob, EVL_INFINITE, EVL_REL);
 		evl_unlock_irqrestore(&wchan->lock, flags);
 		ret = evl_wait_schedule(wchan);
 		waited = true;
 		evl_lock_irqsave(&wchan->lock, flags);
 	}
-	/* In-band tasks kept out by us alone. */
-	if (ret)
+	if (stax->dead)
+		ret = -EIDRM;
+	else if (ret)	/* In-band tasks kept out by us alone. */
 		let_in(stax);
 	evl_sched_unlock(&wchan->lock, flags);
 

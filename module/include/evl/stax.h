@@ -16,10 +16,15 @@ struct evl_stax {
 	wait_queue_head_t inband;
 	struct irq_work wake;		/* wakes up the latter */
 	int holders;			/* > 0: out-of-band, < 0: in-band */
+	bool dead;
 };
 
 void evl_init_stax(struct evl_stax *stax);
-/* In-band, may sleep. Nobody may hold it; out-of-band waiters get -EIDRM. */
+/*
+ * In-band, may sleep. Nobody may hold it out-of-band, or wait in-band. Those who
+ * wait out-of-band get -EIDRM; they still need the memory until they are gone,
+ * which evl_release_file() waits for.
+ */
 void evl_destroy_stax(struct evl_stax *stax);
 
 /*
