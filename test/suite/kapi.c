@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The kernel interface, through the driver of test/module/evl_test; for cross-buffers, we are at the other end. */
-#include "helpers.h"
+#include "driver.h"
 #include <evl/xbuf.h>
 #include "../module/evl_test.h"
-
-#define MODULE	"/mod/evl_test.ko"
 
 static int device;
 
@@ -372,25 +370,14 @@ static void exit_while_held(void)
 
 static int load_driver(void **state)
 {
-	int fd = open(MODULE, O_RDONLY), ret;
-
 	(void)state;
-	if (fd < 0)
-		return -1;
-	ret = syscall(SYS_finit_module, fd, "", 0);
-	close(fd);
-	if (ret)
-		print_message("%s: %s\n", MODULE, strerror(errno));
-	/* Its node may take a moment. */
-	for (int i = 0; !ret && access(EVL_TEST_DEVICE, F_OK) && i < 5000; i++)
-		nap();
-	return ret;
+	return load_module("evl_test", EVL_TEST_DEVICE);
 }
 
 static int unload_driver(void **state)
 {
 	(void)state;
-	return syscall(SYS_delete_module, "evl_test", O_NONBLOCK);
+	return unload_module("evl_test");
 }
 
 static const struct CMUnitTest tests[] = {
