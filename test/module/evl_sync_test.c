@@ -6,13 +6,15 @@
  */
 #include <linux/delay.h>
 #include <linux/module.h>
+#include <evl/clock.h>
 #include <evl/flag.h>
 #include <evl/kthread.h>
 #include <evl/mutex.h>
+#include <evl/sched.h>
 #include <evl/sem.h>
 #include <evl/stax.h>
 
-static char results[512];
+static char results[1024];
 module_param_string(results, results, sizeof(results), 0444);
 
 static int failed_line;
@@ -35,6 +37,7 @@ struct actor {
 	struct evl_kthread kthread;
 	void (*body)(void);
 	struct evl_thread *self;
+	int result;
 	bool over;
 };
 
@@ -47,13 +50,21 @@ static void run_actor(void *arg)
 	WRITE_ONCE(a->over, true);
 }
 
+/* All on one CPU: the best of them goes first. */
 static void start(struct actor *a, void (*body)(void), int prio)
 {
 	a->body = body;
 	a->self = NULL;
+	a->result = 1;
 	a->over = false;
-	expect(!evl_run_kthread(&a->kthread, run_actor, a, prio,
-				EVL_CLONE_PRIVATE, "sync_test:%d:%px", prio, a));
+	expect(!evl_run_kthread_on_cpu(&a->kthread, cpumask_last(cpu_online_mask), run_actor, a, prio,
+				       EVL_CLONE_PRIVATE, "sync_test:%d:%px", prio, a));
+}
+
+/* For the result of a body. */
+static struct actor *this_actor(void)
+{
+	return container_of(evl_current_kthread(), struct actor, kthread);
 }
 
 static void join(struct actor *a)
@@ -69,7 +80,7 @@ static bool sleeps(struct actor *a)
 	return self && READ_ONCE(self->state) & EVL_T_PEND;
 }
 
-static struct actor low, high;
+static struct actor low, mid, high;
 static DEFINE_EVL_KMUTEX(mutex_a);
 static DEFINE_EVL_KMUTEX(mutex_b);
 static DEFINE_EVL_KSEM(go_low, 0);
@@ -77,33 +88,67 @@ static DEFINE_EVL_KSEM(go_high, 0);
 
 /* --- Mutexes ------------------------------------------------------------------- */
 
+static struct evl_kmutex made_mutex, *mutex;
+
 static void hold_mutex(void)
 {
-	expect(!evl_lock_kmutex(&mutex_a));
-	expect(evl_lock_kmutex(&mutex_a) == -EDEADLK);
+	expect(!evl_lock_kmutex(mutex));
+	expect(evl_lock_kmutex(mutex) == -EDEADLK);
 	expect(!evl_down(&go_low));
-	evl_unlock_kmutex(&mutex_a);
+	evl_unlock_kmutex(mutex);
 }
 
 static void want_mutex(void)
 {
-	expect(evl_trylock_kmutex(&mutex_a) == -EAGAIN);
-	expect(!evl_lock_kmutex(&mutex_a));
-	evl_unlock_kmutex(&mutex_a);
-	expect(!evl_trylock_kmutex(&mutex_a));
-	evl_unlock_kmutex(&mutex_a);
+	expect(evl_trylock_kmutex(mutex) == -EAGAIN);
+	expect(!evl_lock_kmutex(mutex));
+	evl_unlock_kmutex(mutex);
+	expect(!evl_trylock_kmutex(mutex));
+	evl_unlock_kmutex(mutex);
+}
+
+/* Low holds the mutex, high waits for it. */
+static void contend(struct evl_kmutex *which, void (*want)(void))
+{
+	mutex = which;
+	start(&low, hold_mutex, 5);
+	expect_soon(sleeps(&low));
+	start(&high, want, 60);
+	expect_soon(sleeps(&high));
+	expect(READ_ONCE(low.self->cprio) == 60);
+	expect(READ_ONCE(low.self->state) & EVL_T_BOOST);
 }
 
 static void test_inheritance(void)
 {
-	start(&low, hold_mutex, 5);
-	expect_soon(sleeps(&low));
-	start(&high, want_mutex, 60);
-	expect_soon(sleeps(&high));
-	expect(READ_ONCE(low.self->cprio) == 60);
-	expect(READ_ONCE(low.self->state) & EVL_T_BOOST);
+	contend(&mutex_a, want_mutex);
 	evl_up(&go_low);
 	join(&high);
+	join(&low);
+}
+
+static void want_dying_mutex(void)
+{
+	expect(evl_lock_kmutex(mutex) == -EIDRM);
+	expect(evl_trylock_kmutex(mutex) == -EIDRM);
+	expect(evl_lock_kmutex(mutex) == -EIDRM);
+}
+
+static void test_made_mutex(void)
+{
+	evl_init_kmutex(&made_mutex);
+	contend(&made_mutex, want_mutex);
+	evl_up(&go_low);
+	join(&high);
+	join(&low);
+
+	contend(&made_mutex, want_dying_mutex);
+	evl_destroy_kmutex(&made_mutex);
+	join(&high);
+	/* It owns nothing any more, whatever it believes. */
+	expect(READ_ONCE(low.self->cprio) == 5);
+	expect(!(READ_ONCE(low.self->state) & EVL_T_BOOST));
+	evl_up(&go_low);
 	join(&low);
 }
 
@@ -171,6 +216,34 @@ static void test_sem(void)
 	join(&low);
 }
 
+static struct evl_ksem made_sem;
+
+static void take_unit(void)
+{
+	this_actor()->result = evl_down(&made_sem);
+}
+
+static void test_made_sem(void)
+{
+	evl_init_ksem(&made_sem, 2);
+	expect(!evl_trydown(&made_sem));
+	expect(!evl_trydown(&made_sem));
+	expect(evl_trydown(&made_sem) == -EAGAIN);
+	start(&low, take_unit, 5);
+	expect_soon(sleeps(&low));
+	start(&high, take_unit, 60);
+	expect_soon(sleeps(&high));
+	/* It is for who comes first in line, not for who comes along. */
+	evl_up(&made_sem);
+	expect(evl_trydown(&made_sem) == -EAGAIN);
+	join(&high);
+	expect(!high.result);
+	expect(sleeps(&low));
+	evl_destroy_ksem(&made_sem);
+	join(&low);
+	expect(low.result == -EIDRM);
+}
+
 static void use_flag(void)
 {
 	expect(!evl_wait_flag(&flag));
@@ -195,6 +268,256 @@ static void test_flag(void)
 	expect(!evl_peek_flag(&flag));
 }
 
+/* Under a lock of theirs, drivers wake up others which run once it is dropped. */
+static struct evl_flag made_flag;
+static DEFINE_HARD_SPINLOCK(driver_lock);
+
+static void pulse_locked(void)
+{
+	evl_pulse_flag_locked(&made_flag);
+}
+
+static void pulse_nosched(void)
+{
+	evl_pulse_flag_nosched(&made_flag);
+}
+
+static void raise_locked(void)
+{
+	evl_raise_flag_locked(&made_flag);
+}
+
+static void raise_nosched(void)
+{
+	evl_raise_flag_nosched(&made_flag);
+}
+
+static void flush_nosched(void)
+{
+	evl_flush_flag_nosched(&made_flag, EVL_T_BREAK);
+}
+
+static void raise_at_once(void)
+{
+	evl_raise_flag(&made_flag);
+}
+
+static void pulse_at_once(void)
+{
+	evl_pulse_flag(&made_flag);
+}
+
+static void flush_at_once(void)
+{
+	evl_flush_flag(&made_flag, EVL_T_BREAK);
+}
+
+static void destroy_at_once(void)
+{
+	evl_destroy_flag(&made_flag);
+}
+
+static const struct flag_form {
+	void (*wake)(void);
+	hard_spinlock_t *lock;		/* under which it is called, NULL if it reschedules */
+	int result;			/* of who waits */
+} flag_forms[] = {
+	{ raise_locked, &made_flag.wait.wchan.lock, 0 },
+	{ raise_nosched, &driver_lock, 0 },
+	{ raise_at_once, NULL, 0 },
+	{ pulse_locked, &made_flag.wait.wchan.lock, -EAGAIN },
+	{ pulse_nosched, &driver_lock, -EAGAIN },
+	{ pulse_at_once, NULL, -EAGAIN },
+	{ flush_nosched, &driver_lock, -EINTR },
+	{ flush_at_once, NULL, -EINTR },
+	{ destroy_at_once, NULL, -EIDRM },
+};
+
+static const struct flag_form *form;
+
+static void await_flag(void)
+{
+	int ret = evl_wait_flag(&made_flag);
+
+	WRITE_ONCE(this_actor()->result, ret);
+}
+
+/* By low: high, which waits, is on the same CPU. */
+static void wake_by_form(void)
+{
+	unsigned long flags;
+
+	if (form->lock) {
+		evl_lock_irqsave(form->lock, flags);
+		form->wake();
+		expect(READ_ONCE(high.result) == 1);
+		evl_sched_unlock(form->lock, flags);
+	} else {
+		form->wake();
+	}
+	expect(READ_ONCE(high.result) == form->result);
+}
+
+static void test_flag_forms(void)
+{
+	for (form = flag_forms; form < flag_forms + ARRAY_SIZE(flag_forms); form++) {
+		evl_init_flag(&made_flag);
+		start(&high, await_flag, 60);
+		expect_soon(sleeps(&high));
+		start(&low, wake_by_form, 5);
+		join(&low);
+		join(&high);
+		expect(high.result == form->result);
+		expect(!evl_peek_flag(&made_flag));
+	}
+}
+
+static struct evl_thread *flag_head(void)
+{
+	struct evl_thread *head;
+	unsigned long flags;
+
+	evl_lock_irqsave(&made_flag.wait.wchan.lock, flags);
+	head = evl_wait_flag_head(&made_flag);
+	evl_unlock_irqrestore(&made_flag.wait.wchan.lock, flags);
+
+	return head;
+}
+
+/* One of all who wait lowers it, the others go on waiting. */
+static void test_made_flag(void)
+{
+	evl_init_flag_on_stack(&made_flag);
+	evl_raise_flag(&made_flag);
+	evl_clear_flag(&made_flag);
+	expect(!evl_peek_flag(&made_flag));
+	expect(!flag_head());
+	start(&low, await_flag, 5);
+	expect_soon(sleeps(&low));
+	expect(flag_head() == low.self);
+	start(&high, await_flag, 60);
+	expect_soon(sleeps(&high));
+	expect(flag_head() == high.self);
+	evl_raise_flag(&made_flag);
+	join(&high);
+	expect(!high.result);
+	expect_soon(flag_head() == low.self);
+	expect(READ_ONCE(low.result) == 1);
+	evl_pulse_flag(&made_flag);
+	join(&low);
+	expect(low.result == -EAGAIN);
+	evl_destroy_flag(&made_flag);
+}
+
+/* --- Wait queues -------------------------------------------------------------------- */
+
+static struct evl_wait_queue queue;
+
+static int wait_directly(ktime_t timeout, enum evl_tmode tmode)
+{
+	unsigned long flags;
+
+	evl_lock_irqsave(&queue.wchan.lock, flags);
+	evl_add_wait_queue(&queue, timeout, tmode);
+	evl_unlock_irqrestore(&queue.wchan.lock, flags);
+
+	return evl_wait_schedule(&queue.wchan);
+}
+
+static void wait_in_line(void)
+{
+	this_actor()->result = wait_directly(EVL_INFINITE, EVL_REL);
+}
+
+/* Wherever it is in line. */
+static void wake_one(struct actor *a, int reason)
+{
+	unsigned long flags;
+
+	evl_lock_irqsave(&queue.wchan.lock, flags);
+	evl_wake_up(&queue.wchan, a->self, reason);
+	evl_sched_unlock(&queue.wchan.lock, flags);
+	join(a);
+}
+
+static void queue_three(int flags)
+{
+	evl_init_wait(&queue, &evl_mono_clock, flags, "sync_test");
+	start(&low, wait_in_line, 5);
+	expect_soon(sleeps(&low));
+	start(&high, wait_in_line, 60);
+	expect_soon(sleeps(&high));
+	start(&mid, wait_in_line, 30);
+	expect_soon(sleeps(&mid));
+}
+
+static void expect_line(struct actor *first, struct actor *second, struct actor *third)
+{
+	struct evl_thread *line[4] = { NULL }, *waiter, *next;
+	unsigned long flags;
+	int n = 0;
+
+	evl_lock_irqsave(&queue.wchan.lock, flags);
+	expect(evl_wait_head(&queue.wchan) == first->self);
+	evl_for_each_waiter_safe(waiter, next, &queue.wchan)
+		line[n++ & 3] = waiter;
+	evl_unlock_irqrestore(&queue.wchan.lock, flags);
+	expect(n == 3);
+	expect(line[0] == first->self && line[1] == second->self && line[2] == third->self);
+}
+
+static void test_wait_queue(void)
+{
+	unsigned long flags;
+
+	queue_three(EVL_WAIT_PRIO);
+	expect_line(&high, &mid, &low);
+	wake_one(&mid, 0);
+	expect(!mid.result);
+	wake_one(&high, EVL_T_NOMEM);
+	expect(high.result == -ENOMEM);
+	expect(sleeps(&low));
+	expect(evl_unblock_thread(low.self, EVL_T_BREAK));
+	join(&low);
+	expect(low.result == -EINTR);
+	expect(!evl_wait_active(&queue.wchan));
+
+	queue_three(EVL_WAIT_FIFO);
+	expect_line(&low, &high, &mid);
+	wake_one(&high, EVL_T_TIMEO);
+	expect(high.result == -ETIMEDOUT);
+	evl_lock_irqsave(&queue.wchan.lock, flags);
+	expect(evl_flush_wait_locked(&queue.wchan, EVL_T_RMID) == 2);
+	expect(!evl_wait_head(&queue.wchan));
+	evl_sched_unlock(&queue.wchan.lock, flags);
+	join(&low);
+	join(&mid);
+	expect(low.result == -EIDRM && mid.result == -EIDRM);
+	evl_destroy_wait(&queue);
+}
+
+static void wait_in_vain(void)
+{
+	ktime_t date = evl_abs_timeout(&evl_realtime_clock, 2 * NSEC_PER_MSEC, EVL_REL);
+
+	expect(evl_abs_timeout(&evl_realtime_clock, date, EVL_ABS) == date);
+	expect(evl_abs_timeout(&evl_realtime_clock, EVL_INFINITE, EVL_REL) == EVL_INFINITE);
+	expect(wait_directly(date, EVL_ABS) == -ETIMEDOUT);
+	date -= evl_get_clock_gravity(&evl_realtime_clock, EVL_GRAVITY_KERNEL);
+	expect(evl_read_clock(&evl_realtime_clock) >= date);
+	expect(wait_directly(NSEC_PER_MSEC, EVL_REL) == -ETIMEDOUT);
+	expect(wait_directly(1, EVL_ABS) == -ETIMEDOUT);
+	expect(!evl_wait_active(&queue.wchan));
+}
+
+static void test_wait_dates(void)
+{
+	evl_init_wait(&queue, &evl_realtime_clock, EVL_WAIT_PRIO, "sync_test");
+	start(&low, wait_in_vain, 5);
+	join(&low);
+	evl_destroy_wait(&queue);
+}
+
 /* --- Stage exclusion ------------------------------------------------------------------ */
 
 static struct evl_stax stax;
@@ -212,6 +535,11 @@ static void share_stax(void)
 	expect(!evl_trylock_stax(&stax));
 	evl_unlock_stax(&stax);
 	evl_unlock_stax(&stax);
+}
+
+static void want_stax(void)
+{
+	this_actor()->result = evl_lock_stax(&stax);
 }
 
 static void test_stax(void)
@@ -235,7 +563,21 @@ static void test_stax(void)
 	expect(sleeps(&high));
 	evl_unlock_stax(&stax);
 	join(&high);
+
+	/* Waits which end early. */
+	expect(!evl_lock_stax(&stax));
+	start(&high, want_stax, 6);
+	expect_soon(sleeps(&high));
+	expect(evl_trylock_stax(&stax) == -EAGAIN);
+	evl_unblock_kthread(&high.kthread, EVL_T_BREAK);
+	join(&high);
+	expect(high.result == -EINTR);
+	expect(!evl_trylock_stax(&stax));
+	start(&high, want_stax, 6);
+	expect_soon(sleeps(&high));
 	evl_destroy_stax(&stax);
+	join(&high);
+	expect(high.result == -EIDRM);
 }
 
 static const struct {
@@ -244,8 +586,14 @@ static const struct {
 } tests[] = {
 	{ "a mutex inherits priorities", test_inheritance },
 	{ "deadlocks are found", test_deadlock },
+	{ "a mutex made at run time, and destroyed", test_made_mutex },
 	{ "semaphores", test_sem },
+	{ "a semaphore made at run time, and destroyed", test_made_sem },
 	{ "flags", test_flag },
+	{ "a flag made at run time, and destroyed", test_made_flag },
+	{ "who is woken up runs at once, or when the caller lets it", test_flag_forms },
+	{ "a wait queue used directly", test_wait_queue },
+	{ "timeouts of a wait queue", test_wait_dates },
 	{ "stage exclusion", test_stax },
 };
 
