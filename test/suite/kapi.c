@@ -68,6 +68,11 @@ static void timer_stops(void)
 	run_simple(TEST_TIMER_STOP);
 }
 
+static void clock_gravity(void)
+{
+	run_simple(TEST_CLOCK_GRAVITY);
+}
+
 static void wait_ends(void)
 {
 	run_simple(TEST_WAIT_WAKEUP);
@@ -390,6 +395,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(timer_fires, "a timer runs its handler at its date, not before"),
 	TEST(timer_repeats, "a periodic one keeps to its periods"),
 	TEST(timer_stops, "a stopped one does not fire"),
+	TEST(clock_gravity, "the gravity of a clock can be changed, and reset"),
 	TEST(wait_ends, "a wait ends when the condition holds"),
 	TEST(wait_times_out, "or when its time is over"),
 	TEST(wait_order, "waiters are woken up by priority"),

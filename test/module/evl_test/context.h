@@ -72,6 +72,7 @@ void test_kthread_public(struct context *cx);
 void test_timer_oneshot(struct context *cx);
 void test_timer_periodic(struct context *cx);
 void test_timer_stop(struct context *cx);
+void test_clock_gravity(struct context *cx);
 void test_wait_wakeup(struct context *cx);
 void test_wait_timeout(struct context *cx);
 void test_wait_order(struct context *cx);

@@ -34,6 +34,7 @@ static void (*const cases[TEST_NR_CASES])(struct context *cx) = {
 	[TEST_TIMER_ONESHOT] = test_timer_oneshot,
 	[TEST_TIMER_PERIODIC] = test_timer_periodic,
 	[TEST_TIMER_STOP] = test_timer_stop,
+	[TEST_CLOCK_GRAVITY] = test_clock_gravity,
 	[TEST_WAIT_WAKEUP] = test_wait_wakeup,
 	[TEST_WAIT_TIMEOUT] = test_wait_timeout,
 	[TEST_WAIT_ORDER] = test_wait_order,

@@ -92,3 +92,33 @@ void test_timer_stop(struct context *cx)
 	run_thread(cx, stop_early);
 	destroy_timer(cx);
 }
+
+static bool gravity_is(const ktime_t gravity[EVL_NR_GRAVITY])
+{
+	int n;
+
+	for (n = 0; n < EVL_NR_GRAVITY; n++)
+		if (evl_get_clock_gravity(&evl_realtime_clock, n) != gravity[n])
+			return false;
+
+	return true;
+}
+
+void test_clock_gravity(struct context *cx)
+{
+	static const ktime_t some[EVL_NR_GRAVITY] = { 1, 2000, NSEC_PER_SEC };
+	static const ktime_t bad[][EVL_NR_GRAVITY] = { { -1, 0, 0 }, { 0, 0, NSEC_PER_SEC + 1 } };
+	ktime_t normal[EVL_NR_GRAVITY];
+	int n;
+
+	evl_reset_clock_gravity(&evl_realtime_clock);
+	for (n = 0; n < EVL_NR_GRAVITY; n++)
+		normal[n] = evl_get_clock_gravity(&evl_realtime_clock, n);
+	expect(cx, !evl_set_clock_gravity(&evl_realtime_clock, some));
+	expect(cx, gravity_is(some));
+	for (n = 0; n < ARRAY_SIZE(bad); n++)
+		expect(cx, evl_set_clock_gravity(&evl_realtime_clock, bad[n]) == -EINVAL);
+	expect(cx, gravity_is(some));
+	evl_reset_clock_gravity(&evl_realtime_clock);
+	expect(cx, gravity_is(normal));
+}
