@@ -3,7 +3,6 @@
  * Health monitoring: conditions which a thread asked to be told about, by the
  * signal SIGDEBUG or through its observable.
  */
-#include <linux/export.h>
 #include <linux/sched/signal.h>
 #include <evl/thread.h>
 #include <evl/signal-abi.h>
@@ -75,7 +74,6 @@ void evl_notify_thread(struct evl_thread *thread, int code, u64 details)
 	set_bit(code, &thread->hm_pending);
 	host_notify(&thread->host, &thread->hm_work);
 }
-EXPORT_SYMBOL_GPL(evl_notify_thread);
 
 static int change_mode(struct evl_thread *thread, u32 set, u32 clear, u32 *old)
 {
@@ -111,7 +109,6 @@ int evl_set_thread_mode(struct evl_thread *thread, u32 mask, u32 *old)
 
 	return change_mode(thread, mask, 0, old);
 }
-EXPORT_SYMBOL_GPL(evl_set_thread_mode);
 
 int evl_clear_thread_mode(struct evl_thread *thread, u32 mask, u32 *old)
 {
@@ -120,4 +117,3 @@ int evl_clear_thread_mode(struct evl_thread *thread, u32 mask, u32 *old)
 
 	return change_mode(thread, 0, mask, old);
 }
-EXPORT_SYMBOL_GPL(evl_clear_thread_mode);

@@ -122,7 +122,6 @@ void evl_kick_thread(struct evl_thread *thread)
 
 	force_end(&f);
 }
-EXPORT_SYMBOL_GPL(evl_kick_thread);
 
 void evl_demote_thread(struct evl_thread *thread)
 {
@@ -131,7 +130,6 @@ void evl_demote_thread(struct evl_thread *thread)
 	evl_kick_thread(thread);
 	evl_set_thread_policy(thread, &weak);
 }
-EXPORT_SYMBOL_GPL(evl_demote_thread);
 
 void evl_signal_thread(struct host_task *h)
 {

@@ -43,7 +43,6 @@ void evl_init_mutex(struct evl_mutex *mutex, struct evl_clock *clock,
 	mutex->ceiling = ceiling;
 	atomic_set(mutex->word, EVL_NO_HANDLE);
 }
-EXPORT_SYMBOL_GPL(evl_init_mutex);
 
 void evl_put_mutex_lock(struct evl_mutex *mutex, struct evl_thread *next,
 			unsigned long flags)
@@ -80,7 +79,6 @@ void evl_destroy_mutex(struct evl_mutex *mutex)
 	next = evl_untrack_owner(mutex);
 	evl_put_mutex_lock(mutex, next, flags);
 }
-EXPORT_SYMBOL_GPL(evl_destroy_mutex);
 
 /* --- Who owns it --------------------------------------------------------------- */
 
@@ -234,7 +232,6 @@ int evl_trylock_mutex(struct evl_mutex *mutex)
 
 	return ret;
 }
-EXPORT_SYMBOL_GPL(evl_trylock_mutex);
 
 /*
  * The owner waits, too: have the boost go on from there, and find out whether

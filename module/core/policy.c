@@ -33,7 +33,6 @@ const struct evl_sched_class evl_sched_fifo = {
 	.min_prio = 1,
 	.max_prio = 99,
 };
-EXPORT_SYMBOL_GPL(evl_sched_fifo);
 
 int evl_weighted_prio(const struct evl_sched_class *class, int prio)
 {
@@ -204,7 +203,6 @@ int evl_set_thread_policy(struct evl_thread *thread,
 
 	return 0;
 }
-EXPORT_SYMBOL_GPL(evl_set_thread_policy);
 
 void evl_propagate_params(struct evl_thread *curr)
 {

@@ -154,7 +154,6 @@ ktime_t evl_thread_exectime(struct evl_thread *thread)
 
 	return time;
 }
-EXPORT_SYMBOL_GPL(evl_thread_exectime);
 
 void evl_init_root(struct evl_rq *rq, struct evl_thread *root)
 {

@@ -50,7 +50,6 @@ void *evl_alloc_shared(size_t size)
 
 	return p;
 }
-EXPORT_SYMBOL_GPL(evl_alloc_shared);
 
 void evl_free_shared(void *p, size_t size)
 {
@@ -66,13 +65,11 @@ void evl_free_shared(void *p, size_t size)
 	shmem.hint = min(shmem.hint, slot);
 	mutex_unlock(&shmem.lock);
 }
-EXPORT_SYMBOL_GPL(evl_free_shared);
 
 u32 evl_shared_offset(void *p)
 {
 	return p - shmem.base;
 }
-EXPORT_SYMBOL_GPL(evl_shared_offset);
 
 size_t evl_shared_size(void)
 {

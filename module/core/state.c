@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What user space sees of the state of a thread. */
-#include <linux/export.h>
 #include <evl/thread.h>
 #include "core.h"
 

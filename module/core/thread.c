@@ -6,7 +6,6 @@
  * locks. A departing thread leaves the list with its last reference, since it
  * may depart where it cannot sleep.
  */
-#include <linux/export.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -69,7 +68,6 @@ void evl_put_thread(struct evl_thread *thread)
 	if (refcount_dec_and_test(&thread->refs))
 		evl_call_inband(&thread->release_work);
 }
-EXPORT_SYMBOL_GPL(evl_put_thread);
 
 void evl_init_thread(struct evl_thread *thread, const char *name,
 		     void (*release)(struct evl_thread *),
@@ -99,7 +97,6 @@ void evl_init_thread(struct evl_thread *thread, const char *name,
 	evl_init_health(thread);
 	refcount_set(&thread->refs, 1);
 }
-EXPORT_SYMBOL_GPL(evl_init_thread);
 
 /* Page faults are no option out-of-band. */
 static bool memory_is_locked(void)
@@ -188,7 +185,6 @@ put_module:
 
 	return ret;
 }
-EXPORT_SYMBOL_GPL(evl_attach_current);
 
 /*
  * Current, which is in-band or about to be gone for good, leaves. Atomic: what
@@ -226,7 +222,6 @@ int evl_detach_current(void)
 
 	return 0;
 }
-EXPORT_SYMBOL_GPL(evl_detach_current);
 
 int evl_init_threads(void)
 {

@@ -180,7 +180,6 @@ void evl_move_timer(struct evl_timer *timer, struct evl_clock *clock, int cpu)
 	}
 	evl_unlock_irqrestore(&base->lock, flags);
 }
-EXPORT_SYMBOL_GPL(evl_move_timer);
 
 /* The date a timer is queued for, or will be as soon as its handler is done. */
 static ktime_t queued_date(struct evl_timer_base *base, struct evl_timer *timer)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Dates from and to user space. */
-#include <linux/export.h>
 #include <linux/ktime.h>
 #include <evl/uaccess.h>
 
@@ -13,7 +12,6 @@ int evl_ktime_of_timespec(ktime_t *kt, const struct __evl_timespec *ts)
 
 	return 0;
 }
-EXPORT_SYMBOL_GPL(evl_ktime_of_timespec);
 
 struct __evl_timespec evl_timespec_of_ktime(ktime_t kt)
 {
@@ -24,7 +22,6 @@ struct __evl_timespec evl_timespec_of_ktime(ktime_t kt)
 		.tv_nsec = ts64.tv_nsec,
 	};
 }
-EXPORT_SYMBOL_GPL(evl_timespec_of_ktime);
 
 int evl_get_user_timespec(ktime_t *kt, const struct __evl_timespec __user *u_ts)
 {
@@ -35,7 +32,6 @@ int evl_get_user_timespec(ktime_t *kt, const struct __evl_timespec __user *u_ts)
 
 	return ret ?: evl_ktime_of_timespec(kt, &ts);
 }
-EXPORT_SYMBOL_GPL(evl_get_user_timespec);
 
 int evl_put_user_timespec(struct __evl_timespec __user *u_ts, ktime_t kt)
 {
@@ -43,4 +39,3 @@ int evl_put_user_timespec(struct __evl_timespec __user *u_ts, ktime_t kt)
 
 	return evl_copy_to_user(u_ts, &ts, sizeof(ts));
 }
-EXPORT_SYMBOL_GPL(evl_put_user_timespec);

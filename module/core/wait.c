@@ -20,7 +20,6 @@ void evl_init_wchan(struct evl_wait_channel *wchan, const char *name)
 	wchan->requeue = NULL;
 	wchan->abandon = NULL;
 }
-EXPORT_SYMBOL_GPL(evl_init_wchan);
 
 void evl_init_wait(struct evl_wait_queue *wq, struct evl_clock *clock,
 		   int flags, const char *name)
@@ -162,7 +161,6 @@ bool evl_sleep_on(struct evl_wait_channel *wchan, struct evl_clock *clock,
 
 	return asleep;
 }
-EXPORT_SYMBOL_GPL(evl_sleep_on);
 
 void evl_queue_on(struct evl_wait_channel *wchan)
 {
@@ -389,7 +387,6 @@ int evl_sleep_until_clock(struct evl_clock *clock, ktime_t date)
 
 	return READ_ONCE(curr->info) & EVL_T_BREAK ? -EINTR : 0;
 }
-EXPORT_SYMBOL_GPL(evl_sleep_until_clock);
 
 int evl_sleep_until(ktime_t date)
 {

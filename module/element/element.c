@@ -234,7 +234,6 @@ struct evl_element *evl_get_element_by_fundle(struct evl_factory *factory,
 
 	return found;
 }
-EXPORT_SYMBOL_GPL(evl_get_element_by_fundle);
 
 /* --- Life of an element ------------------------------------------------------ */
 
@@ -288,13 +287,11 @@ void evl_put_element(struct evl_element *element)
 {
 	kref_put(&element->refs, release_deferred);
 }
-EXPORT_SYMBOL_GPL(evl_put_element);
 
 void evl_drop_element(struct evl_element *element)
 {
 	kref_put(&element->refs, release_now);
 }
-EXPORT_SYMBOL_GPL(evl_drop_element);
 
 int evl_init_element(struct evl_element *element, struct evl_factory *factory,
 		     const char *name, u32 clone_flags)
@@ -323,7 +320,6 @@ int evl_init_element(struct evl_element *element, struct evl_factory *factory,
 
 	return 0;
 }
-EXPORT_SYMBOL_GPL(evl_init_element);
 
 void evl_cleanup_element(struct evl_element *element)
 {
@@ -333,7 +329,6 @@ void evl_cleanup_element(struct evl_element *element)
 	atomic_dec(&element->factory->population);
 	wake_up_all(&evl_disposal_wait);
 }
-EXPORT_SYMBOL_GPL(evl_cleanup_element);
 
 /* What open(2) finds under the minor of @element: itself, or nothing. */
 static void publish_minor(struct evl_element *element, void *entry)
@@ -363,7 +358,6 @@ int evl_create_core_element(struct evl_element *element)
 
 	return 0;
 }
-EXPORT_SYMBOL_GPL(evl_create_core_element);
 
 /* --- Attributes ---------------------------------------------------------------- */
 
@@ -377,7 +371,6 @@ struct evl_element *evl_dev_element(struct device *dev)
 
 	return element && kref_read(&element->refs) ? element : NULL;
 }
-EXPORT_SYMBOL_GPL(evl_dev_element);
 
 struct evl_element *evl_get_dev_element(struct device *dev)
 {
@@ -385,7 +378,6 @@ struct evl_element *evl_get_dev_element(struct device *dev)
 
 	return element && kref_get_unless_zero(&element->refs) ? element : NULL;
 }
-EXPORT_SYMBOL_GPL(evl_get_dev_element);
 
 /* --- Files of elements ------------------------------------------------------- */
 
@@ -430,7 +422,6 @@ int evl_open_element(struct inode *inode, struct file *filp)
 
 	return ret;
 }
-EXPORT_SYMBOL_GPL(evl_open_element);
 
 /*
  * Wake up whoever sleeps in an operation on the file being released. One which
@@ -470,7 +461,6 @@ int evl_release_element(struct inode *inode, struct file *filp)
 
 	return 0;
 }
-EXPORT_SYMBOL_GPL(evl_release_element);
 
 struct file *evl_element_anon_file(struct evl_element *element)
 {
