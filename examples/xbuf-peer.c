@@ -39,8 +39,8 @@ int main(void)
 	for (n = 0; n < req.count; n++) {
 		if (read(xfd, &rec, sizeof(rec)) != sizeof(rec))
 			error(1, errno, "cannot read a sample");
-		printf("sample %2u at %llu ns, %llu ns late\n", n,
-		       (unsigned long long)rec.date, (unsigned long long)rec.latency);
+		printf("sample %2u at %llu ns, %lld ns late\n", n,
+		       (unsigned long long)rec.date, (long long)rec.latency);
 	}
 
 	return 0;

@@ -15,7 +15,7 @@ struct sampling_request {
 /* Written to it by the driver, as many times as asked for. */
 struct sampling_record {
 	__u64 date;		/* when the sample was to be taken, in ns */
-	__u64 latency;		/* how late it was, in ns */
+	__s64 latency;		/* how late it was, in ns; negative if a bit early */
 };
 
 /* Serve requests from the cross-buffer whose descriptor is the argument. */

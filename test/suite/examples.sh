@@ -1,0 +1,119 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# The examples: each runs to its end, and says what its comments promise.
+
+number=0
+failed=0
+: >said
+
+ok() { number=$((number + 1)); echo "ok $number - $1"; }
+# not_ok DESCRIPTION CAUSE
+not_ok() {
+	number=$((number + 1))
+	failed=$((failed + 1))
+	echo "not ok $number - $1"
+	echo "# $2"
+	sed 's/^/# said: /' said
+}
+
+# check DESCRIPTION COMMAND...: passes if the command does
+check() {
+	description=$1
+	shift
+	if "$@"; then ok "$description"; else not_ok "$description" "failed: $*"; fi
+}
+
+# run STATUS PROGRAM...: what it says is in the file "said"
+run() {
+	wanted=$1
+	shift
+	timeout 100 "$@" >said 2>&1 </dev/null
+	status=$?
+	if [ $status -eq "$wanted" ]; then
+		ok "$* ends with status $wanted"
+	else
+		not_ok "$* ends with status $wanted" "found: $status"
+	fi
+}
+
+says() { grep -q "$1" said; }
+# says_lines COUNT PATTERN: that many lines, all of them like this
+says_lines() { [ "$(wc -l <said)" -eq "$1" ] && [ "$(grep -c "$2" said)" -eq "$1" ]; }
+says_exactly() { printf '%s\n' "$@" | cmp -s - said; }
+refused() { ! "$@" 2>/dev/null; }
+loaded() { grep -q "^$1 " /proc/modules; }
+
+# --- One thread out-of-band ------------------------------------------------------------
+
+run 0 /examples/hello
+check "ten lines from out-of-band, in order" says_exactly "out-of-band, 0" "out-of-band, 1" "out-of-band, 2" \
+	"out-of-band, 3" "out-of-band, 4" "out-of-band, 5" "out-of-band, 6" "out-of-band, 7" "out-of-band, 8" \
+	"out-of-band, 9"
+
+run 0 /examples/timer
+# A busy machine may be late for some of them.
+sed -i 's/, late$//' said
+check "ten ticks" says_exactly "tick 0" "tick 1" "tick 2" "tick 3" "tick 4" "tick 5" "tick 6" "tick 7" "tick 8" "tick 9"
+
+# --- Several of them ---------------------------------------------------------------------
+
+run 0 /examples/xbuf
+check "squares come back" says_exactly "the square of 5 is 25" "the square of 4 is 16" "the square of 3 is 9" \
+	"the square of 2 is 4" "the square of 1 is 1" "the square of 0 is 0"
+
+for _ in 1 2 3; do
+	run 0 /examples/priority-inversion
+	check "a mutex ends the inversion" says "^inheritance saved [0-9]*\.[0-9]* ms: right$"
+done
+
+run 0 /examples/producer-consumer
+check "all items go through" \
+	says "^3000 items through 8 slots, 3 producers waited [0-9]* times, 2 consumers [0-9]* times$"
+check "once and in order" says "^0 lost or duplicated, 0 out of order: right$"
+
+# --- Latency -------------------------------------------------------------------------------
+
+number_in() { sed -n "s/$1/\1/p" said; }
+
+# A date a millisecond, each of which is sampled or missed.
+all_dates_count() {
+	[ $(($(number_in '^samples \([0-9]*\), .*') + $(number_in '^overruns \([0-9]*\), .*'))) -ge 2000 ]
+}
+histogram_adds_up() {
+	[ "$(awk '!/^#/ { sum += $2 } END { print sum }' cells)" -eq "$(number_in '^samples \([0-9]*\), .*')" ]
+}
+
+for option in "" -n; do
+	rm -f cells
+	# shellcheck disable=SC2086
+	run 0 /examples/demo -t 2 -o cells $option
+	check "it samples for two seconds" all_dates_count
+	check "and never leaves the out-of-band stage" says "^overruns [0-9]*, in-band switches 0$"
+	check "the histogram has all samples" histogram_adds_up
+done
+run 2 /examples/demo -x
+
+# --- A driver and its program ------------------------------------------------------------------
+
+run 1 /examples/xbuf-peer
+check "xbuf-peer misses its driver" says "is xbuf-driver.ko loaded?"
+
+# Twenty samples, ten milliseconds apart whenever each was taken.
+in_step() {
+	awk '$1 != "sample" || $2 != NR - 1 || (NR > 1 && $4 - last != 10000000) { bad = 1 }
+		{ last = $4 }
+		END { exit bad }' said
+}
+
+check "the driver loads" insmod /mod/xbuf-driver.ko
+for _ in 1 2; do
+	run 0 /examples/xbuf-peer
+	check "twenty samples" says_lines 20 "^sample [ 0-9][0-9] at [0-9]* ns, -*[0-9]* ns late$"
+	check "each at its time" in_step
+done
+check "evl.ko stays as long as the driver does" refused rmmod evl
+check "the driver unloads" rmmod xbuf-driver
+check "and is gone" refused loaded xbuf_driver
+
+echo "1..$number"
+[ $failed -eq 0 ]
