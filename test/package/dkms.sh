@@ -49,6 +49,15 @@ cp "$work/out" "$work/log"
 expect "it builds for a suitable kernel" said "installed for kernel $release"
 expect "the module is there" test -n "$(find "/lib/modules/$release/updates" -name 'evl.ko*')"
 expect "its symbols are kept for drivers" test -n "$(find /var/lib/dkms/evl -name Module.symvers)"
+# As its author would, with nothing of this tree but what was installed.
+build_driver() {
+	make --no-print-directory install DESTDIR="$work/root" PREFIX=/usr/local &&
+		cp -r examples/xbuf-driver "$work/driver" &&
+		make -C "$work/driver" KDIR="/lib/modules/$release/build" \
+			EVL_SRC="$work/root/usr/local/src/evl-$(cat VERSION)" &&
+		[ "$(modinfo -F depends "$work/driver/xbuf-driver.ko")" = evl ]
+}
+expect "a driver builds with the headers installed, and finds those symbols" build_driver
 expect "it skips a kernel out of bounds" said "skipping kernel 6.99.0-new: evl supports Linux"
 expect "it skips a kernel that lacks an option" said "skipping kernel 6.12.0-bare: it was built without"
 expect "installing again succeeds" tools/dkms.sh install 6.99.0-new
