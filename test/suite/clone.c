@@ -6,6 +6,7 @@
 /* A class with attributes which it takes, and flags beyond PUBLIC which it does not. */
 static const struct evl_xbuf_attrs xbuf_attrs = { .i_bufsz = 64, .o_bufsz = 64 };
 static const struct evl_proxy_attrs proxy_attrs = { .fd = 1, .bufsz = 64 };
+static const struct evl_monitor_attrs monitor_attrs = { .clockfd = -1, .type = EVL_MONITOR_GATE };
 
 static const struct {
 	const char *name;
@@ -13,6 +14,7 @@ static const struct {
 	unsigned int accepted;
 } classes[] = {
 	{ "xbuf", &xbuf_attrs, EVL_CLONE_PUBLIC },
+	{ "monitor", &monitor_attrs, EVL_CLONE_PUBLIC },
 	{ "proxy", &proxy_attrs, EVL_CLONE_PUBLIC | EVL_CLONE_INPUT | EVL_CLONE_OUTPUT },
 };
 
@@ -505,6 +507,97 @@ static void windows_are_recycled_clean(void)
 	}
 }
 
+/* --- Monitors ------------------------------------------------------------------------------------ */
+
+#define GATE(__clock, __protocol, __initval)	{ __clock, EVL_MONITOR_GATE, __protocol, __initval }
+#define EVENT(__clock, __protocol, __initval)	{ __clock, EVL_MONITOR_EVENT, __protocol, __initval }
+
+struct monitor_kind {
+	int clockfd;
+	unsigned int type, protocol, initval;
+};
+
+static int create_kind(const struct monitor_kind *kind, struct evl_element_ids *eids)
+{
+	return raw_create_monitor_on(kind->clockfd, unique("kind"), kind->type, kind->protocol, kind->initval, eids);
+}
+
+static void bad_monitors(void)
+{
+	static const struct monitor_kind bad[] = {
+		GATE(-1, EVL_GATE_PI, 1), GATE(-1, EVL_GATE_PI, -1U), GATE(0, EVL_GATE_PI, 99),
+		GATE(-1, EVL_GATE_PP, 0), GATE(-1, EVL_GATE_PP, 100), GATE(-1, EVL_GATE_PP, -1U),
+		GATE(-1, EVL_GATE_PP, 0x80000001), GATE(-1, 2, 0), GATE(-1, 2, 1), GATE(-1, 15, 0),
+		EVENT(-1, EVL_EVENT_COUNT, -1U), EVENT(-1, EVL_EVENT_COUNT, 0x80000000),
+		EVENT(-1, 3, 0), EVENT(-1, 15, 0),
+		{ -1, 2, 0, 0 }, { -1, 2, 1, 1 }, { -1, 3, 0, 0 }, { -1, 3, 2, 0 },
+	};
+	static const struct monitor_kind good[] = {
+		GATE(-1, EVL_GATE_PI, 0), GATE(-1, EVL_GATE_PP, 50), EVENT(-1, EVL_EVENT_GATED, 0),
+		EVENT(-1, EVL_EVENT_COUNT, 0), EVENT(-1, EVL_EVENT_MASK, 0),
+	};
+	/* The first is closed, the second no clock, the others never were descriptors. */
+	static const int clocks[] = { 999, 1, -2, -3, INT_MIN, INT_MAX };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		check_eq(create_kind(&bad[i], NULL), -EINVAL);
+		check(!in_sysfs("monitor", unique("kind")));
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(good); i++) {
+		struct monitor_kind kind = good[i];
+
+		for (unsigned int j = 0; j < ARRAY_SIZE(clocks); j++) {
+			kind.clockfd = clocks[j];
+			check_eq(create_kind(&kind, NULL), -EINVAL);
+			check(!in_sysfs("monitor", unique("kind")));
+		}
+	}
+}
+
+/* All that is accepted, with handles and shared state. */
+static void good_monitors(void)
+{
+	static const struct monitor_kind good[] = {
+		GATE(-1, EVL_GATE_PI, 0), GATE(-1, EVL_GATE_PP, 1), GATE(-1, EVL_GATE_PP, 99),
+		EVENT(-1, EVL_EVENT_GATED, 0), EVENT(-1, EVL_EVENT_COUNT, 0), EVENT(-1, EVL_EVENT_COUNT, INT_MAX),
+		EVENT(-1, EVL_EVENT_MASK, 0), EVENT(-1, EVL_EVENT_MASK, 0xffffffff),
+	};
+	struct evl_monitor_state *state;
+	struct evl_element_ids eids = { 0 };
+	struct monitor_kind kind;
+	unsigned int last = 0;
+	int efd;
+
+	check_ok(raw_init(&process, 36));
+	for (unsigned int i = 0; i < 4 * ARRAY_SIZE(good); i++) {
+		kind = good[i % ARRAY_SIZE(good)];
+		kind.clockfd = (int[]){ -1, 0, process.monofd, process.realfd }[i / ARRAY_SIZE(good)];
+		efd = check_ok(create_kind(&kind, &eids));
+		check(in_sysfs("monitor", unique("kind")));
+		check_gt(eids.fundle, 0);
+		check_eq(eids.fundle & EVL_HANDLE_INDEX_MASK, 0);
+		check_ne(eids.fundle, last);
+		last = eids.fundle;
+		check_le(eids.state_offset, process.info.shm_size - sizeof(*state));
+		check_eq(eids.state_offset % 4, 0);
+		state = (void *)((char *)process.shared + eids.state_offset);
+		check_eq(state->flags, 0);
+		if (kind.type == EVL_MONITOR_GATE) {
+			check_eq(state->u.gate.owner, 0);
+			check_eq(state->u.gate.ceiling, kind.initval);
+			check_eq(state->u.gate.nesting, 0);
+		} else {
+			check_eq(state->u.event.value, kind.initval);
+			check_eq(state->u.event.pollrefs, 0);
+			check_eq(state->u.event.gate_offset, EVL_MONITOR_NOGATE);
+		}
+		/* Whoever gets it next is to find it clean. */
+		memset(state, 0x5a, sizeof(*state));
+		close(efd);
+		check(!in_sysfs("monitor", unique("kind")));
+	}
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(foreign_requests, "other requests to a clone device are ENOTTY"),
 	TEST(bad_request_pointer, "a bad pointer is EFAULT"),
@@ -534,6 +627,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(public_thread_unopened, "a public thread lives without its node being open"),
 	TEST(thread_ids, "handles and windows of threads"),
 	TEST(windows_are_recycled_clean, "the window of a new thread is clean"),
+	TEST(bad_monitors, "a monitor of no clock, type, protocol, ceiling or value is EINVAL"),
+	TEST(good_monitors, "handles and shared states of monitors, which are clean"),
 };
 
 TEST_MAIN("clone", tests)

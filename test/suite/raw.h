@@ -137,14 +137,20 @@ static inline int raw_create_proxy(const char *name, int fd, unsigned int bufsz,
 	return raw_create("proxy", name, &attrs, flags, NULL);
 }
 
-static inline int raw_create_monitor(const char *name, int type, int protocol, unsigned int initval,
-				     struct evl_element_ids *eids)
+static inline int raw_create_monitor_on(int clockfd, const char *name, int type, int protocol, unsigned int initval,
+					struct evl_element_ids *eids)
 {
 	struct evl_monitor_attrs attrs = {
-		.clockfd = (unsigned int)EVL_CLOCK_MONOTONIC, .type = type, .protocol = protocol, .initval = initval,
+		.clockfd = clockfd, .type = type, .protocol = protocol, .initval = initval,
 	};
 
 	return raw_create("monitor", name, &attrs, 0, eids);
+}
+
+static inline int raw_create_monitor(const char *name, int type, int protocol, unsigned int initval,
+				     struct evl_element_ids *eids)
+{
+	return raw_create_monitor_on(EVL_CLOCK_MONOTONIC, name, type, protocol, initval, eids);
 }
 
 /* --- A process ---------------------------------------------------------------- */
