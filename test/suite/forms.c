@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The forms in which requests travel, and libraries of ABI 32 and 36 at work. */
 #include "raw.h"
+#include <poll.h>
 
 #ifndef PR_SET_VMA
 #define PR_SET_VMA		0x53564d41
@@ -38,7 +39,7 @@ static int64_t mono(void)
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
-/* --- A program of its time: attach, sleep, timer, cross-buffer, proxy, detach ----------------------- */
+/* --- A program of its time: attach, sleep, use a bit of everything, detach -------------------------- */
 
 static void use_clock(enum raw_form form)
 {
@@ -119,6 +120,160 @@ static void use_thread(enum raw_form form)
 	check(inband());
 }
 
+static struct evl_monitor_state *state_at(const struct evl_element_ids *eids)
+{
+	return (void *)((char *)process.shared + eids->state_offset);
+}
+
+static const struct __evl_timespec no_limit, long_ago = { .tv_nsec = 1 };
+
+static struct evl_monitor_waitreq wait_req(const struct __evl_timespec *date, int gatefd, int value)
+{
+	return (struct evl_monitor_waitreq){ .timeout_ptr = raw_ptr(date), .gatefd = gatefd, .value = value };
+}
+
+static void use_gate(enum raw_form form, unsigned int protocol, unsigned int ceiling)
+{
+	struct evl_monitor_unwaitreq unwait;
+	struct evl_monitor_waitreq req;
+	struct evl_element_ids eids = { 0 };
+	volatile __u32 *owner;
+	int gatefd, eventfd;
+
+	gatefd = check_ok(raw_create_monitor("gate", EVL_MONITOR_GATE, protocol, ceiling, &eids));
+	owner = &state_at(&eids)->u.gate.owner;
+	check_eq(raw_oob_ioctl(form, gatefd, EVL_MONIOC_EXIT, NULL), -EPERM);
+	check_eq(raw_oob_ioctl(form, gatefd, EVL_MONIOC_ENTER, &no_limit), 0);
+	check_eq(evl_get_index(*owner), self.eids.fundle);
+	check_eq(raw_oob_ioctl(form, gatefd, EVL_MONIOC_ENTER, &long_ago), -EDEADLK);
+	check_eq(raw_oob_ioctl(form, gatefd, EVL_MONIOC_EXIT, NULL), 0);
+	check_eq(*owner, 0);
+	check_eq(raw_oob_ioctl(form, gatefd, EVL_MONIOC_TRYENTER, NULL), 0);
+	check_eq(evl_get_index(*owner), self.eids.fundle);
+
+	eventfd = check_ok(raw_create_monitor_on(0, "event", EVL_MONITOR_EVENT, EVL_EVENT_GATED, 0, &eids));
+	req = wait_req(&long_ago, gatefd, 0);
+	check_eq(raw_oob_ioctl(form, eventfd, EVL_MONIOC_WAIT, &req), 0);
+	check_eq(req.status, -ETIMEDOUT);
+	check_eq(evl_get_index(*owner), self.eids.fundle);
+	check_eq(raw_oob_ioctl(form, gatefd, EVL_MONIOC_EXIT, NULL), 0);
+	unwait.gatefd = gatefd;
+	check_eq(raw_oob_ioctl(form, eventfd, EVL_MONIOC_UNWAIT, &unwait), 0);
+	check_eq(evl_get_index(*owner), self.eids.fundle);
+	check_eq(raw_oob_ioctl(form, self.efd, EVL_THRIOC_SIGNAL, &eventfd), 0);
+	check_eq(raw_oob_ioctl(form, gatefd, EVL_MONIOC_EXIT, NULL), 0);
+	check(!inband());
+	close(eventfd);
+	close(gatefd);
+}
+
+static void use_sem(enum raw_form form)
+{
+	struct evl_monitor_trywaitreq try = { 0 };
+	struct evl_monitor_waitreq req;
+	struct evl_element_ids eids = { 0 };
+	volatile __u32 *value;
+	__s32 one = 1;
+	int fd;
+
+	fd = check_ok(raw_create_monitor_on(process.monofd, "sem", EVL_MONITOR_EVENT, EVL_EVENT_COUNT, 1, &eids));
+	value = &state_at(&eids)->u.event.value;
+	check_eq(raw_oob_ioctl(form, fd, EVL_MONIOC_SIGNAL, &one), 0);
+	check_eq(*value, 2);
+	req = wait_req(&no_limit, -1, 1);
+	check_eq(raw_oob_ioctl(form, fd, EVL_MONIOC_WAIT, &req), 0);
+	check_eq(req.status, 0);
+	check_eq(raw_oob_ioctl(form, fd, EVL_MONIOC_TRYWAIT, &try), 0);
+	check_eq(*value, 0);
+	check_eq(raw_oob_ioctl(form, fd, EVL_MONIOC_TRYWAIT, &try), -EAGAIN);
+	req = wait_req(&long_ago, -1, 1);
+	check_eq(raw_oob_ioctl(form, fd, EVL_MONIOC_WAIT, &req), -ETIMEDOUT);
+	check_eq(req.status, -ETIMEDOUT);
+	check_eq(raw_oob_ioctl(form, fd, EVL_MONIOC_BROADCAST, &one), 0);
+	check_eq(*value, 0);
+	check(!inband());
+	close(fd);
+}
+
+static void use_flags(enum raw_form form)
+{
+	struct evl_monitor_trywaitreq try = { .value = 0x2 };
+	__s32 posted = 0x1f, bits = 0;
+	struct evl_monitor_waitreq req;
+	struct evl_element_ids eids = { 0 };
+	volatile __u32 *value;
+	int fd;
+
+	fd = check_ok(raw_create_monitor("flags", EVL_MONITOR_EVENT, EVL_EVENT_MASK, 0, &eids));
+	value = &state_at(&eids)->u.event.value;
+	check_eq(raw_oob_ioctl(form, fd, EVL_MONIOC_SIGNAL, &posted), 0);
+	check_eq(*value, 0x1f);
+	req = wait_req(&no_limit, -1, 0x21);
+	check_eq(raw_oob_ioctl(form, fd, EVL_MONIOC_WAIT, &req), 0);
+	check_eq(req.value, 0x1);
+	check_eq(raw_oob_ioctl(form, fd, EVL_MONIOC_TRYWAIT, &try), 0);
+	check_eq(try.value, 0x2);
+	req = wait_req(&long_ago, -1, 0x24);
+	check_eq(raw_oob_ioctl(form, fd, EVL_MONIOC_WAIT_EXACT, &req), -ETIMEDOUT);
+	check_eq(req.status, -ETIMEDOUT);
+	req = wait_req(&no_limit, -1, 0xc);
+	check_eq(raw_oob_ioctl(form, fd, EVL_MONIOC_WAIT_EXACT, &req), 0);
+	check_eq(*value, 0x10);
+	try.value = 0x11;
+	check_eq(raw_oob_ioctl(form, fd, EVL_MONIOC_TRYWAIT_EXACT, &try), -EAGAIN);
+	check_eq(raw_oob_ioctl(form, fd, EVL_MONIOC_BROADCAST, &posted), 0);
+	check_eq(raw_oob_read(form, fd, &bits, sizeof(bits)), sizeof(bits));
+	check_eq(bits, 0x1f);
+	check_eq(raw_oob_write(form, fd, &posted, sizeof(posted)), sizeof(posted));
+	check_eq(*value, 0x1f);
+	check(!inband());
+	close(fd);
+}
+
+static long poll_ctl(enum raw_form form, int pfd, int action, int fd, unsigned int events)
+{
+	struct evl_poll_ctlreq req = {
+		.action = action,
+		.fd = fd,
+		.events = events,
+		.pollval.val = 1000 + fd,
+	};
+
+	return raw_oob_ioctl(form, pfd, EVL_POLIOC_CTL, &req);
+}
+
+static void use_poll(enum raw_form form)
+{
+	int semfd = check_ok(raw_create_monitor("polled", EVL_MONITOR_EVENT, EVL_EVENT_COUNT, 0, NULL));
+	int pfd = check_sys(open("/dev/evl/poll", O_RDWR)), one = 1;
+	struct evl_poll_event set[2];
+	struct evl_poll_waitreq req = {
+		.timeout_ptr = raw_ptr(&long_ago),
+		.pollset_ptr = raw_ptr(set),
+		.nrset = 2,
+	};
+
+	check_eq(poll_ctl(form, pfd, EVL_POLL_CTLADD, semfd, POLLIN), 0);
+	check_eq(poll_ctl(form, pfd, EVL_POLL_CTLADD, semfd, POLLIN), -EEXIST);
+	check_eq(raw_oob_ioctl(form, pfd, EVL_POLIOC_WAIT, &req), -ETIMEDOUT);
+	check_eq(raw_oob_ioctl(form, semfd, EVL_MONIOC_SIGNAL, &one), 0);
+	req.timeout_ptr = raw_ptr(&no_limit);
+	check_eq(raw_oob_ioctl(form, pfd, EVL_POLIOC_WAIT, &req), 0);
+	check_eq(req.nrset, 1);
+	check_eq(set[0].fd, semfd);
+	check_eq(set[0].events, POLLIN);
+	check_eq(set[0].pollval.val, 1000 + semfd);
+	check_eq(poll_ctl(form, pfd, EVL_POLL_CTLMOD, semfd, POLLOUT), 0);
+	req.timeout_ptr = raw_ptr(&long_ago);
+	req.nrset = 2;
+	check_eq(raw_oob_ioctl(form, pfd, EVL_POLIOC_WAIT, &req), -ETIMEDOUT);
+	check_eq(poll_ctl(form, pfd, EVL_POLL_CTLDEL, semfd, 0), 0);
+	check_eq(poll_ctl(form, pfd, EVL_POLL_CTLDEL, semfd, 0), -ENOENT);
+	check(!inband());
+	close(pfd);
+	close(semfd);
+}
+
 static void run_program(enum raw_form form)
 {
 	long ret;
@@ -130,6 +285,11 @@ static void run_program(enum raw_form form)
 	use_timer(form);
 	use_xbuf(form);
 	use_proxy(form);
+	use_gate(form, EVL_GATE_PI, 0);
+	use_gate(form, EVL_GATE_PP, 50);
+	use_sem(form);
+	use_flags(form);
+	use_poll(form);
 	use_thread(form);
 	check_eq(raw_detach(&self), 0);
 	/* Not attached any more: the older form may not be told from an option nobody knows. */
