@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Groups of flags. */
 #include "puppet.h"
+#include <evl/event.h>
 #include <evl/flags.h>
 #include <evl/sem.h>
 #include <evl/sys.h>
@@ -135,6 +136,265 @@ static void gives_up(void)
 	end_puppet(&a);
 }
 
+/* --- Dates ------------------------------------------------------------------------ */
+
+#define UNTOUCHED	0x5555
+
+static void minds_dates(void)
+{
+	static const struct timespec past[] = { { 0, 1 }, { 1, 0 }, { 0, NSEC_PER_SEC - 1 } };
+	static const struct timespec bad[] = { { 1, NSEC_PER_SEC }, { 0, -1 }, { -1, 0 } };
+	int bits = UNTOUCHED;
+
+	new_flags(0);
+	check_eq(evl_timedwait_flags(&f, &past[0], &bits), -EPERM);
+	check_eq(evl_timedwait_exact_flags(&f, 3, &past[0]), -EPERM);
+	attach_fifo(10);
+	for (unsigned int i = 0; i < ARRAY_SIZE(past); i++) {
+		check_eq(evl_timedwait_flags(&f, &past[i], &bits), -ETIMEDOUT);
+		check_eq(evl_timedwait_some_flags(&f, 3, &past[i], &bits), -ETIMEDOUT);
+		check_eq(evl_timedwait_exact_flags(&f, 3, &past[i]), -ETIMEDOUT);
+	}
+	check_eq(evl_post_flags(&f, 5), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		check_eq(evl_timedwait_flags(&f, &bad[i], &bits), -EINVAL);
+		check_eq(evl_timedwait_some_flags(&f, 3, &bad[i], &bits), -EINVAL);
+		check_eq(evl_timedwait_exact_flags(&f, 1, &bad[i]), -EINVAL);
+	}
+	check_eq(evl_timedwait_flags(&f, NULL, &bits), -EFAULT);
+	check_eq(evl_timedwait_exact_flags(&f, 1, NULL), -EFAULT);
+	check_eq(evl_timedwait_flags(&f, bad_address(8), &bits), -EFAULT);
+	check_eq(bits, UNTOUCHED);
+	check_eq(peek(), 5);
+
+	/* Some of what is wanted is not enough, and stays. It is not too late for what is there. */
+	check_eq(evl_timedwait_exact_flags(&f, 3, &past[0]), -ETIMEDOUT);
+	check_eq(peek(), 5);
+	check_eq(evl_timedwait_exact_flags(&f, 1, &past[0]), 0);
+	check_eq(peek(), 4);
+	check_eq(evl_timedwait_flags(&f, &past[0], &bits), 0);
+	check_eq(bits, 4);
+	check_eq(peek(), 0);
+	check_eq(evl_post_flags(&f, 9), 0);
+	check_eq(evl_timedwait_flags(&f, &past[0], NULL), 0);
+	check_eq(peek(), 0);
+	check(!evl_is_inband());
+}
+
+/* Until the date which comes with the bits, of which 0 means any. */
+struct request {
+	int bits;
+	bool exact;
+	struct timespec date;
+};
+
+static int until(struct puppet *p)
+{
+	struct request *r = p->arg;
+	int bits = 0, ret;
+
+	if (r->exact)
+		ret = evl_timedwait_exact_flags(&f, r->bits, &r->date);
+	else
+		ret = evl_timedwait_flags(&f, &r->date, &bits);
+	return ret ? ret : bits;
+}
+
+static void waits_until_dates(void)
+{
+	struct request any = { 0 }, both = { .bits = 3, .exact = true };
+	struct puppet a;
+	int64_t ns;
+
+	new_flags(0);
+	start_puppet(&a, "a", 10, other_cpu());
+	/* Zero means no limit. */
+	begin_wait(&a, until, &any);
+	check_eq(evl_post_flags(&f, 6), 0);
+	check_eq(result(&a), 6);
+	begin_wait(&a, until, &both);
+	check_eq(evl_post_flags(&f, 2), 0);
+	check(worker_sleeps(&a.w));
+	check_eq(evl_post_flags(&f, 5), 0);
+	check_eq(result(&a), 0);
+	check_eq(peek(), 4);
+	check_eq(evl_post_flags(&f, 1), 0);
+
+	ns = now() + 20 * NSEC_PER_MSEC;
+	both.date = ns_ts(ns);
+	check_eq(perform(&a, until, &both), -ETIMEDOUT);
+	check_reached(now(), ns);
+	check_eq(peek(), 5);
+	check_eq(evl_trywait_exact_flags(&f, 5), 0);
+	ns = now() + 20 * NSEC_PER_MSEC;
+	any.date = ns_ts(ns);
+	check_eq(perform(&a, until, &any), -ETIMEDOUT);
+	check_reached(now(), ns);
+
+	/* Long enough for what comes. */
+	any.date = both.date = ns_ts(now() + 3600 * NSEC_PER_SEC);
+	begin_wait(&a, until, &any);
+	check_eq(evl_post_flags(&f, 8), 0);
+	check_eq(result(&a), 8);
+	begin_wait(&a, until, &both);
+	check_eq(evl_post_flags(&f, 3), 0);
+	check_eq(result(&a), 0);
+	check_eq(peek(), 0);
+	end_puppet(&a);
+}
+
+static void follows_its_clock(void)
+{
+	struct request any = { 0 }, one = { .bits = 1, .exact = true };
+	struct puppet a;
+	int64_t ns;
+
+	check_ok(evl_init());
+	check_ok(evl_create_flags(&f, EVL_CLOCK_REALTIME, 0, EVL_CLONE_PRIVATE, "real:%d", getpid()));
+	start_puppet(&a, "a", 10, other_cpu());
+	any.date = one.date = ns_ts(now_on(EVL_CLOCK_REALTIME) - NSEC_PER_SEC);
+	check_eq(perform(&a, until, &any), -ETIMEDOUT);
+	check_eq(perform(&a, until, &one), -ETIMEDOUT);
+	ns = now_on(EVL_CLOCK_REALTIME) + 20 * NSEC_PER_MSEC;
+	any.date = one.date = ns_ts(ns);
+	check_eq(perform(&a, until, &any), -ETIMEDOUT);
+	check_reached(now_on(EVL_CLOCK_REALTIME), ns);
+	check_eq(perform(&a, until, &one), -ETIMEDOUT);
+	end_puppet(&a);
+}
+
+/* --- Between processes ------------------------------------------------------------- */
+
+/* Does what it is told by the one group, and answers in the other. */
+static void answer(void *arg)
+{
+	struct evl_flags in, out;
+	int bits;
+
+	(void)arg;
+	attach_fifo(5);
+	check_ok(evl_open_flags(&in, "/pub-in"));
+	check_ok(evl_open_flags(&out, "pub-out"));
+	/* The value is the one of the group, not a copy. */
+	check_ok(evl_peek_flags(&out, &bits));
+	check_eq(bits, 0x40);
+	do {
+		check_eq(evl_wait_flags(&in, &bits), 0);
+		check_eq(evl_broadcast_flags(&out, bits), 0);
+	} while (!(bits & 0x80));
+	check_eq(evl_wait_exact_flags(&in, 0x300), 0);
+	/* As a file, in-band. */
+	check_eq(read(in.monitor.efd, &bits, sizeof(bits)), (long)sizeof(bits));
+	check_eq(write(out.monitor.efd, &bits, sizeof(bits)), (long)sizeof(bits));
+}
+
+static void pass_between_processes(void)
+{
+	struct evl_flags in, out;
+	pid_t pid;
+	int bits;
+
+	check_ok(evl_init());
+	check_ok(evl_create_flags(&in, EVL_CLOCK_MONOTONIC, 0, EVL_CLONE_PUBLIC, "pub-in"));
+	check_ok(evl_create_flags(&out, EVL_CLOCK_MONOTONIC, 0x40, 0, "/pub-out"));
+	check(has_node("monitor", "pub-in"));
+	pid = fork_child(answer, NULL);
+	attach_fifo(10);
+	check_eq(evl_post_flags(&in, 0x1), 0);
+	check_eq(evl_wait_exact_flags(&out, 0x1), 0);
+	check_eq(evl_trywait_flags(&out, &bits), 0);
+	check_eq(bits, 0x40);
+	check_eq(evl_broadcast_flags(&in, (int)0x80000080), 0);
+	check_eq(evl_wait_flags(&out, &bits), 0);
+	check_eq(bits, (int)0x80000080);
+	check_eq(evl_post_flags(&in, 0x100), 0);
+	check_eq(evl_post_flags(&in, 0x200), 0);
+	check_eq(evl_post_flags(&in, 0x1000), 0);
+	wait_success(pid);
+	check_eq(evl_trywait_flags(&out, &bits), 0);
+	check_eq(bits, 0x1000);
+	check_eq(evl_peek_flags(&in, &bits), 0);
+	check_eq(bits, 0);
+}
+
+static void open_and_close(void *arg)
+{
+	struct evl_flags mine;
+
+	(void)arg;
+	check_ok(evl_init());
+	check_ok(evl_open_flags(&mine, "shut"));
+	check_ok(evl_close_flags(&mine));
+}
+
+/* Whoever closes a descriptor of a group sends all waiters away. */
+static void closes_elsewhere(void)
+{
+	struct puppet a;
+
+	check_ok(evl_init());
+	check_ok(evl_create_flags(&f, EVL_CLOCK_MONOTONIC, 0, EVL_CLONE_PUBLIC, "shut"));
+	start_puppet(&a, "a", 10, other_cpu());
+	begin_wait(&a, some, BITS(1));
+	wait_success(fork_child(open_and_close, NULL));
+	check_eq(result(&a), -EIDRM);
+	begin_wait(&a, some, BITS(1));
+	check_eq(evl_post_flags(&f, 1), 0);
+	check_eq(result(&a), 1);
+	end_puppet(&a);
+}
+
+/* What each kind of monitor is taken for. */
+static void open_as_any(void *arg)
+{
+	static const char *const names[] = { "/as-mutex", "/as-ceiling", "/as-event", "/as-sem", "/as-flags" };
+	struct evl_event event;
+	struct evl_mutex mutex;
+	struct evl_flags flags;
+	struct evl_sem sem;
+
+	(void)arg;
+	check_ok(evl_init());
+	for (int i = 0; i < 5; i++) {
+		int fds[4] = {
+			evl_open_mutex(&mutex, "%s", names[i]),
+			evl_open_event(&event, "%s", names[i]),
+			evl_open_sem(&sem, "%s", names[i]),
+			evl_open_flags(&flags, "%s", names[i]),
+		};
+
+		for (int kind = 0; kind < 4; kind++) {
+			if (kind == (i ? i - 1 : 0))
+				check_ok(fds[kind]);
+			else
+				check_eq(fds[kind], -EINVAL);
+		}
+		if (i == 1)
+			check_eq(evl_get_mutex_ceiling(&mutex), 42);
+	}
+	check_eq(evl_open_flags(&flags, "as-private"), -ENOENT);
+	check_eq(evl_open_flags(&flags, "as-nothing"), -ENOENT);
+	check_eq(evl_open_flags(&flags, "clone"), -ENOTTY);
+}
+
+static void are_not_taken_for_others(void)
+{
+	struct evl_mutex mutex, ceiling;
+	struct evl_flags flags, hidden;
+	struct evl_event event;
+	struct evl_sem sem;
+
+	check_ok(evl_init());
+	check_ok(evl_new_mutex(&mutex, "/as-mutex"));
+	check_ok(evl_create_mutex(&ceiling, EVL_CLOCK_MONOTONIC, 42, EVL_CLONE_PUBLIC, "as-ceiling"));
+	check_ok(evl_new_event(&event, "/as-event"));
+	check_ok(evl_new_sem(&sem, "/as-sem"));
+	check_ok(evl_new_flags(&flags, "/as-flags"));
+	check_ok(evl_new_flags(&hidden, "as-private"));
+	open_as_any(NULL);
+	wait_success(fork_child(open_as_any, NULL));
+}
+
 /* --- As a file -------------------------------------------------------------------- */
 
 /* Once the main thread waits. */
@@ -248,6 +508,12 @@ static const struct CMUnitTest tests[] = {
 	TEST(serves_the_first, "flags go to the first waiter which they satisfy"),
 	TEST(broadcasts, "a broadcast satisfies all it can"),
 	TEST(gives_up, "waits end with a timeout, an unblock or a close"),
+	TEST(minds_dates, "past dates, dates which are none, and no date at all"),
+	TEST(waits_until_dates, "waits for any or for all flags end in time, or are not limited"),
+	TEST(follows_its_clock, "dates are those of the clock which the group was made for"),
+	TEST(pass_between_processes, "flags are posted to another process, and back"),
+	TEST(closes_elsewhere, "a close in another process sends waiters away"),
+	TEST(are_not_taken_for_others, "a name opens the kind of monitor which it is the name of"),
 	TEST(reads_and_writes, "flags are read, written and polled on either stage"),
 	TEST(read_is_interrupted, "a signal ends an in-band read"),
 	TEST(loses_nothing, "what cannot be told to the caller is not taken either, nor units of a semaphore"),
