@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Semaphores. */
+/* Semaphores; and what all kinds of monitors do if they are created on first use. */
 #include "puppet.h"
 #include <evl/sem.h>
+#include <evl/event.h>
 #include <evl/flags.h>
 #include <evl/poll.h>
 
@@ -111,6 +112,94 @@ static void gives_up(void)
 	check_eq(result(&a), 0);
 	end_puppet(&a);
 	end_puppet(&b);
+}
+
+static void minds_dates(void)
+{
+	static const struct timespec past[] = { { 0, 1 }, { 1, 0 }, { 0, NSEC_PER_SEC - 1 } };
+	static const struct timespec bad[] = { { 1, NSEC_PER_SEC }, { 0, -1 }, { -1, 0 } };
+	struct evl_sem s;
+
+	new_sem(&s, 0);
+	check_eq(evl_timedget_sem(&s, &past[0]), -EPERM);
+	attach_fifo(10);
+	for (unsigned int i = 0; i < ARRAY_SIZE(past); i++) {
+		check_eq(evl_timedget_sem(&s, &past[i]), -ETIMEDOUT);
+		check_eq(peek(&s), 0);
+		/* It is not too late for a unit which is there. */
+		check_eq(evl_put_sem(&s), 0);
+		check_eq(evl_timedget_sem(&s, &past[i]), 0);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
+		check_eq(evl_timedget_sem(&s, &bad[i]), -EINVAL);
+	check_eq(evl_timedget_sem(&s, NULL), -EFAULT);
+	check_eq(evl_timedget_sem(&s, bad_address(8)), -EFAULT);
+	check_eq(peek(&s), 0);
+	check(!evl_is_inband());
+}
+
+static int get_zero(struct puppet *p)
+{
+	struct timespec zero = { 0 };
+
+	return evl_timedget_sem(p->arg, &zero);
+}
+
+static void waits_without_limit(void)
+{
+	struct evl_sem s;
+	struct puppet a;
+
+	new_sem(&s, 0);
+	start_puppet(&a, "a", 10, other_cpu());
+	begin_wait(&a, get_zero, &s);
+	check_eq(peek(&s), -1);
+	check_eq(evl_put_sem(&s), 0);
+	check_eq(result(&a), 0);
+	end_puppet(&a);
+}
+
+static struct timespec real_date;
+
+static int get_until(struct puppet *p)
+{
+	return evl_timedget_sem(p->arg, &real_date);
+}
+
+static void step_realtime(int64_t ns)
+{
+	struct timespec ts = ns_ts(now_on(EVL_CLOCK_REALTIME) + ns);
+
+	check_ok(evl_set_clock(EVL_CLOCK_REALTIME, &ts));
+}
+
+static void follows_its_clock(void)
+{
+	struct evl_sem s;
+	struct puppet a;
+	int64_t ns;
+
+	check_ok(evl_init());
+	check_ok(evl_create_sem(&s, EVL_CLOCK_REALTIME, 0, EVL_CLONE_PRIVATE, "real:%d", getpid()));
+	start_puppet(&a, "a", 10, other_cpu());
+	/* By any clock which starts at boot, this is many years ahead. */
+	real_date = ns_ts(now_on(EVL_CLOCK_REALTIME) - NSEC_PER_SEC);
+	check_gt(ts_ns(real_date), now() + 3600 * NSEC_PER_SEC);
+	check_eq(perform(&a, get_until, &s), -ETIMEDOUT);
+	ns = now_on(EVL_CLOCK_REALTIME) + 20 * NSEC_PER_MSEC;
+	real_date = ns_ts(ns);
+	check_eq(perform(&a, get_until, &s), -ETIMEDOUT);
+	check_reached(now_on(EVL_CLOCK_REALTIME), ns);
+	check_eq(peek(&s), 0);
+
+	/* The date comes to those who wait when the clock is set. */
+	real_date = ns_ts(now_on(EVL_CLOCK_REALTIME) + 3600 * NSEC_PER_SEC);
+	begin_wait(&a, get_until, &s);
+	step_realtime(3601 * NSEC_PER_SEC);
+	check_eq(result(&a), -ETIMEDOUT);
+	step_realtime(-3601 * NSEC_PER_SEC);
+	check_eq(peek(&s), 0);
+	end_puppet(&a);
 }
 
 static void flushes(void)
@@ -286,16 +375,248 @@ static void polls(void)
 	end_puppet(&a);
 }
 
+/* --- Created on first use ----------------------------------------------------------- */
+
+static DEFINE_EVL_MUTEX(lazy_mutex);
+static DEFINE_EVL_EVENT(lazy_event);
+static DEFINE_EVL_SEM(lazy_sem);
+static DEFINE_EVL_FLAGS(lazy_flags);
+
+static bool exists(const char *name)
+{
+	return has_element("monitor", name);
+}
+
+static void come_up_on_first_use(void)
+{
+	static DEFINE_EVL_SEM(lazy_unused);
+	struct timespec date = { .tv_nsec = 1 };
+	int value;
+
+	/* An error changes nothing. */
+	check_eq(evl_put_sem(&lazy_sem), -ENXIO);
+	attach_fifo(10);
+	check(!exists("lazy_mutex") && !exists("lazy_event") && !exists("lazy_sem") && !exists("lazy_flags"));
+	check_eq(evl_peek_sem(&lazy_sem, &value), -EINVAL);
+	check_eq(evl_put_sem(&lazy_sem), 0);
+	check(exists("lazy_sem"));
+	check_eq(evl_tryget_sem(&lazy_sem), 0);
+	check_eq(evl_timedget_sem(&lazy_sem, &date), -ETIMEDOUT);
+	check_eq(evl_post_flags(&lazy_flags, 6), 0);
+	check(exists("lazy_flags"));
+	check_eq(evl_wait_some_flags(&lazy_flags, 2, &value), 0);
+	check_eq(value, 2);
+
+	/* Nothing to unlock, and nobody to wake up: that does not count. */
+	check_lt(evl_unlock_mutex(&lazy_mutex), 0);
+	check_eq(evl_signal_event(&lazy_event), 0);
+	check(!exists("lazy_mutex") && !exists("lazy_event"));
+	check_eq(evl_lock_mutex(&lazy_mutex), 0);
+	check_eq(evl_lock_mutex(&lazy_mutex), -EDEADLK);
+	check(exists("lazy_mutex"));
+	check_eq(evl_timedwait_event(&lazy_event, &lazy_mutex, &date), -ETIMEDOUT);
+	check(exists("lazy_event"));
+	check_eq(evl_unlock_mutex(&lazy_mutex), 0);
+
+	check_ok(evl_close_mutex(&lazy_mutex));
+	check_ok(evl_close_event(&lazy_event));
+	check_ok(evl_close_sem(&lazy_sem));
+	check_ok(evl_close_flags(&lazy_flags));
+	check_ok(evl_close_sem(&lazy_unused));
+	check(!exists("lazy_mutex") && !exists("lazy_event") && !exists("lazy_sem") && !exists("lazy_flags"));
+	/* Once closed, they do not come back. */
+	check_eq(evl_lock_mutex(&lazy_mutex), -EBADF);
+	check_eq(evl_put_sem(&lazy_sem), -EBADF);
+	check_eq(evl_put_sem(&lazy_unused), -EBADF);
+	check_eq(evl_post_flags(&lazy_flags, 1), -EBADF);
+	check_eq(evl_timedwait_event(&lazy_event, &lazy_mutex, &date), -EBADF);
+	check(!exists("lazy_unused"));
+}
+
+static void come_up_as_told(void)
+{
+	struct evl_sem sem = EVL_SEM_INITIALIZER("told-sem", EVL_CLOCK_REALTIME, 3, EVL_CLONE_NONBLOCK);
+	struct evl_flags flags = EVL_FLAGS_INITIALIZER("/told-flags", EVL_CLOCK_MONOTONIC, 5, 0), opened;
+	struct evl_mutex mutex = EVL_MUTEX_INITIALIZER(NULL, EVL_CLOCK_MONOTONIC, 60, EVL_MUTEX_RECURSIVE);
+	struct evl_event event = EVL_EVENT_INITIALIZER("told-event", EVL_CLOCK_MONOTONIC, EVL_CLONE_PUBLIC);
+	struct timespec date = { .tv_nsec = 1 };
+	int value, efd;
+
+	efd = attach_fifo(10);
+	for (int i = 0; i < 3; i++)
+		check_eq(evl_get_sem(&sem), 0);
+	check_eq(evl_get_sem(&sem), -EAGAIN);
+	check(exists("told-sem"));
+	check(is_nonblocking(sem.monitor.efd));
+
+	check_eq(evl_trywait_flags(&flags, &value), 0);
+	check_eq(value, 5);
+	check(has_node("monitor", "told-flags"));
+	check_ok(evl_open_flags(&opened, "told-flags"));
+	check_eq(evl_post_flags(&opened, 8), 0);
+	check_eq(evl_trywait_flags(&flags, &value), 0);
+	check_eq(value, 8);
+
+	check_eq(evl_get_mutex_ceiling(&mutex), 60);
+	check_eq(evl_lock_mutex(&mutex), 0);
+	check_eq(evl_lock_mutex(&mutex), 0);
+	check_eq(evl_get_mutex_ceiling(&mutex), 60);
+	check_eq(state_of(efd).eattrs.sched_priority, 60);
+	check_eq(evl_unlock_mutex(&mutex), 0);
+	check_eq(evl_timedwait_event(&event, &mutex, &date), -ETIMEDOUT);
+	check(has_node("monitor", "told-event"));
+	check_eq(evl_unlock_mutex(&mutex), 0);
+	check_eq(state_of(efd).eattrs.sched_priority, 10);
+}
+
+static void errors_come_up_late(void)
+{
+	struct evl_sem negative = EVL_SEM_INITIALIZER("late-negative", EVL_CLOCK_MONOTONIC, -1, 0);
+	struct evl_sem clockless = EVL_SEM_INITIALIZER("late-clockless", 999, 0, 0);
+	struct evl_mutex ceiling = EVL_MUTEX_INITIALIZER("late-ceiling", EVL_CLOCK_MONOTONIC, 100, 0);
+	struct evl_flags nameless = EVL_FLAGS_INITIALIZER(NULL, EVL_CLOCK_MONOTONIC, 0, EVL_CLONE_PUBLIC);
+	struct evl_sem taken = EVL_SEM_INITIALIZER("late-taken", EVL_CLOCK_MONOTONIC, 0, 0);
+	struct evl_sem first;
+
+	attach_fifo(10);
+	check_ok(evl_new_sem(&first, "late-taken"));
+	for (int i = 0; i < 2; i++) {
+		check_eq(evl_put_sem(&negative), -EINVAL);
+		check_eq(evl_put_sem(&clockless), -EINVAL);
+		check_eq(evl_lock_mutex(&ceiling), -EINVAL);
+		check_eq(evl_post_flags(&nameless, 1), -EINVAL);
+		/* Whoever chose the name meant it. */
+		check_eq(evl_put_sem(&taken), -EEXIST);
+	}
+	check(!exists("late-negative") && !exists("late-clockless") && !exists("late-ceiling"));
+	check_ok(evl_close_sem(&first));
+	check_eq(evl_put_sem(&taken), 0);
+	check_eq(peek(&taken), 1);
+}
+
+/* Each with a name which is taken but for the first two, with the second one for its process. */
+#define NR_RACED	30
+
+static struct evl_sem raced_sems[NR_RACED];
+static struct evl_mutex raced_mutexes[NR_RACED];
+static int raced_counts[NR_RACED];
+static pthread_barrier_t start_line;
+
+static int use_first(struct puppet *p)
+{
+	(void)p;
+	for (int i = 0; i < NR_RACED; i++) {
+		pthread_barrier_wait(&start_line);
+		check_eq(evl_put_sem(&raced_sems[i]), 0);
+		pthread_barrier_wait(&start_line);
+		check_eq(evl_lock_mutex(&raced_mutexes[i]), 0);
+		raced_counts[i]++;
+		check_eq(evl_unlock_mutex(&raced_mutexes[i]), 0);
+	}
+	return 0;
+}
+
+static int count_monitors(void)
+{
+	DIR *dir = opendir("/sys/devices/virtual/monitor");
+	struct dirent *entry;
+	int count = 0;
+
+	check(dir);
+	while ((entry = readdir(dir)))
+		count += entry->d_name[0] != '.';
+	closedir(dir);
+	return count;
+}
+
+static void come_up_once(void)
+{
+	DEFINE_EVL_SEM(raced);
+	DEFINE_EVL_MUTEX(contended);
+	char name[32];
+	struct puppet p[3];
+	int before;
+
+	/* Those of the test before may still be on their way out. */
+	await(!first_element("monitor"));
+	check_ok(evl_init());
+	pthread_barrier_init(&start_line, NULL, 3);
+	for (int i = 0; i < NR_RACED; i++) {
+		raced_sems[i] = raced;
+		raced_mutexes[i] = contended;
+	}
+	for (int i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "racer%d", i);
+		start_puppet(&p[i], name, 10, i ? other_cpu() : 0);
+	}
+	before = count_monitors();
+	for (int i = 0; i < 3; i++)
+		begin(&p[i], use_first, NULL);
+	for (int i = 0; i < 3; i++)
+		check_eq(result(&p[i]), 0);
+	check_eq(count_monitors(), before + 2 * NR_RACED);
+	for (int i = 0; i < NR_RACED; i++) {
+		check_eq(peek(&raced_sems[i]), 3);
+		check_eq(raced_counts[i], 3);
+		for (int j = 0; j < i; j++)
+			check_ne(raced_sems[i].monitor.efd, raced_sems[j].monitor.efd);
+	}
+	check(exists("raced"));
+	snprintf(name, sizeof(name), "raced.%d", getpid());
+	check(exists(name));
+	for (int i = 0; i < 3; i++)
+		end_puppet(&p[i]);
+}
+
+/* Two runs of a program, say. */
+static DEFINE_EVL_SEM(twin);
+
+static void use_other_twin(void *arg)
+{
+	char name[32];
+
+	(void)arg;
+	await(exists("twin"));
+	attach_fifo(5);
+	for (int i = 0; i < 5; i++)
+		check_eq(evl_put_sem(&twin), 0);
+	check_eq(evl_get_sem(&twin), 0);
+	check_eq(peek(&twin), 4);
+	snprintf(name, sizeof(name), "twin.%d", getpid());
+	check(exists(name));
+}
+
+static void are_of_their_process(void)
+{
+	pid_t pid;
+
+	check_ok(evl_init());
+	pid = fork_child(use_other_twin, NULL);
+	attach_fifo(10);
+	check_eq(evl_put_sem(&twin), 0);
+	wait_success(pid);
+	check(exists("twin"));
+	check_eq(peek(&twin), 1);
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(counts, "get, put, tryget and peek"),
 	TEST(refuses, "negative and overflowing counts, wrong requests"),
 	TEST(wakes_in_order, "the best waiter goes first, the count tells how many there are"),
 	TEST(gives_up, "waits end with a timeout or an unblock, the count being put right"),
+	TEST(minds_dates, "past dates, dates which are none, and no date at all"),
+	TEST(waits_without_limit, "a date of zero means no limit"),
+	TEST(follows_its_clock, "dates are those of the clock which the semaphore was made for"),
 	TEST(flushes, "flushing, and closing under waiters"),
 	TEST(does_not_block, "O_NONBLOCK"),
 	TEST(ping_pong, "two threads hand units back and forth"),
 	TEST(survives_kills, "waiters may be killed"),
 	TEST(polls, "semaphores and flags in a poll group"),
+	TEST(come_up_on_first_use, "what was initialised statically is created on first use"),
+	TEST(come_up_as_told, "with the name, the clock, the value and the flags it was given"),
+	TEST(errors_come_up_late, "or not, which fails each time"),
+	TEST(come_up_once, "threads which race for the first use get the same one"),
+	TEST(are_of_their_process, "two processes with the same variables do not"),
 };
 
 TEST_MAIN("sem", tests)
