@@ -109,6 +109,40 @@ static void bad_timeouts(void)
 	end_puppet(&a);
 }
 
+static struct timespec real_date;
+
+static int lock_until(struct puppet *p)
+{
+	return evl_timedlock_mutex(p->arg, &real_date);
+}
+
+static void follows_its_clock(void)
+{
+	struct evl_mutex m;
+	struct puppet a, b;
+	int64_t ns;
+
+	check_ok(evl_init());
+	check_ok(evl_create_mutex(&m, EVL_CLOCK_REALTIME, 0, EVL_MUTEX_NORMAL, "real:%d", getpid()));
+	start_puppet(&a, "a", 10, 0);
+	start_puppet(&b, "b", 10, other_cpu());
+	check_eq(perform(&a, lock, &m), 0);
+	real_date = ns_ts(now_on(EVL_CLOCK_REALTIME) - NSEC_PER_SEC);
+	check_eq(perform(&b, lock_until, &m), -ETIMEDOUT);
+	ns = now_on(EVL_CLOCK_REALTIME) + 20 * NSEC_PER_MSEC;
+	real_date = ns_ts(ns);
+	check_eq(perform(&b, lock_until, &m), -ETIMEDOUT);
+	check_reached(now_on(EVL_CLOCK_REALTIME), ns);
+	/* Zero means no limit there, too. */
+	real_date = (struct timespec){ 0 };
+	begin_wait(&b, lock_until, &m);
+	check_eq(perform(&a, unlock, &m), 0);
+	check_eq(result(&b), 0);
+	check_eq(perform(&b, unlock, &m), 0);
+	end_puppet(&a);
+	end_puppet(&b);
+}
+
 /* --- Inheritance ----------------------------------------------------------------------- */
 
 static void inherits(void)
@@ -616,6 +650,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(free_of_requests, "an uncontended mutex costs no request"),
 	TEST(excludes, "one owner at a time"),
 	TEST(bad_timeouts, "wrong dates and pointers are refused"),
+	TEST(follows_its_clock, "dates are those of the clock which the mutex was made for"),
 	TEST(inherits, "the owner runs at the priority of its first waiter"),
 	TEST(gives_back, "a waiter which gives up takes its priority back"),
 	TEST(follows_policy, "boosts and the order of waiters follow new priorities"),
