@@ -230,15 +230,26 @@ in_use() {
 	mv "$1.new" "$1"
 }
 
-# One lost in each cycle would make 180 objects, or 720 kilobytes: half of that is more than what else goes on. But ranges
-# of addresses of dead kernel stacks are kept by thousands. And kernels with Dovetail forget the mask of CPUs of a per-CPU
-# interrupt when they free that: for each load, one of ours, one of their tick proxy. They are so small that half a slab, by
-# which counts may be off, is 256 of them.
+# One lost in each cycle would make 180 objects, or 720 kilobytes: half of that is more than what else goes on. But what is
+# in use of a slab which a CPU has taken is not told, so counts may be off by a slab, which holds hundreds of small objects.
+# Ranges of addresses of dead kernel stacks are kept by thousands. And kernels with Dovetail forget the mask of CPUs of a
+# per-CPU interrupt when they free that: for each load, one of ours, one of their tick proxy.
 grown() {
 	forgotten=0
-	! dmesg | grep -q 'evl: .* on the Dovetail host' || forgotten=$((2 * 180 + 256))
-	awk -v forgotten=$forgotten 'NR == FNR { was[$1] = $2; next }
-		{ limit = $1 == "kilobytes" ? 360 : $1 == "kmalloc-8" ? 90 + forgotten : 90 }
+	! dmesg | grep -q 'evl: .* on the Dovetail host' || forgotten=$((2 * 180))
+	awk -v forgotten=$forgotten '
+		BEGIN {
+			while ((getline <"/proc/slabinfo") > 0) {
+				sub(/-rnd-[0-9]+/, "", $1)
+				slab[$1] = $5
+			}
+		}
+		NR == FNR { was[$1] = $2; next }
+		{
+			limit = $1 == "kilobytes" ? 360 : slab[$1] > 90 ? slab[$1] : 90
+			if ($1 == "kmalloc-8")
+				limit += forgotten
+		}
 		$1 != "vmap_area" && $2 > was[$1] + limit { print $1 ": " was[$1] " -> " $2 }' \
 		/tmp/use.before /tmp/use.after
 }
