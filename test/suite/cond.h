@@ -46,24 +46,23 @@ static int wait_once(struct puppet *p)
 	return ret == -EIDRM ? ret : unlocked ? unlocked : ret;
 }
 
+static int tell_waiters(struct cond *c, int (*tell)(struct evl_event *event))
+{
+	check_eq(evl_lock_mutex(&c->mutex), 0);
+	check_eq(tell(&c->event), 0);
+	return evl_unlock_mutex(&c->mutex);
+}
+
 __attribute__((unused))
 static int signal_once(struct puppet *p)
 {
-	struct cond *c = p->arg;
-
-	check_eq(evl_lock_mutex(&c->mutex), 0);
-	check_eq(evl_signal_event(&c->event), 0);
-	return evl_unlock_mutex(&c->mutex);
+	return tell_waiters(p->arg, evl_signal_event);
 }
 
 __attribute__((unused))
 static int broadcast_once(struct puppet *p)
 {
-	struct cond *c = p->arg;
-
-	check_eq(evl_lock_mutex(&c->mutex), 0);
-	check_eq(evl_broadcast_event(&c->event), 0);
-	return evl_unlock_mutex(&c->mutex);
+	return tell_waiters(p->arg, evl_broadcast_event);
 }
 
 __attribute__((unused))

@@ -197,7 +197,7 @@ static void weathers_kills(void)
 {
 	struct evl_mutex m[STORM_MUTEXES];
 	pid_t pid[STORM_CHILDREN];
-	int64_t end;
+	int64_t end, next;
 
 	check_ok(evl_init());
 	for (int i = 0; i < STORM_MUTEXES; i++)
@@ -208,7 +208,10 @@ static void weathers_kills(void)
 	for (end = now() + 60 * NSEC_PER_SEC; now() < end;) {
 		int i = rand() % STORM_CHILDREN;
 
-		usleep(20000 + rand() % 50000);
+		/* They get to work meanwhile, each time a bit further. */
+		next = now() + (20 + rand() % 50) * NSEC_PER_MSEC;
+		while (now() < next)
+			nap();
 		kill(pid[i], SIGKILL);
 		wait_for(pid[i]);
 		pid[i] = fork_child(storm_child, (void *)(intptr_t)rand());

@@ -359,8 +359,18 @@ static void *wait_forever(void *arg)
 	return NULL;
 }
 
+static time_t seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+
+	return now.tv_sec;
+}
+
 static void test_event_cancel(void **state)
 {
+	time_t start = seconds();
 	pthread_t thread;
 	void *ret;
 
@@ -371,8 +381,10 @@ static void test_event_cancel(void **state)
 	fake.nr_log = 0;
 	fake.on_request = sleep_in_wait;
 	pthread_create(&thread, NULL, wait_forever, NULL);
-	while (!fake_count(EVL_MONIOC_WAIT, OOB))
-		usleep(1000);
+	while (!fake_count(EVL_MONIOC_WAIT, OOB)) {
+		assert_true(seconds() < start + 60);
+		sched_yield();
+	}
 	pthread_cancel(thread);
 	pthread_join(thread, &ret);
 	assert_ptr_equal(ret, PTHREAD_CANCELED);
