@@ -10,7 +10,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include "element.h"
+#include "element/element.h"
 
 struct clone_file {
 	struct mutex lock;

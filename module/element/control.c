@@ -20,7 +20,7 @@
 #include <evl/shmem.h>
 #include <evl/uaccess.h>
 #include "core/core.h"
-#include "thread.h"
+#include "element/thread/thread.h"
 
 /* As the ABI names what the FPU can do. */
 #define FPU_XMM2	1

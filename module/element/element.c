@@ -21,7 +21,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/stringhash.h>
-#include "element.h"
+#include "element/element.h"
 
 #define MAX_FUNDLE	(~EVL_HANDLE_INDEX_MASK)
 

@@ -12,9 +12,9 @@
 #include <linux/slab.h>
 #include <linux/wait.h>
 #include <evl/mutex.h>
-#include "element.h"
-#include "monitor.h"
-#include "thread.h"
+#include "element/element.h"
+#include "element/monitor/monitor.h"
+#include "element/thread/thread.h"
 
 #define MAX_FRONTS	32		/* clone and single devices */
 

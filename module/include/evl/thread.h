@@ -218,7 +218,7 @@ void evl_get_thread_state(struct evl_thread *thread,
 extern struct list_head evl_thread_list;
 extern struct mutex evl_thread_list_lock;
 
-/* --- Kernel threads (element/kthread.c) ------------------------------------------ */
+/* --- Kernel threads (element/thread/kthread.c) ------------------------------------------ */
 
 struct evl_kthread;
 

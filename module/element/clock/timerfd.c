@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Timers of user space: anonymous files which count expiries.
+ *
+ * Locking: readers.wchan.lock guards the count, the setting and ->released. The
+ * locks of threads and timers nest in it.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <evl/clock-abi.h>
+#include <evl/poll_head.h>
+#include <evl/thread.h>
+#include <evl/uaccess.h>
+#include "element/clock/clock.h"
+
+struct timerfd {
+	struct evl_file efile;
+	struct evl_clock *clock;
+	struct evl_timer timer;
+	struct evl_wait_queue readers;
+	struct evl_poll_head poll;
+	ktime_t interval;		/* of the last setting which armed it */
+	u64 ticks;			/* shots not read yet */
+	unsigned long overruns;		/* of the timer, as of the last readout */
+	bool released;
+};
+
+/* Hard irqs off; the tick reschedules. */
+static void timerfd_expired(struct evl_timer *timer)
+{
+	struct timerfd *tf = container_of(timer, struct timerfd, timer);
+
+	raw_spin_lock(&tf->readers.wchan.lock);
+	tf->ticks++;
+	evl_flush_wait_locked(&tf->readers.wchan, 0);
+	evl_signal_poll_events(&tf->poll, EPOLLIN | EPOLLRDNORM);
+	raw_spin_unlock(&tf->readers.wchan.lock);
+}
+
+/* --- Setting -------------------------------------------------------------------------- */
+
+struct setting {
+	ktime_t value, interval;
+};
+
+static int get_user_setting(struct setting *set, u64 ptr)
+{
+	struct __evl_itimerspec its;
+	int ret;
+
+	ret = evl_copy_from_user(&its, u64_to_user_ptr(ptr), sizeof(its)) ?:
+		evl_ktime_of_timespec(&set->value, &its.it_value) ?:
+		evl_ktime_of_timespec(&set->interval, &its.it_interval);
+	if (ret)
+		return ret;
+
+	/* No date may wrap around when it gets later by an interval. */
+	set->value = min_t(ktime_t, set->value, KTIME_MAX - 1);
+	set->interval = min_t(ktime_t, set->interval, KTIME_MAX / 4);
+
+	return 0;
+}
+
+/* What is left until the next shot, and the interval. */
+static int put_user_setting(struct timerfd *tf, void __user *u_its)
+{
+	struct __evl_itimerspec its;
+	ktime_t left, interval;
+	unsigned long flags;
+
+	evl_lock_irqsave(&tf->readers.wchan.lock, flags);
+	left = evl_get_timer_delta(&tf->timer);
+	interval = tf->interval;
+	evl_unlock_irqrestore(&tf->readers.wchan.lock, flags);
+
+	its.it_value = evl_timespec_of_ktime(left);
+	its.it_interval = evl_timespec_of_ktime(interval);
+
+	return evl_copy_to_user(u_its, &its, sizeof(its));
+}
+
+/* Ticks which were not read survive, as they do upstream. */
+static void apply_setting(struct timerfd *tf, const struct setting *set)
+{
+	struct evl_thread *curr = evl_current();
+	unsigned long flags;
+
+	evl_lock_irqsave(&tf->readers.wchan.lock, flags);
+	evl_stop_timer(&tf->timer);
+	if (set->value) {
+		/* It will wake up the caller, most likely. */
+		if (curr)
+			evl_move_timer(&tf->timer, tf->clock,
+				       READ_ONCE(curr->rq)->cpu);
+		tf->interval = set->interval;
+		evl_start_timer(&tf->timer, set->value, set->interval);
+	}
+	evl_unlock_irqrestore(&tf->readers.wchan.lock, flags);
+}
+
+static long set_timerfd(struct timerfd *tf, const void __user *u_arg)
+{
+	struct evl_timerfd_setreq req;
+	struct setting set;
+	int ret;
+
+	ret = evl_copy_from_user(&req, u_arg, sizeof(req)) ?:
+		get_user_setting(&set, req.value_ptr);
+	if (ret)
+		return ret;
+
+	/* First, so that nothing changes when that fails. */
+	if (req.ovalue_ptr) {
+		ret = put_user_setting(tf, u64_to_user_ptr(req.ovalue_ptr));
+		if (ret)
+			return ret;
+	}
+
+	apply_setting(tf, &set);
+
+	return 0;
+}
+
+/* The same on both stages. */
+static long timerfd_ioctl(struct file *filp, unsigned int cmd,
+			  unsigned long arg)
+{
+	struct timerfd *tf = filp->private_data;
+
+	switch (cmd) {
+	case EVL_TFDIOC_SET:
+		return set_timerfd(tf, (void __user *)arg);
+	case EVL_TFDIOC_GET:
+		return put_user_setting(tf, (void __user *)arg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+/* --- Reading -------------------------------------------------------------------------- */
+
+/* All shots since the last time: lock held. False if there was none. */
+static bool take_ticks(struct timerfd *tf, u64 *ticks)
+{
+	unsigned long overruns = READ_ONCE(tf->timer.overruns);
+
+	if (!tf->ticks)
+		return false;
+
+	/* Those which came in time, then those which came too late to be. */
+	*ticks = tf->ticks + (overruns - tf->overruns);
+	tf->ticks = 0;
+	tf->overruns = overruns;
+
+	return true;
+}
+
+static void give_ticks_back(struct timerfd *tf, u64 ticks)
+{
+	unsigned long flags;
+
+	evl_lock_irqsave(&tf->readers.wchan.lock, flags);
+	tf->ticks += ticks;
+	evl_signal_poll_events(&tf->poll, EPOLLIN | EPOLLRDNORM);
+	evl_sched_unlock(&tf->readers.wchan.lock, flags);
+}
+
+static ssize_t timerfd_oob_read(struct file *filp, char __user *u_buf,
+				size_t count)
+{
+	ktime_t timeout = filp->f_flags & O_NONBLOCK ? EVL_NONBLOCK : EVL_INFINITE;
+	struct timerfd *tf = filp->private_data;
+	u64 ticks = 0;
+	int ret;
+
+	if (count < sizeof(ticks))
+		return -EINVAL;
+
+	ret = evl_wait_event_timeout(&tf->readers, timeout, EVL_REL,
+				     take_ticks(tf, &ticks) || tf->released);
+	if (ret)
+		return ret;
+	if (!ticks)
+		return -EIDRM;
+
+	ret = evl_copy_to_user(u_buf, &ticks, sizeof(ticks));
+	if (ret) {
+		give_ticks_back(tf, ticks);
+		return ret;
+	}
+
+	return sizeof(ticks);
+}
+
+static __poll_t timerfd_oob_poll(struct file *filp, struct evl_poll_wait *wait)
+{
+	struct timerfd *tf = filp->private_data;
+
+	evl_poll_watch(&tf->poll, wait, NULL);
+
+	return READ_ONCE(tf->ticks) ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
+/* --- Files ------------------------------------------------------------------------------ */
+
+/* Whoever is about to read must not sleep any more, or we would wait for ever. */
+static void expel_readers(struct timerfd *tf)
+{
+	unsigned long flags;
+
+	evl_lock_irqsave(&tf->readers.wchan.lock, flags);
+	tf->released = true;
+	evl_unlock_irqrestore(&tf->readers.wchan.lock, flags);
+	evl_destroy_wait(&tf->readers);
+}
+
+static int timerfd_release(struct inode *inode, struct file *filp)
+{
+	struct timerfd *tf = filp->private_data;
+
+	expel_readers(tf);
+	evl_release_file(&tf->efile);
+	evl_destroy_timer(&tf->timer);
+	kfree(tf);
+
+	return 0;
+}
+
+static const struct file_operations timerfd_fops = {
+	.owner = THIS_MODULE,
+	.release = timerfd_release,
+	.unlocked_ioctl = timerfd_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+static const struct evl_file_ops timerfd_oob_ops = {
+	.oob_ioctl = timerfd_ioctl,
+	.oob_read = timerfd_oob_read,
+	.oob_poll = timerfd_oob_poll,
+};
+
+/* Until somebody who has a better idea sets the timer. */
+static int home_cpu(void)
+{
+	int cpu = raw_smp_processor_id();
+
+	return cpumask_test_cpu(cpu, &evl_oob_cpus) ? cpu :
+		cpumask_first(&evl_oob_cpus);
+}
+
+static struct file *make_timerfd(struct evl_clock *clock)
+{
+	struct timerfd *tf;
+	struct file *filp;
+
+	tf = kzalloc(sizeof(*tf), GFP_KERNEL);
+	if (!tf)
+		return ERR_PTR(-ENOMEM);
+
+	filp = anon_inode_getfile("[evl-timerfd]", &timerfd_fops, tf,
+				  O_RDWR | O_CLOEXEC);
+	if (IS_ERR(filp)) {
+		kfree(tf);
+		return filp;
+	}
+
+	tf->clock = clock;
+	evl_init_wait(&tf->readers, clock, EVL_WAIT_PRIO, "timerfd");
+	evl_init_poll_head(&tf->poll);
+	evl_init_timer_on_cpu(&tf->timer, clock, home_cpu(), timerfd_expired,
+			      EVL_GRAVITY_USER);
+	evl_open_file(&tf->efile, filp, &timerfd_oob_ops);
+
+	return filp;
+}
+
+int evl_new_timerfd(struct evl_clock *clock, int __user *u_fd)
+{
+	struct file *filp;
+	int fd, ret;
+
+	filp = make_timerfd(clock);
+	if (IS_ERR(filp))
+		return PTR_ERR(filp);
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		ret = fd;
+		goto fail_fd;
+	}
+
+	ret = put_user(fd, u_fd);
+	if (ret)
+		goto fail_copy;
+
+	fd_install(fd, filp);
+
+	return 0;
+
+fail_copy:
+	put_unused_fd(fd);
+fail_fd:
+	fput(filp);
+
+	return ret;
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Gated events, i.e. condition variables of user space. Signaling one takes no
+ * request: marks are left in the shared states of the event and of its gate,
+ * which has the owner leave the gate through the core: see gate.c.
+ *
+ * Locking: that of the gate goes first. From an event, its gate can be tried,
+ * and cannot vanish meanwhile, since that takes the lock of each of its events.
+ *
+ * A waiter falls asleep before it drops the gate, in one go: whoever gets the
+ * gate afterwards finds it in line, and gate_offset set.
+ */
+#include <linux/sched/signal.h>
+#include <evl/thread.h>
+#include "core/core.h"
+#include "element/monitor/monitor.h"
+
+static struct evl_thread *waiter_left(struct evl_wait_channel *wchan,
+				      struct evl_thread *waiter)
+{
+	if (!evl_wait_active(wchan))
+		evl_reset_gate_offset(container_of(wchan, struct evl_event,
+						   wchan));
+
+	return NULL;
+}
+
+void evl_init_gated(struct evl_monitor *mon)
+{
+	struct evl_event *event = &mon->event;
+
+	evl_init_wchan(&event->wchan, "event");
+	event->wchan.abandon = waiter_left;
+	event->gate = NULL;
+	evl_reset_gate_offset(event);
+}
+
+void evl_flush_gated(struct evl_monitor *mon)
+{
+	struct evl_event *event = &mon->event;
+	unsigned long flags;
+
+	evl_lock_irqsave(&event->wchan.lock, flags);
+	evl_flush_wait_locked(&event->wchan, EVL_T_RMID);
+	evl_reset_gate_offset(event);
+	evl_sched_unlock(&event->wchan.lock, flags);
+}
+
+/*
+ * Have @event, locked, leave the list of a gate, against the order of locks.
+ * False to unlock and try again.
+ */
+static bool leave_gate(struct evl_event *event)
+{
+	struct evl_monitor *gate = event->gate;
+
+	if (!gate)
+		return true;
+
+	if (!raw_spin_trylock(&gate->gate.mutex.wchan.lock))
+		return false;
+
+	list_del(&event->next);
+	event->gate = NULL;
+	raw_spin_unlock(&gate->gate.mutex.wchan.lock);
+
+	return true;
+}
+
+void evl_destroy_gated(struct evl_monitor *mon)
+{
+	struct evl_event *event = &mon->event;
+	unsigned long flags;
+	bool done;
+
+	do {
+		evl_lock_irqsave(&event->wchan.lock, flags);
+		done = leave_gate(event);
+		evl_unlock_irqrestore(&event->wchan.lock, flags);
+		cpu_relax();
+	} while (!done);
+}
+
+/* --- Waiting ----------------------------------------------------------------------- */
+
+/* Both locked. 0, -EBADFD, -EAGAIN to unlock and try again. */
+static int join_gate(struct evl_event *event, struct evl_monitor *gate)
+{
+	if (event->gate == gate)
+		return 0;
+
+	if (event->gate && evl_wait_active(&event->wchan))
+		return -EBADFD;
+
+	if (!leave_gate(event))
+		return -EAGAIN;
+
+	event->gate = gate;
+	list_add(&event->next, &gate->gate.events);
+
+	return 0;
+}
+
+/* Gate locked. As join_gate(), or what made the wait end at once. */
+static int fall_asleep(struct evl_monitor *mon, struct evl_monitor *gate,
+		       ktime_t timeout)
+{
+	struct evl_event *event = &mon->event;
+	int ret;
+
+	raw_spin_lock(&event->wchan.lock);
+	ret = join_gate(event, gate);
+	if (!ret) {
+		if (evl_sleep_on(&event->wchan, mon->clock, timeout, EVL_ABS,
+				 true))
+			WRITE_ONCE(mon->state->u.event.gate_offset,
+				   gate->element.state_offset);
+		else
+			ret = evl_wait_code(evl_current()->info);
+	}
+	raw_spin_unlock(&event->wchan.lock);
+
+	return ret;
+}
+
+/*
+ * Drop the gate and wait. *@dropped tells whether that happened: not if there
+ * is something wrong, or the time is over already.
+ */
+static int drop_and_wait(struct evl_monitor *mon, struct evl_monitor *gate,
+			 ktime_t timeout, bool *dropped)
+{
+	struct evl_mutex *mutex = &gate->gate.mutex;
+	struct evl_thread *next = NULL;
+	unsigned long flags;
+	int ret;
+
+	do {
+		evl_lock_irqsave(&mutex->wchan.lock, flags);
+		ret = -EPERM;
+		if (evl_mutex_owner(mutex) == evl_current()->fundle) {
+			/* These are for threads which were there before. */
+			evl_deliver_signals(gate);
+			ret = fall_asleep(mon, gate, timeout);
+		}
+		*dropped = !ret || ret == -EINTR;
+		if (*dropped)
+			next = evl_release_mutex_locked(mutex);
+		evl_put_mutex_lock(mutex, next, flags);
+	} while (ret == -EAGAIN);
+
+	return ret ?: evl_wait_schedule(&mon->event.wchan);
+}
+
+/* How it went, once the gate was dropped; gets it back where it has to. */
+static long end_wait(struct evl_monitor *gate, int waited, int *status)
+{
+	struct evl_thread *curr = evl_current();
+	long ret;
+
+	/* The caller is going to handle the signal without the gate. */
+	if (waited == -EINTR && signal_pending(current)) {
+		curr->local_info |= EVL_T_NORST;
+		*status = 0;
+		return -EINTR;
+	}
+
+	*status = waited;
+	if (waited == -EIDRM)
+		return -EIDRM;
+
+	ret = evl_lock_mutex(&gate->gate.mutex);
+	if (ret == -EINTR) {
+		curr->local_info |= EVL_T_NORST;
+		*status = waited ?: -EAGAIN;
+	}
+
+	return ret;
+}
+
+long evl_wait_gated(struct evl_monitor *mon, int gatefd, ktime_t timeout,
+		    int *status)
+{
+	struct evl_monitor *gate;
+	bool dropped;
+	long ret = 0;
+
+	if (gatefd < 0) {
+		*status = -EINVAL;
+		return -EINVAL;
+	}
+
+	/* Not its file, which may be closed while we sleep. */
+	gate = evl_get_monitor(gatefd);
+	if (!gate) {
+		*status = -EINVAL;
+		return 0;
+	}
+
+	if (gate->kind == MONITOR_GATE) {
+		*status = drop_and_wait(mon, gate, timeout, &dropped);
+		if (dropped)
+			ret = end_wait(gate, *status, status);
+	} else {
+		*status = -EINVAL;
+	}
+	evl_put_element(&gate->element);
+
+	return ret;
+}
+
+/* --- Targeted signals ------------------------------------------------------------------ */
+
+static void mark_waiter(struct evl_monitor *mon, struct evl_thread *thread)
+{
+	struct evl_event *event = &mon->event;
+	struct evl_wait_channel *wchan;
+	bool waits = false;
+	unsigned long flags;
+	struct evl_rq *rq;
+
+	flags = hard_local_irq_save();
+	wchan = evl_lock_thread_wchan(thread, &rq);
+	if (wchan == &event->wchan) {
+		thread->info |= EVL_T_SIGNAL;
+		waits = true;
+	}
+	raw_spin_unlock(&rq->lock);
+
+	if (waits) {
+		atomic_or(EVL_MONITOR_TARGETED | EVL_MONITOR_SIGNALED,
+			  evl_monitor_flags(mon));
+		if (event->gate)
+			atomic_or(EVL_MONITOR_SIGNALED,
+				  evl_monitor_flags(event->gate));
+	}
+	if (wchan)
+		raw_spin_unlock(&wchan->lock);
+	hard_local_irq_restore(flags);
+}
+
+int evl_signal_waiter(struct evl_thread *thread, int efd)
+{
+	struct evl_monitor *mon = evl_get_monitor(efd);
+	int ret = 0;
+
+	if (!mon)
+		return -EINVAL;
+
+	if (mon->kind == MONITOR_GATED)
+		mark_waiter(mon, thread);
+	else if (mon->kind == MONITOR_GATE)
+		ret = -EINVAL;
+	evl_put_element(&mon->element);
+
+	return ret;
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Gates, i.e. mutexes of user space: see core/mutex.c for how the owner word is
+ * shared. Leaving a gate also releases waiters of its events.
+ *
+ * Locking, outer to inner:
+ *
+ *	gate.mutex.wchan.lock	the gate, the list of its events
+ *	event.wchan.lock	an event, its waiters
+ *
+ * An event stays in the list of its gate after its last waiter left, until
+ * somebody comes across it there, or another gate claims it.
+ */
+#include <linux/pid.h>
+#include <linux/sysfs.h>
+#include <evl/thread.h>
+#include <evl/signal-abi.h>
+#include "core/core.h"
+#include "element/monitor/monitor.h"
+#include "element/thread/thread.h"
+
+void evl_init_gate(struct evl_monitor *mon)
+{
+	struct evl_monitor_state *state = mon->state;
+
+	INIT_LIST_HEAD(&mon->gate.events);
+	evl_init_mutex(&mon->gate.mutex, mon->clock,
+		       (atomic_t *)&state->u.gate.owner,
+		       mon->protocol == EVL_GATE_PP ?
+		       &state->u.gate.ceiling : NULL, "gate");
+}
+
+/* All events which name it; @reason ends the wait of those who wait there. */
+static void forget_events(struct evl_monitor *mon, int reason)
+{
+	struct evl_mutex *mutex = &mon->gate.mutex;
+	struct evl_event *event, *tmp;
+	unsigned long flags;
+
+	evl_lock_irqsave(&mutex->wchan.lock, flags);
+	list_for_each_entry_safe(event, tmp, &mon->gate.events, next) {
+		raw_spin_lock(&event->wchan.lock);
+		evl_flush_wait_locked(&event->wchan, reason);
+		evl_reset_gate_offset(event);
+		event->gate = NULL;
+		list_del(&event->next);
+		raw_spin_unlock(&event->wchan.lock);
+	}
+	evl_put_mutex_lock(mutex, NULL, flags);
+}
+
+void evl_destroy_gate(struct evl_monitor *mon)
+{
+	forget_events(mon, EVL_T_RMID);
+	evl_destroy_mutex(&mon->gate.mutex);
+}
+
+void evl_flush_gate(struct evl_monitor *mon)
+{
+	evl_flush_mutex(&mon->gate.mutex, !atomic_read(&mon->nr_files));
+}
+
+/* They could not get it back. */
+void evl_close_gate(struct evl_monitor *mon)
+{
+	evl_flush_mutex(&mon->gate.mutex, true);
+	forget_events(mon, EVL_T_RMID);
+}
+
+void evl_reopen_gate(struct evl_monitor *mon)
+{
+	evl_flush_mutex(&mon->gate.mutex, false);
+}
+
+/* --- Requests -------------------------------------------------------------------- */
+
+static void clear_pending(struct evl_monitor *mon, struct evl_thread *curr)
+{
+	struct evl_user_window *window = curr->window;
+
+	if (window && READ_ONCE(window->pp_pending) == mon->element.fundle)
+		WRITE_ONCE(window->pp_pending, EVL_NO_HANDLE);
+}
+
+/* An earlier ceiling first; the word does not say yet that we own a gate. */
+static void commit_pending(struct evl_thread *curr)
+{
+	unsigned long flags;
+
+	if (likely(!evl_ceiling_pending(curr)))
+		return;
+
+	flags = hard_local_irq_save();
+	evl_commit_ceiling(curr);
+	hard_local_irq_restore(flags);
+
+	WRITE_ONCE(curr->window->pp_pending, EVL_NO_HANDLE);
+}
+
+long evl_enter_gate(struct evl_monitor *mon, ktime_t timeout)
+{
+	commit_pending(evl_current());
+
+	return evl_lock_mutex_timeout(&mon->gate.mutex, timeout, EVL_ABS);
+}
+
+long evl_try_gate(struct evl_monitor *mon)
+{
+	commit_pending(evl_current());
+
+	return evl_trylock_mutex(&mon->gate.mutex);
+}
+
+static void wake_marked(struct evl_event *event)
+{
+	struct evl_thread *waiter, *next;
+
+	evl_for_each_waiter_safe(waiter, next, &event->wchan)
+		if (READ_ONCE(waiter->info) & EVL_T_SIGNAL)
+			evl_wake_up(&event->wchan, waiter, 0);
+}
+
+/* Event and gate locked. */
+static void deliver_event(struct evl_event *event)
+{
+	int marks = EVL_MONITOR_SIGNALED | EVL_MONITOR_BROADCAST |
+		EVL_MONITOR_TARGETED;
+
+	marks = atomic_fetch_andnot(marks, evl_monitor_flags(
+					    evl_monitor_of_event(event)));
+
+	if (marks & EVL_MONITOR_SIGNALED) {
+		if (marks & EVL_MONITOR_BROADCAST)
+			evl_flush_wait_locked(&event->wchan, EVL_T_BCAST);
+		else if (marks & EVL_MONITOR_TARGETED)
+			wake_marked(event);
+		else
+			evl_wake_up_head(&event->wchan, EVL_T_SIGNAL);
+	}
+
+	if (!evl_wait_active(&event->wchan)) {
+		evl_reset_gate_offset(event);
+		event->gate = NULL;
+		list_del(&event->next);
+	}
+}
+
+void __evl_deliver_signals(struct evl_monitor *mon)
+{
+	struct evl_event *event, *tmp;
+
+	atomic_andnot(EVL_MONITOR_SIGNALED, evl_monitor_flags(mon));
+	list_for_each_entry_safe(event, tmp, &mon->gate.events, next) {
+		raw_spin_lock(&event->wchan.lock);
+		deliver_event(event);
+		raw_spin_unlock(&event->wchan.lock);
+	}
+}
+
+long evl_exit_gate(struct evl_monitor *mon)
+{
+	struct evl_mutex *mutex = &mon->gate.mutex;
+	struct evl_thread *curr = evl_current(), *next = NULL;
+	unsigned long flags;
+	bool owner;
+
+	evl_lock_irqsave(&mutex->wchan.lock, flags);
+	owner = evl_mutex_owner(mutex) == curr->fundle;
+	if (owner) {
+		evl_deliver_signals(mon);
+		clear_pending(mon, curr);
+		next = evl_release_mutex_locked(mutex);
+	}
+	evl_put_mutex_lock(mutex, next, flags);
+
+	if (owner)
+		return 0;
+
+	if (curr->state & EVL_T_WOLI)
+		evl_notify_thread(curr, EVL_HMDIAG_LKIMBALANCE, 0);
+
+	return -EPERM;
+}
+
+/* --- What the core asks --------------------------------------------------------------- */
+
+static struct evl_thread *get_thread(fundle_t handle)
+{
+	struct evl_thread *thread;
+	struct evl_element *element;
+
+	element = evl_get_element_by_fundle(&evl_thread_factory, handle);
+	if (!element)
+		return NULL;
+
+	thread = &evl_thread_element(element)->thread;
+	evl_get_thread(thread);
+	evl_put_element(element);
+
+	return thread;
+}
+
+static bool commit_ceiling(fundle_t handle, struct evl_thread *curr)
+{
+	struct evl_element *element;
+	struct evl_monitor *mon;
+	bool keep = false;
+
+	element = evl_get_element_by_fundle(&evl_monitor_factory, handle);
+	if (!element)
+		return false;
+
+	mon = evl_monitor_of(element);
+	/* A free gate may be ours in an instant: we were interrupted on our way
+	 * to take it. */
+	if (mon->kind == MONITOR_GATE && mon->protocol == EVL_GATE_PP)
+		keep = evl_apply_ceiling(&mon->gate.mutex, curr);
+	evl_put_element(element);
+
+	return keep;
+}
+
+const struct evl_gate_ops evl_monitor_gate_ops = {
+	.get_thread = get_thread,
+	.commit_ceiling = commit_ceiling,
+};
+
+/* --- sysfs ----------------------------------------------------------------------------- */
+
+ssize_t evl_show_gate(struct evl_monitor *mon, char *buf)
+{
+	struct evl_monitor_state *state = mon->state;
+	u32 owner = evl_get_index(READ_ONCE(state->u.gate.owner));
+	u32 ceiling = READ_ONCE(state->u.gate.ceiling);
+	u32 nesting = state->u.gate.recursive ? state->u.gate.nesting : 1;
+	struct evl_thread_element *te;
+	struct evl_element *element = NULL;
+	ssize_t ret;
+
+	if (owner)
+		element = evl_get_element_by_fundle(&evl_thread_factory, owner);
+	if (!element)
+		return sysfs_emit(buf, "-1 %u 0\n", ceiling);
+
+	te = evl_thread_element(element);
+	ret = sysfs_emit(buf, "%s(%d) %u %u\n", te->name, pid_vnr(te->pid),
+			 ceiling, nesting);
+	evl_put_element(element);
+
+	return ret;
+}

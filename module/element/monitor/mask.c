@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Groups of 32 flags. User space only peeks at the value; it waits out-of-band
+ * by requests, or in-band through read(2) and poll(2).
+ *
+ * Locking: wchan.lock guards the value, and the waiters. Bits which are posted
+ * go to waiters in line first; in-band readers get what is left.
+ */
+#include <linux/sched/signal.h>
+#include <evl/thread.h>
+#include "core/core.h"
+#include "element/monitor/monitor.h"
+
+/* On the stack of a waiter, at thread->wait_data. */
+struct mask_wait {
+	u32 bits;
+	bool exact;
+	u32 got;
+};
+
+static void wake_inband(struct irq_work *work)
+{
+	wake_up_all(&container_of(work, struct evl_event, wake_inband)->inband);
+}
+
+void evl_init_mask(struct evl_monitor *mon)
+{
+	struct evl_event *event = &mon->event;
+
+	evl_init_wchan(&event->wchan, "flags");
+	evl_init_poll_head(&event->poll_head);
+	init_waitqueue_head(&event->inband);
+	init_irq_work(&event->wake_inband, wake_inband);
+}
+
+void evl_destroy_mask(struct evl_monitor *mon)
+{
+	irq_work_sync(&mon->event.wake_inband);
+}
+
+/* What @wait would get out of @value. */
+static u32 match(const struct mask_wait *wait, u32 value)
+{
+	u32 got = value & wait->bits;
+
+	return wait->exact && got != wait->bits ? 0 : got;
+}
+
+static u32 mask_value(struct evl_monitor *mon)
+{
+	return atomic_read(evl_event_value(mon));
+}
+
+/* Lock held. */
+static void value_changed(struct evl_monitor *mon)
+{
+	struct evl_event *event = &mon->event;
+
+	evl_signal_poll_events(&event->poll_head, mask_value(mon) ?
+			       EPOLLIN | EPOLLRDNORM : EPOLLOUT | EPOLLWRNORM);
+	if (wq_has_sleeper(&event->inband))
+		irq_work_queue(&event->wake_inband);
+}
+
+static bool collect(struct evl_monitor *mon, struct mask_wait *wait)
+{
+	wait->got = match(wait, mask_value(mon));
+	if (!wait->got)
+		return false;
+
+	atomic_andnot(wait->got, evl_event_value(mon));
+	value_changed(mon);
+
+	return true;
+}
+
+/* The bits which waiters got: the first one that can be satisfied, or all. */
+static u32 serve_waiters(struct evl_monitor *mon, u32 value, bool all)
+{
+	struct evl_wait_channel *wchan = &mon->event.wchan;
+	struct evl_thread *waiter, *next;
+	struct mask_wait *wait;
+	u32 served = 0;
+
+	evl_for_each_waiter_safe(waiter, next, wchan) {
+		wait = waiter->wait_data;
+		wait->got = match(wait, value);
+		if (!wait->got)
+			continue;
+		served |= wait->got;
+		evl_wake_up(wchan, waiter, 0);
+		if (!all)
+			break;
+	}
+
+	return served;
+}
+
+void evl_post_mask(struct evl_monitor *mon, u32 bits, bool all)
+{
+	struct evl_wait_channel *wchan = &mon->event.wchan;
+	unsigned long flags;
+	u32 value;
+
+	evl_lock_irqsave(&wchan->lock, flags);
+	value = atomic_fetch_or(bits, evl_event_value(mon)) | bits;
+	atomic_andnot(serve_waiters(mon, value, all), evl_event_value(mon));
+	value_changed(mon);
+	evl_sched_unlock(&wchan->lock, flags);
+}
+
+static struct mask_wait wanted(u32 bits, bool exact)
+{
+	return (struct mask_wait){ .bits = bits ?: ~0U, .exact = exact };
+}
+
+int evl_try_mask(struct evl_monitor *mon, u32 *bits, bool exact)
+{
+	struct mask_wait wait = wanted(*bits, exact);
+	unsigned long flags;
+	bool done;
+
+	evl_lock_irqsave(&mon->event.wchan.lock, flags);
+	done = collect(mon, &wait);
+	evl_sched_unlock(&mon->event.wchan.lock, flags);
+
+	if (!done)
+		return -EAGAIN;
+
+	*bits = wait.got;
+
+	return 0;
+}
+
+int evl_wait_mask(struct evl_monitor *mon, u32 *bits, bool exact,
+		  ktime_t timeout)
+{
+	struct evl_wait_channel *wchan = &mon->event.wchan;
+	struct mask_wait wait = wanted(*bits, exact);
+	struct evl_thread *curr;
+	unsigned long flags;
+	int ret = 0;
+	bool done;
+
+	evl_lock_irqsave(&wchan->lock, flags);
+	done = collect(mon, &wait);
+	if (!done) {
+		curr = evl_current();
+		evl_check_owned_sleep(curr);
+		curr->wait_data = &wait;
+		evl_sleep_on(wchan, mon->clock, timeout, EVL_ABS, true);
+	}
+	evl_sched_unlock(&wchan->lock, flags);
+
+	if (!done)
+		ret = evl_wait_schedule(wchan);
+	if (!ret)
+		*bits = wait.got;
+
+	return ret;
+}
+
+void evl_flush_mask(struct evl_monitor *mon)
+{
+	struct evl_event *event = &mon->event;
+	unsigned long flags;
+
+	evl_lock_irqsave(&event->wchan.lock, flags);
+	WRITE_ONCE(event->removals, event->removals + 1);
+	evl_flush_wait_locked(&event->wchan, EVL_T_RMID);
+	evl_sched_unlock(&event->wchan.lock, flags);
+
+	wake_up_all(&event->inband);
+}
+
+int evl_read_mask_inband(struct evl_monitor *mon, u32 *bits)
+{
+	struct evl_event *event = &mon->event;
+	unsigned int removals = READ_ONCE(event->removals);
+	int ret;
+
+	for (;;) {
+		*bits = 0;
+		if (!evl_try_mask(mon, bits, false))
+			return 0;
+		ret = wait_event_interruptible(event->inband,
+				mask_value(mon) ||
+				removals != READ_ONCE(event->removals));
+		if (ret)
+			return ret;
+		if (removals != READ_ONCE(event->removals))
+			return -EIDRM;
+	}
+}
+
+__poll_t evl_poll_mask(struct evl_monitor *mon, struct evl_poll_wait *wait)
+{
+	evl_watch_event(mon, wait);
+
+	return mask_value(mon) ? EPOLLIN | EPOLLRDNORM : EPOLLOUT | EPOLLWRNORM;
+}

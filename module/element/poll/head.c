@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Poll heads, and what connects items of poll groups to them and to their file.
+ *
+ * Locking, outer to inner:
+ *
+ *	nest_lock		mutex (nest.c)
+ *	locks of elements	held by callers of evl_poll_watch() and of
+ *				evl_signal_poll_events(), wait channels mostly
+ *	connect_lock		connections of items, evl_file.watches
+ *	evl_poll_head.lock	the list of a head; that of an element, then
+ *				those of groups on the way up
+ *	lock of a group		one at a time, inside the head which leads there
+ *	run queue lock
+ *
+ * connect_lock is global and not taken by signals: whoever breaks a connection
+ * may come from the end of the file or from that of the group, and each of them
+ * must find the other one's end intact. A locked head keeps the items connected
+ * to it, and the groups they are in, from going away.
+ */
+#include <linux/export.h>
+#include <evl/sched.h>
+#include "element/poll/poll.h"
+
+static DEFINE_HARD_SPINLOCK(connect_lock);
+
+/* --- Heads ------------------------------------------------------------------ */
+
+void evl_init_poll_head(struct evl_poll_head *head)
+{
+	raw_spin_lock_init(&head->lock);
+	INIT_LIST_HEAD(&head->watches);
+}
+EXPORT_SYMBOL_GPL(evl_init_poll_head);
+
+static void signal_head(struct evl_poll_head *head, __poll_t events, int level);
+
+static void raise_item(struct evl_poll_item *item, int level)
+{
+	struct evl_poll_set *set = item->set;
+	bool first;
+
+	raw_spin_lock(evl_poll_lock(set));
+	first = evl_note_poll_item(item);
+	raw_spin_unlock(evl_poll_lock(set));
+
+	/* The groups above know of a group as long as its ready list is not
+	 * empty: however they are nested, each is told once. */
+	if (!first)
+		return;
+
+	/* Pairs with evl_poll_watch(), as in evl_signal_poll_events(). */
+	smp_mb();
+	if (!list_empty(&set->head.watches))
+		signal_head(&set->head, EVL_POLL_IN, level + 1);
+}
+
+/* Hard irqs off. @level tells lockdep how many groups up we are, which is not
+ * many: see nest.c. */
+static void signal_head(struct evl_poll_head *head, __poll_t events, int level)
+{
+	struct evl_poll_link *link;
+
+	raw_spin_lock_nested(&head->lock, level);
+	list_for_each_entry(link, &head->watches, next)
+		if (READ_ONCE(link->item->events) & events)
+			raise_item(link->item, level);
+	raw_spin_unlock(&head->lock);
+}
+
+void __evl_signal_poll_events(struct evl_poll_head *head, __poll_t events)
+{
+	unsigned long flags;
+
+	flags = hard_local_irq_save();
+	signal_head(head, events, 0);
+	hard_local_irq_restore(flags);
+}
+EXPORT_SYMBOL_GPL(__evl_signal_poll_events);
+
+void evl_raise_poll_item(struct evl_poll_item *item)
+{
+	unsigned long flags;
+
+	flags = hard_local_irq_save();
+	host_sched_begin();
+	raise_item(item, 0);
+	evl_schedule();
+	hard_local_irq_restore(flags);
+	host_sched_end();
+}
+
+/* --- Connections -------------------------------------------------------------- */
+
+/* connect_lock held. NULL if @head is known already, or there is no room. */
+static struct evl_poll_link *find_link(struct evl_poll_wait *wait,
+				       struct evl_poll_head *head)
+{
+	struct evl_poll_link *link, *unused = NULL;
+	int n;
+
+	for (n = 0; n < EVL_POLL_MAX_HEADS; n++) {
+		link = &wait->links[n];
+		if (link->head == head)
+			return NULL;
+		if (!link->head && !unused)
+			unused = link;
+	}
+
+	if (!unused)
+		wait->overflow = true;
+
+	return unused;
+}
+
+bool evl_poll_watch(struct evl_poll_head *head, struct evl_poll_wait *wait,
+		    void (*unwatch)(struct evl_poll_head *head))
+{
+	struct evl_poll_link *link = NULL;
+	unsigned long flags;
+
+	if (!wait)
+		return false;
+
+	evl_lock_irqsave(&connect_lock, flags);
+	if (!wait->closed)
+		link = find_link(wait, head);
+	if (link) {
+		link->item = container_of(wait, struct evl_poll_item, wait);
+		link->head = head;
+		link->unwatch = unwatch;
+		raw_spin_lock(&head->lock);
+		list_add_tail(&link->next, &head->watches);
+		raw_spin_unlock(&head->lock);
+	}
+	evl_unlock_irqrestore(&connect_lock, flags);
+	/* Pairs with evl_signal_poll_events(). */
+	smp_mb();
+
+	return link;
+}
+EXPORT_SYMBOL_GPL(evl_poll_watch);
+
+/* connect_lock held. */
+static void disconnect(struct evl_poll_wait *wait)
+{
+	struct evl_poll_link *link;
+	struct evl_poll_head *head;
+	int n;
+
+	wait->closed = true;
+
+	for (n = 0; n < EVL_POLL_MAX_HEADS; n++) {
+		link = &wait->links[n];
+		head = link->head;
+		if (!head)
+			continue;
+		raw_spin_lock(&head->lock);
+		list_del(&link->next);
+		if (link->unwatch)
+			link->unwatch(head);
+		raw_spin_unlock(&head->lock);
+		link->head = NULL;
+	}
+}
+
+void evl_detach_poll_item(struct evl_poll_item *item)
+{
+	unsigned long flags;
+
+	evl_lock_irqsave(&connect_lock, flags);
+	disconnect(&item->wait);
+	list_del_init(&item->file_next);
+	evl_unlock_irqrestore(&connect_lock, flags);
+}
+
+/* --- End of a file ------------------------------------------------------------ */
+
+/* Cut off one of the items on a file which is going away; false if none is
+ * left. If @nested, nesting is locked. */
+static bool release_item(struct evl_file *efilp, bool nested)
+{
+	struct evl_poll_item *item;
+	unsigned long flags;
+
+	evl_lock_irqsave(&connect_lock, flags);
+	item = list_first_entry_or_null(&efilp->watches, struct evl_poll_item,
+					file_next);
+	if (item) {
+		disconnect(&item->wait);
+		list_del_init(&item->file_next);
+		if (nested)
+			evl_unnest_poll_item(item);
+		evl_close_poll_item(item);
+		raise_item(item, 0);
+	}
+	evl_sched_unlock(&connect_lock, flags);
+
+	return item;
+}
+
+static void release_file(struct evl_file *efilp)
+{
+	bool nested = evl_file_poll_set(efilp);
+
+	if (nested)
+		evl_lock_nesting();
+	while (release_item(efilp, nested))
+		;
+	if (nested)
+		evl_unlock_nesting();
+}
+
+void evl_attach_poll_item(struct evl_poll_item *item, struct evl_file *efilp)
+{
+	unsigned long flags;
+
+	evl_lock_irqsave(&connect_lock, flags);
+	if (!item->wait.closed) {
+		efilp->on_release = release_file;
+		list_add_tail(&item->file_next, &efilp->watches);
+	}
+	evl_unlock_irqrestore(&connect_lock, flags);
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Poll groups in poll groups. Who is in whom makes a graph which must neither
+ * have a cycle nor a path of more than MAX_NESTING steps: a signal goes up along
+ * all paths, and a look at readiness goes down.
+ *
+ * Locking: nest_lock, a mutex, guards the graph. Walking it takes as long as
+ * it is large, hence groups are nested and taken apart in-band only.
+ *
+ * A walk visits each group once: what was found on the way is kept in the group,
+ * stamped with the number of the walk.
+ */
+#include <linux/minmax.h>
+#include <linux/mutex.h>
+#include "element/poll/poll.h"
+
+#define MAX_NESTING	4
+
+static DEFINE_MUTEX(nest_lock);
+static u64 nr_visits;
+
+void evl_lock_nesting(void)
+{
+	mutex_lock(&nest_lock);
+}
+
+void evl_unlock_nesting(void)
+{
+	mutex_unlock(&nest_lock);
+}
+
+/* Steps of the longest path up from @set. Recursion ends at MAX_NESTING. */
+static int reach_up(struct evl_poll_set *set, u64 visit)
+{
+	struct evl_poll_item *item;
+	int reach = 0;
+
+	if (set->visit == visit)
+		return set->reach;
+
+	list_for_each_entry(item, &set->parents, in_parents)
+		reach = max(reach, 1 + reach_up(item->set, visit));
+
+	set->visit = visit;
+	set->reach = reach;
+
+	return reach;
+}
+
+/* The same downwards. */
+static int reach_down(struct evl_poll_set *set, u64 visit)
+{
+	struct evl_poll_item *item;
+	int reach = 0;
+
+	if (set->visit == visit)
+		return set->reach;
+
+	list_for_each_entry(item, &set->children, in_children)
+		reach = max(reach, 1 + reach_down(item->child, visit));
+
+	set->visit = visit;
+	set->reach = reach;
+
+	return reach;
+}
+
+int evl_nest_poll_item(struct evl_poll_item *item, struct evl_poll_set *child)
+{
+	struct evl_poll_set *set = item->set;
+	int down, up;
+
+	lockdep_assert_held(&nest_lock);
+
+	down = reach_down(child, ++nr_visits);
+	/* The way down from the child led here. */
+	if (set->visit == nr_visits)
+		return -ELOOP;
+
+	up = reach_up(set, ++nr_visits);
+	if (up + 1 + down > MAX_NESTING)
+		return -ELOOP;
+
+	item->child = child;
+	list_add_tail(&item->in_children, &set->children);
+	list_add_tail(&item->in_parents, &child->parents);
+
+	return 0;
+}
+
+void evl_unnest_poll_item(struct evl_poll_item *item)
+{
+	lockdep_assert_held(&nest_lock);
+
+	if (!item->child)
+		return;
+
+	list_del(&item->in_children);
+	list_del(&item->in_parents);
+	item->child = NULL;
+}

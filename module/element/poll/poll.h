@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Poll groups: what the poll*.c files share. See poll.c for the overview. */
+#ifndef EVL_ELEMENT_POLL_H
+#define EVL_ELEMENT_POLL_H
+
+#include <linux/list.h>
+#include <linux/rbtree.h>
+#include <evl/file.h>
+#include <evl/poll_head.h>
+#include <evl/wait.h>
+#include <evl/poll-abi.h>
+
+struct evl_poll_item;
+
+/* A connection between an item and a head. */
+struct evl_poll_link {
+	struct evl_poll_item *item;
+	struct evl_poll_head *head;	/* NULL if not in use */
+	struct list_head next;		/* in head->watches, by head->lock too */
+	void (*unwatch)(struct evl_poll_head *head);
+};
+
+/* What handlers see of an item. Guarded by connect_lock. */
+struct evl_poll_wait {
+	struct evl_poll_link links[EVL_POLL_MAX_HEADS];
+	bool closed;			/* takes no more of them */
+	bool overflow;			/* it could not take one of them */
+};
+
+/* Entry of evl_poll_set.ready: an item, or the mark of somebody who looks at
+ * them. */
+struct evl_poll_entry {
+	struct list_head next;		/* empty if not in the list */
+	bool is_mark;
+};
+
+/* A file in a group. Guarded by the lock of the set unless said otherwise. */
+struct evl_poll_item {
+	struct evl_poll_set *set;
+	struct evl_poll_entry ready;
+	struct rb_node node;		/* in set->open or set->closed */
+	int fd;
+	__poll_t events;		/* read without the lock, too */
+	union evl_value pollval;
+	struct evl_file *efilp;		/* NULL once it was closed */
+	unsigned int signals;		/* times it was signaled */
+	unsigned int pins;		/* users who dropped the lock */
+	bool removed;			/* waits for them to go */
+
+	struct list_head file_next;	/* in efilp->watches, by connect_lock;
+					 * in set->spare if unused */
+	struct evl_poll_wait wait;
+
+	/* By nest_lock: the file is a group in its turn. */
+	struct evl_poll_set *child;
+	struct list_head in_children;	/* of set */
+	struct list_head in_parents;	/* of child */
+};
+
+struct evl_poll_chunk {
+	struct evl_poll_chunk *next;
+	struct evl_poll_item items[];
+};
+
+/* A group, i.e. an open file. Guarded by the lock of the wait queue unless said
+ * otherwise. */
+struct evl_poll_set {
+	struct evl_file efile;
+	struct evl_wait_queue waiters;
+	struct evl_poll_head head;	/* of groups that this one is in */
+	struct rb_root open;		/* items by descriptor and file */
+	struct rb_root closed;		/* items by descriptor, file is gone */
+	unsigned int nr_items;		/* in either of them */
+	unsigned int nr_closed;
+	unsigned int nr_ready;		/* items in the list */
+	struct list_head ready;		/* items which may be, and marks */
+	struct list_head spare;		/* unused items */
+	struct evl_poll_chunk *chunks;	/* all items */
+	bool released;
+
+	/* By nest_lock. */
+	struct list_head children;	/* items which are groups */
+	struct list_head parents;	/* items of other groups, being this one */
+	u64 visit;
+	int reach;
+};
+
+#define EVL_POLL_IN	(EPOLLIN | EPOLLRDNORM)
+#define EVL_POLL_OUT	(EPOLLOUT | EPOLLWRNORM)
+
+static inline hard_spinlock_t *evl_poll_lock(struct evl_poll_set *set)
+{
+	return &set->waiters.wchan.lock;
+}
+
+/* The events to look for, out of those which somebody asked for. */
+static inline __poll_t evl_poll_interest(u32 events)
+{
+	return ((__force __poll_t)events & ~EPOLLNVAL) | EPOLLERR | EPOLLHUP;
+}
+
+/* The events which hold for a file. */
+static inline __poll_t evl_poll_file(struct evl_file *efilp,
+				     struct evl_poll_wait *wait)
+{
+	if (!efilp->ops->oob_poll)
+		return EVL_POLL_IN | EVL_POLL_OUT;
+
+	return efilp->ops->oob_poll(efilp->filp, wait);
+}
+
+/* The set behind a file, NULL if it is something else. (poll.c) */
+struct evl_poll_set *evl_file_poll_set(struct evl_file *efilp);
+
+/* --- Items (item.c) ---------------------------------------------------- */
+
+/* ADD, MOD, DEL: 0 or an error code as documented. May go in-band. */
+int evl_add_poll_item(struct evl_poll_set *set, const struct evl_poll_ctlreq *req);
+int evl_mod_poll_item(struct evl_poll_set *set, const struct evl_poll_ctlreq *req);
+int evl_del_poll_item(struct evl_poll_set *set, const struct evl_poll_ctlreq *req);
+/* All of them, with their memory: @set has no user left. In-band. */
+void evl_drop_poll_items(struct evl_poll_set *set);
+/* The file of @item is gone; to be raised next. Hard irqs off. */
+void evl_close_poll_item(struct evl_poll_item *item);
+/* Lock held: @item may be used again once it was removed and nobody is left. */
+void evl_unpin_poll_item(struct evl_poll_item *item);
+
+/* --- Readiness (ready.c) ----------------------------------------------- */
+
+/* Lock held: have @item looked at. True if it is the first one in the list. */
+bool evl_note_poll_item(struct evl_poll_item *item);
+/* True if one of the items is ready. */
+bool evl_poll_set_ready(struct evl_poll_set *set);
+/* EVL_POLIOC_WAIT. */
+long evl_wait_poll_set(struct evl_poll_set *set, bool nonblock,
+		       struct evl_poll_waitreq __user *u_req);
+
+/* --- Connections (head.c) ---------------------------------------------- */
+
+/* Have @item hear of the end of its file, which the caller has a reference to. */
+void evl_attach_poll_item(struct evl_poll_item *item, struct evl_file *efilp);
+/* It hears of nothing any more: neither from heads nor from its file. */
+void evl_detach_poll_item(struct evl_poll_item *item);
+/* Note @item, and tell the groups which its group is in. Reschedules. */
+void evl_raise_poll_item(struct evl_poll_item *item);
+
+/* --- Nesting (nest.c): in-band, may sleep -------------------------------- */
+
+void evl_lock_nesting(void);
+void evl_unlock_nesting(void);
+/* Nesting locked: @child becomes part of the set of @item. 0 or -ELOOP. */
+int evl_nest_poll_item(struct evl_poll_item *item, struct evl_poll_set *child);
+void evl_unnest_poll_item(struct evl_poll_item *item);
+
+#endif /* !EVL_ELEMENT_POLL_H */

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Readiness of poll groups, and waiting for it.
+ *
+ * Items which were signaled go to the ready list of their group. That is a mere
+ * hint: whoever wants events asks the files of the items in that list whether
+ * they are ready indeed. Those which are not leave the list, the others stay
+ * there, at the end. Items which are idle cost nothing.
+ *
+ * Locking: see head.c. Handlers of files are called with the lock of the
+ * group dropped, by any number of threads at once:
+ *
+ *	looking at an item		signaling it
+ *	------------------		------------
+ *	n = item->signals		change what the handler looks at
+ *	unlock				lock
+ *	ask the handler: not ready	item->signals++, put it in the list
+ *	lock				wake up a thread, unlock
+ *	drop it if n == item->signals
+ *
+ * A signal wakes up one thread. A thread which leaves with items in the list
+ * wakes up the next one, and none goes to sleep as long as there are any.
+ *
+ * A group in a group is listed above as long as it lists anything itself: it
+ * signals when its list is not empty any more, and leaves the list above only
+ * if it was seen empty since.
+ */
+#include <evl/sched.h>
+#include <evl/thread.h>
+#include <evl/uaccess.h>
+#include "element/poll/poll.h"
+
+/* Events copied to user space at once. */
+#define POLL_CHUNK	16
+
+/* --- The ready list: lock held ------------------------------------------------- */
+
+bool evl_note_poll_item(struct evl_poll_item *item)
+{
+	struct evl_poll_set *set = item->set;
+	bool first = false;
+
+	if (item->removed)
+		return false;
+
+	item->signals++;
+	if (list_empty(&item->ready.next)) {
+		list_add_tail(&item->ready.next, &set->ready);
+		first = !set->nr_ready++;
+	}
+	evl_wake_up_head(&set->waiters.wchan, 0);
+
+	return first;
+}
+
+/* @item was looked at: it stays at the end of the list, or leaves. Nothing is to
+ * be done if somebody who looked at it later took it off. */
+static void settle_item(struct evl_poll_item *item, bool stay)
+{
+	struct evl_poll_set *set = item->set;
+
+	if (list_empty(&item->ready.next))
+		return;
+
+	if (stay) {
+		list_move_tail(&item->ready.next, &set->ready);
+	} else {
+		list_del_init(&item->ready.next);
+		set->nr_ready--;
+	}
+}
+
+/* First item ahead of @mark, skipping the marks of others. */
+static struct evl_poll_item *next_item(struct evl_poll_set *set,
+				       struct evl_poll_entry *mark)
+{
+	struct evl_poll_entry *pos;
+
+	list_for_each_entry(pos, &set->ready, next) {
+		if (pos == mark)
+			break;
+		if (!pos->is_mark)
+			return container_of(pos, struct evl_poll_item, ready);
+	}
+
+	return NULL;
+}
+
+static void begin_scan(struct evl_poll_set *set, struct evl_poll_entry *mark)
+{
+	mark->is_mark = true;
+	list_add_tail(&mark->next, &set->ready);
+}
+
+/* --- Looking at items ------------------------------------------------------------ */
+
+/* Lock held, but dropped meanwhile; @item is pinned. */
+static __poll_t ask_file(struct evl_poll_item *item, unsigned long *flags)
+{
+	struct evl_poll_set *set = item->set;
+	struct evl_file *efilp = item->efilp;
+	__poll_t ready;
+
+	if (!efilp)
+		return EPOLLNVAL;
+
+	/* If that fails the item is about to be closed, and raised again. */
+	if (!evl_get_fileref_unless_released(efilp))
+		return 0;
+
+	evl_unlock_irqrestore(evl_poll_lock(set), *flags);
+	ready = evl_poll_file(efilp, NULL);
+	evl_put_file(efilp);
+	evl_lock_irqsave(evl_poll_lock(set), *flags);
+
+	return ready & item->events;
+}
+
+/* True if @item is ready: it is moved to the end of the list, and @ev tells what
+ * for. Otherwise it left the list, or the part ahead of marks. */
+static bool look_at_item(struct evl_poll_item *item, struct evl_poll_event *ev,
+			 unsigned long *flags)
+{
+	unsigned int signals = item->signals;
+	__poll_t ready;
+	bool removed;
+
+	item->pins++;
+	ready = ask_file(item, flags);
+
+	removed = item->removed;
+	if (!removed) {
+		settle_item(item, ready || item->signals != signals);
+		ev->fd = item->fd;
+		ev->events = (__force u32)ready;
+		ev->pollval = item->pollval;
+	}
+	evl_unpin_poll_item(item);
+
+	return ready && !removed;
+}
+
+bool evl_poll_set_ready(struct evl_poll_set *set)
+{
+	struct evl_poll_entry mark;
+	struct evl_poll_item *item;
+	struct evl_poll_event ev;
+	unsigned long flags;
+	bool ready = false;
+
+	evl_lock_irqsave(evl_poll_lock(set), flags);
+	/* Nobody will tell the group above of an item which is listed already. */
+	while (!ready && set->nr_ready) {
+		begin_scan(set, &mark);
+		while (!ready && (item = next_item(set, &mark)))
+			ready = look_at_item(item, &ev, &flags);
+		list_del(&mark.next);
+	}
+	evl_unlock_irqrestore(evl_poll_lock(set), flags);
+
+	return ready;
+}
+
+/* Up to @max events, NULL for none: their number. */
+static int scan_items(struct evl_poll_set *set, struct evl_poll_entry *mark,
+		      struct evl_poll_event *evs, int max)
+{
+	struct evl_poll_item *item;
+	unsigned long flags;
+	int count = 0;
+
+	evl_lock_irqsave(evl_poll_lock(set), flags);
+	while (count < max && (item = next_item(set, mark)))
+		if (look_at_item(item, &evs[count], &flags))
+			count++;
+	evl_unlock_irqrestore(evl_poll_lock(set), flags);
+
+	return count;
+}
+
+/* The number of events stored at @u_evs, or -EFAULT. */
+static int collect_events(struct evl_poll_set *set,
+			  struct evl_poll_event __user *u_evs, int max)
+{
+	struct evl_poll_event evs[POLL_CHUNK];
+	struct evl_poll_entry mark;
+	int n, count = 0, err = 0;
+	unsigned long flags;
+
+	evl_lock_irqsave(evl_poll_lock(set), flags);
+	begin_scan(set, &mark);
+	evl_unlock_irqrestore(evl_poll_lock(set), flags);
+
+	while (count < max) {
+		n = scan_items(set, &mark, evs, min(max - count, POLL_CHUNK));
+		if (!n)
+			break;
+		err = evl_copy_to_user(u_evs + count, evs, n * sizeof(*evs));
+		if (err)
+			break;
+		count += n;
+	}
+
+	evl_lock_irqsave(evl_poll_lock(set), flags);
+	list_del(&mark.next);
+	evl_unlock_irqrestore(evl_poll_lock(set), flags);
+
+	return err ?: count;
+}
+
+/* --- Waiting ---------------------------------------------------------------------- */
+
+/* Until there is something in the ready list. */
+static int sleep_on_set(struct evl_poll_set *set, ktime_t timeout)
+{
+	unsigned long flags;
+	int err = 0;
+
+	/* A fault on user memory may have left us on the wrong stage. */
+	if (unlikely(!evl_current_oob())) {
+		err = evl_switch_oob();
+		if (err)
+			return err;
+	}
+
+	evl_lock_irqsave(evl_poll_lock(set), flags);
+	if (set->released) {
+		err = -EIDRM;
+	} else if (!set->nr_ready) {
+		evl_add_wait_queue(&set->waiters, timeout, EVL_ABS);
+		evl_unlock_irqrestore(evl_poll_lock(set), flags);
+		return evl_wait_schedule(&set->waiters.wchan);
+	}
+	evl_unlock_irqrestore(evl_poll_lock(set), flags);
+
+	return err;
+}
+
+/* What is left is for somebody else. */
+static void wake_up_next(struct evl_poll_set *set)
+{
+	unsigned long flags;
+
+	evl_lock_irqsave(evl_poll_lock(set), flags);
+	if (set->nr_ready)
+		evl_wake_up_head(&set->waiters.wchan, 0);
+	evl_sched_unlock(evl_poll_lock(set), flags);
+}
+
+static int wait_events(struct evl_poll_set *set, struct evl_poll_event __user *u_evs,
+		       int max, ktime_t timeout, bool nonblock)
+{
+	int ret;
+
+	for (;;) {
+		ret = collect_events(set, u_evs, max);
+		if (ret)
+			break;
+		/* Some may have been hidden by another thread looking at them. */
+		if (nonblock && !READ_ONCE(set->nr_ready)) {
+			ret = -EAGAIN;
+			break;
+		}
+		if (nonblock)
+			continue;
+		ret = sleep_on_set(set, timeout);
+		if (ret)
+			break;
+	}
+
+	wake_up_next(set);
+
+	return ret;
+}
+
+static int check_set(struct evl_poll_set *set)
+{
+	unsigned long flags;
+	int err = 0;
+
+	evl_lock_irqsave(evl_poll_lock(set), flags);
+	if (!set->nr_items)
+		err = -EINVAL;
+	else if (set->nr_closed)
+		err = -EBADF;
+	evl_unlock_irqrestore(evl_poll_lock(set), flags);
+
+	return err;
+}
+
+long evl_wait_poll_set(struct evl_poll_set *set, bool nonblock,
+		       struct evl_poll_waitreq __user *u_req)
+{
+	struct evl_poll_waitreq req;
+	ktime_t timeout;
+	int ret;
+
+	ret = evl_copy_from_user(&req, u_req, sizeof(req));
+	if (ret)
+		return ret;
+
+	if (req.nrset < 0)
+		return -EINVAL;
+	if (!req.nrset)
+		return 0;
+
+	ret = evl_get_user_timespec(&timeout, u64_to_user_ptr(req.timeout_ptr)) ?:
+		check_set(set);
+	if (ret)
+		return ret;
+
+	ret = wait_events(set, u64_to_user_ptr(req.pollset_ptr), req.nrset,
+			  timeout, nonblock);
+	if (ret < 0)
+		return ret;
+
+	return evl_copy_to_user(&u_req->nrset, &ret, sizeof(ret));
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Requests on the descriptor of a thread. */
+#include <linux/module.h>
+#include <evl/monitor.h>
+#include <evl/uaccess.h>
+#include "element/thread/thread.h"
+
+/* The stages which a request may come from. */
+#define INBAND	1
+#define OOB	2
+#define ANY	(INBAND | OOB)
+
+struct thread_request {
+	unsigned int cmd;
+	unsigned int stages;
+	long (*serve)(struct evl_thread_element *te, void __user *u_arg);
+};
+
+static bool is_self(struct evl_thread_element *te)
+{
+	return &te->thread == evl_current();
+}
+
+static long serve_signal(struct evl_thread_element *te, void __user *u_arg)
+{
+	u32 efd;
+
+	return evl_copy_from_user(&efd, u_arg, sizeof(efd)) ?:
+		evl_signal_waiter(&te->thread, efd);
+}
+
+static long serve_set_schedparam(struct evl_thread_element *te,
+				 void __user *u_arg)
+{
+	struct evl_sched_attrs attrs;
+	int ret;
+
+	ret = evl_copy_from_user(&attrs, u_arg, sizeof(attrs));
+
+	return ret ?: evl_set_thread_policy(&te->thread, &attrs);
+}
+
+static long serve_get_schedparam(struct evl_thread_element *te,
+				 void __user *u_arg)
+{
+	struct evl_sched_attrs attrs;
+
+	evl_get_thread_policy(&te->thread, &attrs);
+
+	return evl_copy_to_user(u_arg, &attrs, sizeof(attrs));
+}
+
+static long serve_join(struct evl_thread_element *te, void __user *u_arg)
+{
+	if (is_self(te))
+		return -EDEADLK;
+
+	return wait_for_completion_interruptible(&te->gone);
+}
+
+static long serve_get_state(struct evl_thread_element *te, void __user *u_arg)
+{
+	struct evl_thread_state state;
+
+	evl_get_thread_state(&te->thread, &state);
+
+	return evl_copy_to_user(u_arg, &state, sizeof(state));
+}
+
+/* The way here led out-of-band already. */
+static long serve_switch_oob(struct evl_thread_element *te, void __user *u_arg)
+{
+	return is_self(te) ? 0 : -EPERM;
+}
+
+/* So did the way here lead in-band, unless the request was out-of-band. */
+static long serve_switch_inband(struct evl_thread_element *te,
+				void __user *u_arg)
+{
+	if (!is_self(te))
+		return -EPERM;
+
+	if (!evl_is_inband(&te->thread))
+		evl_switch_inband(0, 0);
+
+	return 0;
+}
+
+static long serve_detach_self(struct evl_thread_element *te, void __user *u_arg)
+{
+	return evl_detach_self();
+}
+
+/*
+ * The mask is replaced with the mode there was before. It is stored unchanged
+ * first, so that nothing changes when it cannot be.
+ */
+static long change_mode(struct evl_thread_element *te, void __user *u_arg,
+			int (*change)(struct evl_thread *, u32, u32 *))
+{
+	u32 mask, old;
+	int ret;
+
+	ret = evl_copy_from_user(&mask, u_arg, sizeof(mask)) ?:
+		evl_copy_to_user(u_arg, &mask, sizeof(mask));
+	if (ret)
+		return ret;
+
+	ret = change(&te->thread, mask, &old);
+
+	return ret ?: evl_copy_to_user(u_arg, &old, sizeof(old));
+}
+
+static long serve_set_mode(struct evl_thread_element *te, void __user *u_arg)
+{
+	return change_mode(te, u_arg, evl_set_thread_mode);
+}
+
+static long serve_clear_mode(struct evl_thread_element *te, void __user *u_arg)
+{
+	return change_mode(te, u_arg, evl_clear_thread_mode);
+}
+
+static long serve_unblock(struct evl_thread_element *te, void __user *u_arg)
+{
+	evl_unblock_thread(&te->thread, EVL_T_BREAK);
+
+	return 0;
+}
+
+static long serve_demote(struct evl_thread_element *te, void __user *u_arg)
+{
+	evl_demote_thread(&te->thread);
+
+	return 0;
+}
+
+/* Of the caller, whichever thread it names. */
+static long serve_yield(struct evl_thread_element *te, void __user *u_arg)
+{
+	evl_yield();
+
+	return 0;
+}
+
+#define REQUEST(__name, __stages, __serve)	\
+	[_IOC_NR(EVL_THRIOC_##__name)] = {	\
+		.cmd = EVL_THRIOC_##__name,	\
+		.stages = __stages,		\
+		.serve = __serve,		\
+	}
+
+static const struct thread_request requests[] = {
+	REQUEST(SIGNAL, OOB, serve_signal),
+	REQUEST(SET_SCHEDPARAM, ANY, serve_set_schedparam),
+	REQUEST(GET_SCHEDPARAM, ANY, serve_get_schedparam),
+	REQUEST(JOIN, INBAND, serve_join),
+	REQUEST(GET_STATE, ANY, serve_get_state),
+	REQUEST(SWITCH_OOB, OOB, serve_switch_oob),
+	REQUEST(SWITCH_INBAND, ANY, serve_switch_inband),
+	REQUEST(DETACH_SELF, INBAND, serve_detach_self),
+	REQUEST(SET_MODE, ANY, serve_set_mode),
+	REQUEST(CLEAR_MODE, ANY, serve_clear_mode),
+	REQUEST(UNBLOCK, ANY, serve_unblock),
+	REQUEST(DEMOTE, ANY, serve_demote),
+	REQUEST(YIELD, OOB, serve_yield),
+};
+
+static long serve_request(struct file *filp, unsigned int cmd,
+			  unsigned long arg, unsigned int stage)
+{
+	struct evl_thread_element *te = evl_thread_element(evl_file_element(filp));
+	const struct thread_request *req;
+	unsigned int nr = _IOC_NR(cmd);
+
+	/* Whatever is asked of a dead thread. */
+	if (!evl_thread_alive(&te->thread))
+		return -ESTALE;
+
+	if (nr >= ARRAY_SIZE(requests))
+		return -ENOTTY;
+
+	req = &requests[nr];
+	if (req->cmd != cmd || !(req->stages & stage))
+		return -ENOTTY;
+
+	return req->serve(te, (void __user *)arg);
+}
+
+static long thread_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	return serve_request(filp, cmd, arg, INBAND);
+}
+
+static long thread_oob_ioctl(struct file *filp, unsigned int cmd,
+			     unsigned long arg)
+{
+	return serve_request(filp, cmd, arg, OOB);
+}
+
+/* Reading and writing is for observable threads: there are none yet. */
+
+static ssize_t thread_read(struct file *filp, char __user *u_buf, size_t count,
+			   loff_t *ppos)
+{
+	return -EPERM;
+}
+
+static ssize_t thread_write(struct file *filp, const char __user *u_buf,
+			    size_t count, loff_t *ppos)
+{
+	return -EPERM;
+}
+
+static __poll_t thread_poll(struct file *filp, poll_table *pt)
+{
+	return EPOLLERR;
+}
+
+static ssize_t thread_oob_read(struct file *filp, char __user *u_buf,
+			       size_t count)
+{
+	return -EPERM;
+}
+
+static ssize_t thread_oob_write(struct file *filp, const char __user *u_buf,
+				size_t count)
+{
+	return -EPERM;
+}
+
+const struct file_operations evl_thread_fops = {
+	.owner = THIS_MODULE,
+	.open = evl_open_element,
+	.release = evl_release_element,
+	.unlocked_ioctl = thread_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.read = thread_read,
+	.write = thread_write,
+	.poll = thread_poll,
+};
+
+const struct evl_file_ops evl_thread_oob_ops = {
+	.oob_ioctl = thread_oob_ioctl,
+	.oob_read = thread_oob_read,
+	.oob_write = thread_oob_write,
+};

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The thread class: attaching a task as an element, and its departure.
+ *
+ * Locking: roster.lock, a mutex, guards the list of the threads which are
+ * attached, and the counts of them. The core's hard locks nest in it.
+ *
+ * A thread leaves the core atomically (exit of the task) or not (detach):
+ * thread_exited() drops its reference to the element at once, so that the
+ * element starts to die before anybody learns that the task is gone. What may
+ * sleep is left to a worker.
+ */
+#include <linux/cred.h>
+#include <linux/module.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/wait.h>
+#include <evl/shmem.h>
+#include "element/thread/thread.h"
+
+static struct {
+	struct mutex lock;
+	struct list_head threads;
+	unsigned int nr_user, nr_kernel;
+	atomic_t nr_elements;		/* allocated, attached or not */
+	wait_queue_head_t departure;
+} roster = {
+	.lock = __MUTEX_INITIALIZER(roster.lock),
+	.threads = LIST_HEAD_INIT(roster.threads),
+	.departure = __WAIT_QUEUE_HEAD_INITIALIZER(roster.departure),
+};
+
+/* --- Capabilities ------------------------------------------------------------- */
+
+/* What the core lets each of its threads do: see evl_thread_element.raised. */
+static const int thread_caps[] = { CAP_SYS_NICE, CAP_IPC_LOCK, CAP_SYS_RAWIO };
+
+static int raise_caps(struct evl_thread_element *te)
+{
+	struct cred *cred;
+	int n;
+
+	cred = prepare_creds();
+	if (!cred)
+		return -ENOMEM;
+
+	for (n = 0; n < ARRAY_SIZE(thread_caps); n++) {
+		if (cap_raised(cred->cap_effective, thread_caps[n]))
+			continue;
+		cap_raise(cred->cap_effective, thread_caps[n]);
+		te->raised |= 1 << n;
+	}
+
+	return commit_creds(cred);
+}
+
+static void lower_caps(unsigned int raised)
+{
+	struct cred *cred;
+	int n;
+
+	if (!raised)
+		return;
+
+	cred = prepare_creds();
+	if (!cred)
+		return;
+
+	for (n = 0; n < ARRAY_SIZE(thread_caps); n++)
+		if (raised & (1 << n))
+			cap_lower(cred->cap_effective, thread_caps[n]);
+
+	commit_creds(cred);
+}
+
+/* --- Roster -------------------------------------------------------------------- */
+
+static unsigned int *roster_count(struct evl_thread_element *te)
+{
+	return te->kthread ? &roster.nr_kernel : &roster.nr_user;
+}
+
+static void enlist(struct evl_thread_element *te)
+{
+	mutex_lock(&roster.lock);
+	list_add_tail(&te->next, &roster.threads);
+	(*roster_count(te))++;
+	mutex_unlock(&roster.lock);
+}
+
+static void delist(struct evl_thread_element *te)
+{
+	mutex_lock(&roster.lock);
+	list_del(&te->next);
+	WRITE_ONCE(*roster_count(te), *roster_count(te) - 1);
+	wake_up_all(&roster.departure);
+	mutex_unlock(&roster.lock);
+}
+
+static void stop_thread(struct evl_thread_element *te)
+{
+	if (te->kthread) {
+		WRITE_ONCE(te->stopping, true);
+		evl_kick_thread(&te->thread);
+	} else {
+		evl_demote_thread(&te->thread);
+		kill_pid(te->pid, SIGTERM, 1);
+	}
+}
+
+static void ask_threads(bool kernel)
+{
+	struct evl_thread_element *te;
+
+	mutex_lock(&roster.lock);
+	list_for_each_entry(te, &roster.threads, next)
+		if (!!te->kthread == kernel)
+			stop_thread(te);
+	mutex_unlock(&roster.lock);
+}
+
+static int stop_users(void)
+{
+	ask_threads(false);
+
+	return wait_event_interruptible(roster.departure,
+					!READ_ONCE(roster.nr_user));
+}
+
+/* A kernel thread may be in-band, or about to sleep, when it is kicked. */
+static int stop_kthreads(void)
+{
+	long ret;
+
+	do {
+		ask_threads(true);
+		ret = wait_event_interruptible_timeout(
+			roster.departure, !READ_ONCE(roster.nr_kernel),
+			EVL_STOP_RETRY);
+	} while (!ret);
+
+	return ret < 0 ? ret : 0;
+}
+
+/* Users first: they may depend on the services of drivers. */
+int evl_stop_all_threads(void)
+{
+	return stop_users() ?: stop_kthreads();
+}
+
+/* --- Life of a thread element ----------------------------------------------------- */
+
+/* In-band, nobody refers to the thread any more, in the core or outside. */
+static void thread_release(struct evl_thread *thread)
+{
+	struct evl_thread_element *te = evl_element_of_thread(thread);
+
+	if (thread->window)
+		evl_free_shared(thread->window, sizeof(*thread->window));
+	put_pid(te->pid);
+	kfree_rcu(te, thread.rcu);
+	atomic_dec(&roster.nr_elements);
+	wake_up_all(&roster.departure);
+}
+
+void evl_wait_thread_elements(void)
+{
+	wait_event(roster.departure, !atomic_read(&roster.nr_elements));
+}
+
+static void finish_exit(struct evl_work *work)
+{
+	struct evl_thread_element *te =
+		container_of(work, struct evl_thread_element, exit_work);
+
+	delist(te);
+	complete_all(&te->gone);
+	evl_put_thread(&te->thread);
+}
+
+/* Atomic. Current is out of the core, but not the last reference to it. */
+static void thread_exited(struct evl_thread *thread)
+{
+	struct evl_thread_element *te = evl_element_of_thread(thread);
+
+	evl_get_thread(thread);
+	evl_call_inband(&te->exit_work);
+	evl_put_element(&te->element);
+}
+
+static int alloc_window(struct evl_thread_element *te)
+{
+	struct evl_user_window *window;
+
+	if (te->kthread)
+		return 0;
+
+	window = evl_alloc_shared(sizeof(*window));
+	if (!window)
+		return -ENOMEM;
+
+	te->thread.window = window;
+	te->element.state_offset = evl_shared_offset(window);
+
+	return 0;
+}
+
+struct evl_thread_element *
+evl_new_thread_element(const char *name, u32 clone_flags,
+		       struct evl_kthread *kthread)
+{
+	struct evl_thread_element *te;
+	int ret;
+
+	te = kzalloc(sizeof(*te), GFP_KERNEL);
+	if (!te)
+		return ERR_PTR(-ENOMEM);
+
+	ret = evl_init_element(&te->element, &evl_thread_factory, name,
+			       clone_flags);
+	if (ret)
+		goto fail_element;
+
+	/* The core may look at the name after the element is gone. */
+	strscpy(te->name, te->element.name, sizeof(te->name));
+	te->kthread = kthread;
+	init_completion(&te->gone);
+	evl_init_work(&te->exit_work, finish_exit);
+	evl_init_thread(&te->thread, te->name, thread_release, thread_exited);
+	te->thread.fundle = te->element.fundle;
+	te->thread.stat_date = evl_ktime_monotonic();
+	atomic_inc(&roster.nr_elements);
+
+	ret = alloc_window(te);
+	if (ret)
+		goto fail_window;
+
+	return te;
+
+fail_window:
+	evl_discard_thread_element(te);
+
+	return ERR_PTR(ret);
+
+fail_element:
+	kfree(te);
+
+	return ERR_PTR(ret);
+}
+
+void evl_discard_thread_element(struct evl_thread_element *te)
+{
+	evl_cleanup_element(&te->element);
+	evl_put_thread(&te->thread);
+}
+
+/* As much of the name as fits becomes that of the task. */
+static void rename_current(const char *name)
+{
+	task_lock(current);
+	strscpy_pad(current->comm, name, sizeof(current->comm));
+	task_unlock(current);
+}
+
+int evl_attach_thread_element(struct evl_thread_element *te)
+{
+	int ret;
+
+	te->pid = get_pid(task_pid(current));
+	evl_get_element(&te->element);
+	enlist(te);
+
+	ret = evl_attach_current(&te->thread);
+	if (ret) {
+		delist(te);
+		/* Not the last one. */
+		evl_put_element(&te->element);
+		return ret;
+	}
+
+	rename_current(te->name);
+
+	return 0;
+}
+
+int evl_detach_self(void)
+{
+	struct evl_thread *curr = evl_current();
+	unsigned int raised;
+	int ret;
+
+	if (!curr)
+		return -EPERM;
+
+	raised = evl_element_of_thread(curr)->raised;
+	ret = evl_detach_current();
+	if (!ret)
+		lower_caps(raised);
+
+	return ret;
+}
+
+/* --- Factory -------------------------------------------------------------------- */
+
+static int check_clone_flags(u32 clone_flags)
+{
+	if (!(clone_flags & EVL_CLONE_OBSERVABLE))
+		return clone_flags & EVL_CLONE_UNICAST ? -EINVAL : 0;
+
+	/* Observables are not part of this release. */
+	return -EOPNOTSUPP;
+}
+
+static int attach_user_thread(struct evl_thread_element *te)
+{
+	unsigned int raised;
+	int ret;
+
+	ret = raise_caps(te);
+	if (ret)
+		return ret;
+
+	raised = te->raised;
+	ret = evl_attach_thread_element(te);
+	if (ret)
+		lower_caps(raised);
+
+	return ret;
+}
+
+static struct evl_element *thread_build(struct evl_factory *factory,
+					const char *name, void __user *u_attrs,
+					u32 clone_flags)
+{
+	struct evl_thread_element *te;
+	int ret;
+
+	ret = check_clone_flags(clone_flags);
+	if (ret)
+		return ERR_PTR(ret);
+
+	/* Ahead of what could be said of the name. */
+	if (evl_current())
+		return ERR_PTR(-EBUSY);
+
+	te = evl_new_thread_element(name, clone_flags, NULL);
+	if (IS_ERR(te))
+		return ERR_CAST(te);
+
+	ret = attach_user_thread(te);
+	if (ret) {
+		evl_discard_thread_element(te);
+		return ERR_PTR(ret);
+	}
+
+	return &te->element;
+}
+
+static void thread_abandon(struct evl_element *element)
+{
+	evl_detach_self();
+}
+
+static void thread_dispose(struct evl_element *element)
+{
+	evl_put_thread(&evl_thread_element(element)->thread);
+}
+
+struct evl_factory evl_thread_factory = {
+	.name = EVL_THREAD_DEV,
+	.flags = EVL_FACTORY_CLONE | EVL_FACTORY_INDEXED,
+	.clone_flags = EVL_CLONE_PUBLIC | EVL_CLONE_OBSERVABLE |
+		EVL_CLONE_UNICAST,
+	.fops = &evl_thread_fops,
+	.oob_ops = &evl_thread_oob_ops,
+	.build = thread_build,
+	.abandon = thread_abandon,
+	.dispose = thread_dispose,
+	.attrs = evl_thread_groups,
+};
