@@ -47,7 +47,7 @@ step_failed() {
 
 suites_wanted() {
 	if [ -n "${SUITE:-}" ]; then
-		echo "$SUITE"
+		tr -s ' ' '\n' <<<"$SUITE"
 		return
 	fi
 	find test/suite -maxdepth 1 \( -name '*.c' -o -name '*.sh' \) 2>/dev/null |
@@ -108,10 +108,11 @@ if wanted unit && [ -e test/unit/Makefile ]; then
 	run_here unit make --no-print-directory -C test/unit check
 fi
 
-case $only in unit | package) vm= ;; *) vm=1 ;; esac
-if [ -n "$vm" ]; then
+# What is left names kernels.
+kernels=$(tr -s ' ' '\n' <<<"$only" | grep -vx -e unit -e package -e '' || true)
+if [ -n "$kernels" ]; then
 	# shellcheck disable=SC2086
-	if ! test/vm/kernels.sh "$PWD/build/kernels" $only >"$logs/kernels.list"; then
+	if ! test/vm/kernels.sh "$PWD/build/kernels" $kernels >"$logs/kernels.list"; then
 		step_failed kernels "finding the kernels" "$logs/kernels.list"
 	elif [ ! -s "$logs/kernels.list" ]; then
 		echo "ONLY=$only selects no kernel" >"$logs/kernels.none"
