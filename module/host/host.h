@@ -23,6 +23,7 @@
  *			once it went in-band; any context
  *   host_pass_lock(lock), host_receive_lock(lock)	bracket host_switch(),
  *			so that lockdep follows the run queue lock
+ *   host_holds_lock(lock)	for assertions: false if nobody holds it
  *   host_notify(h, work)	have host_ops.deliver() called before @h, a user
  *			thread, is back in user space if it is current, soon
  *			otherwise. @work calls it too, and is at the disposal

@@ -52,16 +52,31 @@ static inline struct host_task *host_current(void)
 	return host_find_task(current);
 }
 
-/* Those who watch locks want to know that this one changes hands. */
+/*
+ * Those who watch locks want to know that this one changes hands. Lock debugging
+ * is not told of hard locks at all, unless the kernel has CONFIG_DEBUG_HARD_LOCKS.
+ */
 #define host_pass_lock(__lock)		\
-	spin_release(&(__lock)->rlock.dep_map, _THIS_IP_)
+	do {							\
+		if (irq_pipeline_debug_locking())		\
+			spin_release(&(__lock)->rlock.dep_map,	\
+				     _THIS_IP_);		\
+	} while (0)
 
 #define host_receive_lock(__lock)	\
 	do {							\
-		spin_acquire(&(__lock)->rlock.dep_map, 0, 0,	\
-			     _THIS_IP_);			\
+		if (irq_pipeline_debug_locking())		\
+			spin_acquire(&(__lock)->rlock.dep_map,	\
+				     0, 0, _THIS_IP_);		\
 		host_own_lock(&(__lock)->rlock);		\
 	} while (0)
+
+/* Whether the caller holds it, or at least somebody does if that is not known. */
+#ifdef CONFIG_DEBUG_HARD_LOCKS
+#define host_holds_lock(__lock)		lockdep_is_held(__lock)
+#else
+#define host_holds_lock(__lock)		raw_spin_is_locked(__lock)
+#endif
 
 static inline void host_own_lock(struct raw_spinlock *lock)
 {

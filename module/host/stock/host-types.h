@@ -61,6 +61,13 @@ static inline struct host_task *host_current(void)
 #define host_pass_lock(__lock)		do { } while (0)
 #define host_receive_lock(__lock)	do { } while (0)
 
+/* Whether the caller holds it, or at least somebody does if that is not known. */
+#ifdef CONFIG_LOCKDEP
+#define host_holds_lock(__lock)		lockdep_is_held(__lock)
+#else
+#define host_holds_lock(__lock)		raw_spin_is_locked(__lock)
+#endif
+
 static inline bool host_in_irq(void)
 {
 	return in_hardirq();
