@@ -5,6 +5,7 @@
  * Locking: flag->wait.wchan.lock guards all of a flag.
  */
 #include <linux/export.h>
+#include <evl/assert.h>
 #include <evl/flag.h>
 #include <evl/thread.h>
 
@@ -40,7 +41,11 @@ int evl_wait_flag_timeout(struct evl_flag *flag, ktime_t timeout,
 {
 	struct evl_wait_queue *wq = &flag->wait;
 	unsigned long flags;
-	int ret = 0;
+	int ret;
+
+	ret = evl_check_waiter(evl_current());
+	if (unlikely(ret))
+		return ret;
 
 	/* Woken up in vain, do not start over with the whole of it. */
 	if (timeout != EVL_INFINITE && timeout != EVL_NONBLOCK)

@@ -23,6 +23,7 @@
  */
 #include <linux/export.h>
 #include <linux/minmax.h>
+#include <evl/assert.h>
 #include <evl/thread.h>
 #include <evl/signal-abi.h>
 #include "boost.h"
@@ -226,6 +227,10 @@ int evl_trylock_mutex(struct evl_mutex *mutex)
 	unsigned long flags;
 	int ret;
 
+	ret = evl_check_waiter(curr);
+	if (unlikely(ret))
+		return ret;
+
 	evl_lock_irqsave(&mutex->wchan.lock, flags);
 	ret = try_mutex(mutex, curr, &next, &flags);
 	evl_put_mutex_lock(mutex, next, flags);
@@ -294,6 +299,10 @@ int evl_lock_mutex_timeout(struct evl_mutex *mutex, ktime_t timeout,
 	struct evl_thread *curr = evl_current(), *next;
 	unsigned long flags;
 	int ret;
+
+	ret = evl_check_waiter(curr);
+	if (unlikely(ret))
+		return ret;
 
 	if (timeout != EVL_INFINITE)
 		timeout = evl_abs_timeout(mutex->clock, timeout, tmode);

@@ -6,6 +6,7 @@
  * On a Dovetail kernel it is held across a switch: whoever resumes drops it.
  */
 #include <linux/export.h>
+#include <evl/assert.h>
 #include <evl/thread.h>
 #include "core.h"
 #include "queue.h"
@@ -122,6 +123,9 @@ void evl_yield(void)
 	struct evl_thread *curr = evl_current();
 	unsigned long flags;
 	struct evl_rq *rq;
+
+	if (evl_check_waiter(curr))
+		return;
 
 	rq = evl_lock_thread_rq_irqsave(curr, flags);
 	if (curr->state & EVL_T_READY)

@@ -6,6 +6,7 @@
  * Locking: ksem->wait.wchan.lock guards the value.
  */
 #include <linux/export.h>
+#include <evl/assert.h>
 #include <evl/sem.h>
 #include <evl/thread.h>
 
@@ -37,6 +38,11 @@ int evl_down_timeout(struct evl_ksem *ksem, ktime_t timeout)
 	struct evl_wait_channel *wchan = &ksem->wait.wchan;
 	unsigned long flags;
 	bool taken;
+	int ret;
+
+	ret = evl_check_waiter(evl_current());
+	if (unlikely(ret))
+		return ret;
 
 	evl_lock_irqsave(&wchan->lock, flags);
 	taken = take_unit(ksem);

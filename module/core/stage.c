@@ -2,6 +2,7 @@
 /* Switching between the stages, from the point of view of the thread. */
 #include <linux/export.h>
 #include <linux/sched/signal.h>
+#include <evl/assert.h>
 #include <evl/thread.h>
 #include "core.h"
 #include "queue.h"
@@ -55,6 +56,9 @@ int evl_switch_oob(void)
 	struct evl_rq *rq;
 	int ret;
 
+	if (!evl_caller_is_inband_thread(curr))
+		return -EPERM;
+
 	if (signal_pending(current))
 		return -ERESTARTSYS;
 
@@ -88,6 +92,9 @@ void evl_switch_inband(int hmdiag, u64 details)
 	struct evl_thread *curr = evl_current();
 	unsigned long flags;
 	struct evl_rq *rq;
+
+	if (!evl_caller_is_oob(curr))
+		return;
 
 	flags = hard_local_irq_save();
 	host_prepare_inband(&curr->host);

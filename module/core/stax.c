@@ -8,6 +8,7 @@
  * let in, and look by themselves.
  */
 #include <linux/export.h>
+#include <evl/assert.h>
 #include <evl/stax.h>
 #include <evl/thread.h>
 #include <evl/signal-abi.h>
@@ -124,8 +125,11 @@ static int lock_oob(struct evl_stax *stax)
 
 int evl_lock_stax(struct evl_stax *stax)
 {
-	if (evl_current_oob())
+	if (evl_current_oob() && !host_in_irq())
 		return lock_oob(stax);
+
+	if (!evl_caller_is_inband())
+		return -EPERM;
 
 	return wait_event_interruptible(stax->inband, !evl_trylock_stax(stax));
 }

@@ -10,7 +10,7 @@
 #include <linux/export.h>
 #include <linux/percpu.h>
 #include <linux/math64.h>
-#include <evl/lock.h>
+#include <evl/assert.h>
 #include <evl/clock.h>
 #include <evl/rq.h>
 #include "core.h"
@@ -155,9 +155,21 @@ void evl_stop_timer(struct evl_timer *timer)
 }
 EXPORT_SYMBOL_GPL(evl_stop_timer);
 
+/* On this CPU, in an interrupt: the caller is in the handler, or interrupted it. */
+static bool runs_here(struct evl_timer *timer)
+{
+	return host_in_irq() &&
+		READ_ONCE(raw_cpu_ptr(&evl_timer_bases)->running) == timer;
+}
+
 void evl_destroy_timer(struct evl_timer *timer)
 {
 	evl_stop_timer(timer);
+	/* Its handler would wait for itself. */
+	if (runs_here(timer)) {
+		evl_refuse_caller("callers other than its handler");
+		return;
+	}
 	/* The base of an expired timer does not change: its owner is here. */
 	while (READ_ONCE(per_cpu_ptr(&evl_timer_bases, timer->cpu)->running) ==
 	       timer)

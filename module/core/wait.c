@@ -8,6 +8,7 @@
  * the run queue of one of its waiters is locked: see evl_lock_thread_wchan().
  */
 #include <linux/export.h>
+#include <evl/assert.h>
 #include <evl/thread.h>
 #include "core.h"
 #include "queue.h"
@@ -202,7 +203,13 @@ void evl_unqueue(struct evl_wait_channel *wchan)
 void evl_add_wait_queue(struct evl_wait_queue *wq, ktime_t timeout,
 			enum evl_tmode tmode)
 {
-	evl_check_owned_sleep(evl_current());
+	struct evl_thread *curr = evl_current();
+
+	/* evl_wait_schedule() has the error. */
+	if (evl_check_waiter(curr))
+		return;
+
+	evl_check_owned_sleep(curr);
 	evl_sleep_on(&wq->wchan, wq->clock, timeout, tmode,
 		     !(wq->flags & EVL_WAIT_FIFO));
 }
@@ -211,6 +218,11 @@ EXPORT_SYMBOL_GPL(evl_add_wait_queue);
 int evl_wait_schedule(struct evl_wait_channel *wchan)
 {
 	struct evl_thread *curr = evl_current();
+	int ret;
+
+	ret = evl_check_waiter(curr);
+	if (unlikely(ret))
+		return ret;
 
 	evl_schedule();
 	host_settle();
@@ -376,6 +388,11 @@ int evl_sleep_until_clock(struct evl_clock *clock, ktime_t date)
 	struct evl_thread *curr = evl_current();
 	unsigned long flags;
 	struct evl_rq *rq;
+	int ret;
+
+	ret = evl_check_waiter(curr);
+	if (unlikely(ret))
+		return ret;
 
 	rq = evl_lock_thread_rq_irqsave(curr, flags);
 	begin_wait(curr);

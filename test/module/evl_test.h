@@ -25,6 +25,10 @@ enum evl_test_case {
 	TEST_WAIT_FLUSH,
 	TEST_WORK,
 	TEST_HEAP,
+	TEST_CONTRACTS_STRANGER,
+	TEST_CONTRACTS_INBAND,
+	TEST_CONTRACTS_OOB,
+	TEST_CONTRACTS_IRQ,
 	/* With a cross-buffer, and the program at its other end. */
 	TEST_XBUF_GET,
 	TEST_XBUF_READ,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The kernel interface, through the driver of test/module/evl_test; for cross-buffers, we are at the other end. */
 #include "driver.h"
+#include <sys/klog.h>
 #include <evl/xbuf.h>
 #include "../module/evl_test.h"
 
@@ -101,6 +102,52 @@ static void work_runs_inband(void)
 static void heap_serves(void)
 {
 	run_simple(TEST_HEAP);
+}
+
+/* The kernel has one line for each place where a contract was broken, however often that was. */
+static void check_reported(const char *function)
+{
+	static char log[1 << 18];
+	char text[80];
+	int len;
+
+	len = check_sys(klogctl(3 /* SYSLOG_ACTION_READ_ALL */, log, sizeof(log) - 1));
+	log[len] = '\0';
+	snprintf(text, sizeof(text), "evl: %s() is for ", function);
+	if (!strstr(log, text))
+		check_fail("nothing in the log about %s()", function);
+}
+
+static void contracts_stranger(void)
+{
+	run_simple(TEST_CONTRACTS_STRANGER);
+	check_reported("evl_add_wait_queue");
+	check_reported("evl_lock_mutex_timeout");
+	check_reported("evl_trylock_mutex");
+	check_reported("evl_down_timeout");
+	check_reported("evl_wait_flag_timeout");
+	check_reported("evl_sleep_until_clock");
+	check_reported("evl_yield");
+	check_reported("evl_switch_oob");
+	check_reported("evl_switch_inband");
+	check_reported("evl_lock_stax");
+}
+
+static void contracts_inband(void)
+{
+	run_simple(TEST_CONTRACTS_INBAND);
+}
+
+static void contracts_oob(void)
+{
+	run_simple(TEST_CONTRACTS_OOB);
+	check_reported("__evl_run_kthread");
+}
+
+static void contracts_irq(void)
+{
+	run_simple(TEST_CONTRACTS_IRQ);
+	check_reported("evl_destroy_timer");
 }
 
 /* A thread of the kernel is an element like any other. */
@@ -402,6 +449,10 @@ static const struct CMUnitTest tests[] = {
 	TEST(wait_queue_goes, "destroying a queue sends its waiters away: -EIDRM"),
 	TEST(work_runs_inband, "work requested out-of-band runs in-band"),
 	TEST(heap_serves, "the core heap serves threads out-of-band"),
+	TEST(contracts_stranger, "a task which is not attached may not wait, and is told so"),
+	TEST(contracts_inband, "nor may a thread in-band"),
+	TEST(contracts_oob, "calls which sleep in-band are refused out-of-band"),
+	TEST(contracts_irq, "an interrupt neither waits nor changes stages"),
 	TEST(module_is_held, "neither module can be removed while in use"),
 	TEST(xbuf_by_descriptor, "evl_get_xbuf finds cross-buffers by descriptor, nothing else"),
 	TEST(xbuf_reads_what_is_written, "evl_read_xbuf reads what write(2) wrote"),

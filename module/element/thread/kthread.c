@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <evl/assert.h>
 #include <evl/kthread.h>
 #include "element/thread/thread.h"
 
@@ -164,6 +165,9 @@ int __evl_run_kthread(struct evl_kthread *kthread, int cpu,
 	va_list ap;
 	char *name;
 	int ret;
+
+	if (!evl_caller_is_inband())
+		return -EPERM;
 
 	cpu = pick_cpu(cpu);
 	if (cpu < 0 || !fmt || priority > evl_sched_fifo.max_prio ||

@@ -27,8 +27,9 @@ static inline void evl_init_flag_on_stack(struct evl_flag *flag)
 void evl_destroy_flag(struct evl_flag *flag);
 
 /*
- * Wait until it is raised, and lower it. Out-of-band callers only. 0, -EINTR,
- * -ETIMEDOUT, -EIDRM, -EAGAIN if it was pulsed (or with EVL_NONBLOCK).
+ * Wait until it is raised, and lower it. Out-of-band callers only: -EPERM for
+ * others. 0, -EINTR, -ETIMEDOUT, -EIDRM, -EAGAIN if it was pulsed (or with
+ * EVL_NONBLOCK).
  */
 int evl_wait_flag_timeout(struct evl_flag *flag, ktime_t timeout,
 			  enum evl_tmode tmode);

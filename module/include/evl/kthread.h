@@ -28,7 +28,8 @@ struct evl_kthread {
  * returns, on either stage. @cpu is negative for any. In-band, may sleep.
  *
  * 0, -EEXIST (name in use), -EINVAL (priority, flags other than
- * EVL_CLONE_PUBLIC, name, CPU), -ENAMETOOLONG, -ENOMEM, -ENXIO (core stopped).
+ * EVL_CLONE_PUBLIC, name, CPU), -ENAMETOOLONG, -ENOMEM, -ENXIO (core stopped),
+ * -EPERM (caller out-of-band, or atomic).
  */
 __printf(7, 8)
 int __evl_run_kthread(struct evl_kthread *kthread, int cpu,

@@ -90,7 +90,8 @@ void evl_set_gate_ops(const struct evl_gate_ops *ops);
 
 /* --- For drivers --------------------------------------------------------------- */
 
-/* Priority inheritance, not recursive. Out-of-band callers only. */
+/* Priority inheritance, not recursive. Out-of-band callers only: -EPERM for
+ * others. */
 struct evl_kmutex {
 	struct evl_mutex mutex;
 };

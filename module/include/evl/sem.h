@@ -23,7 +23,7 @@ void evl_init_ksem(struct evl_ksem *ksem, unsigned int value);
 /* Waiters get -EIDRM. */
 void evl_destroy_ksem(struct evl_ksem *ksem);
 
-/* Out-of-band callers only. 0, -EINTR, -EIDRM, and -ETIMEDOUT from @timeout on,
+/* Out-of-band callers only: -EPERM for others. 0, -EINTR, -EIDRM, and -ETIMEDOUT from @timeout on,
  * which is a date. */
 int evl_down_timeout(struct evl_ksem *ksem, ktime_t timeout);
 /* Any context. 0 or -EAGAIN. */

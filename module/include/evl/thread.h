@@ -165,10 +165,11 @@ static inline bool evl_thread_alive(struct evl_thread *thread)
 
 /* --- Stages (stage.c) ------------------------------------------------------- */
 
-/* 0 or -ERESTARTSYS; current must be in-band, and attached. */
+/* 0 or -ERESTARTSYS; -EPERM unless current is in-band, and attached. */
 int evl_switch_oob(void);
-/* Current must be out-of-band. @cause selects the warning, 0 for none; or
- * an EVL_HMDIAG_* code. */
+/* Current must be out-of-band. @hmdiag is the diagnostic, EVL_HMDIAG_*, of which
+ * to notify it if it wants to know of such switches, 0 for none; @details go
+ * with it. */
 void evl_switch_inband(int hmdiag, u64 details);
 
 /* --- Forced unblocking (kick.c) ---------------------------------------------- */
@@ -183,7 +184,7 @@ void evl_demote_thread(struct evl_thread *thread);
 
 /* --- Delays (thread-delay in wait.c) ------------------------------------------ */
 
-/* 0, or -EINTR when forcibly unblocked. Out-of-band callers only. */
+/* 0, -EINTR when forcibly unblocked, -EPERM unless out-of-band. */
 int evl_sleep_until_clock(struct evl_clock *clock, ktime_t date);
 int evl_sleep_until(ktime_t date);
 int evl_sleep(ktime_t delay);

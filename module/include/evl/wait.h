@@ -82,7 +82,8 @@ bool evl_sleep_queued(struct evl_wait_channel *wchan, struct evl_clock *clock,
 		      ktime_t timeout, enum evl_tmode tmode);
 /* Out of the line, instead of the second step. */
 void evl_unqueue(struct evl_wait_channel *wchan);
-/* 0 when woken up, -EIDRM, -ENOMEM, -ETIMEDOUT or -EINTR (in that order). */
+/* 0 when woken up, -EIDRM, -ENOMEM, -ETIMEDOUT or -EINTR (in that order); -EPERM
+ * if the caller is not out-of-band, or in an interrupt. */
 int evl_wait_schedule(struct evl_wait_channel *wchan);
 
 /* Wake one up, adding @reason to its information bits. Channel lock held; the
