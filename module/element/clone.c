@@ -2,6 +2,10 @@
 /*
  * Clone devices: one open file of them makes one element.
  *
+ * All that a request says is copied before any lock is taken, and answers are
+ * given after the last one was dropped: a process may keep whoever touches its
+ * memory waiting as long as it likes.
+ *
  * Locking: clone_file.lock serializes the requests on a file; see element.c
  * for what nests in it.
  */
@@ -10,6 +14,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include "core/core.h"
 #include "element/element.h"
 
 struct clone_file {
@@ -17,6 +22,15 @@ struct clone_file {
 	struct evl_factory *factory;
 	struct evl_element *element;	/* NULL until made */
 };
+
+/* A request, in kernel memory. */
+struct clone_params {
+	struct evl_clone_req req;
+	char *name;			/* NULL if none was given */
+	void *attrs;			/* NULL if the class has none */
+};
+
+/* --- What the caller wants ------------------------------------------------------- */
 
 /* NULL if the caller gave no name. To be freed. */
 static char *get_user_name(u64 name_ptr)
@@ -48,27 +62,109 @@ static char *get_user_name(u64 name_ptr)
 	return name;
 }
 
-static struct evl_element *build_element(struct evl_factory *factory,
-					 const struct evl_clone_req *req)
+static void *get_user_attrs(struct evl_factory *factory, u64 attrs_ptr)
 {
-	struct evl_element *element;
-	char *name;
+	if (!factory->attrs_size)
+		return NULL;
+
+	return memdup_user(u64_to_user_ptr(attrs_ptr), factory->attrs_size);
+}
+
+static int get_params(struct evl_factory *factory, struct clone_params *params,
+		    struct evl_clone_req __user *u_req)
+{
+	struct evl_clone_req *req = &params->req;
+
+	if (copy_from_user(req, u_req, sizeof(*req)))
+		return -EFAULT;
 
 	if ((req->clone_flags & EVL_CLONE_PUBLIC) && !req->name_ptr)
-		return ERR_PTR(-EINVAL);
+		return -EINVAL;
 	if (req->clone_flags & ~factory->clone_flags)
-		return ERR_PTR(-EINVAL);
+		return -EINVAL;
 
-	name = get_user_name(req->name_ptr);
-	if (IS_ERR(name))
-		return ERR_CAST(name);
+	params->name = get_user_name(req->name_ptr);
+	if (IS_ERR(params->name))
+		return PTR_ERR(params->name);
 
-	element = factory->build(factory, name, u64_to_user_ptr(req->attrs_ptr),
-				 req->clone_flags);
-	kfree(name);
+	params->attrs = get_user_attrs(factory, req->attrs_ptr);
+	if (IS_ERR(params->attrs)) {
+		kfree(params->name);
+		return PTR_ERR(params->attrs);
+	}
+
+	return 0;
+}
+
+static void put_params(struct clone_params *params)
+{
+	kfree(params->attrs);
+	kfree(params->name);
+}
+
+/* --- Making it --------------------------------------------------------------------- */
+
+static void discard_element(struct evl_element *element)
+{
+	struct evl_factory *factory = element->factory;
+
+	if (factory->abandon)
+		factory->abandon(element);
+	evl_drop_element(element);
+}
+
+static struct evl_element *build_element(struct evl_factory *factory,
+					 const struct clone_params *params)
+{
+	struct evl_element *element;
+	int ret;
+
+	element = factory->build(factory, params->name, params->attrs,
+				 params->req.clone_flags);
+	if (IS_ERR(element))
+		return element;
+
+	ret = evl_create_core_element(element);
+	if (ret) {
+		discard_element(element);
+		return ERR_PTR(ret);
+	}
 
 	return element;
 }
+
+static int make_element(struct clone_file *cf, const struct clone_params *params)
+{
+	struct evl_element *element;
+	int ret;
+
+	ret = mutex_lock_killable(&cf->lock);
+	if (ret)
+		return ret;
+
+	if (cf->element) {
+		ret = -EBUSY;
+	} else {
+		element = build_element(cf->factory, params);
+		ret = PTR_ERR_OR_ZERO(element);
+		if (!ret)
+			WRITE_ONCE(cf->element, element);
+	}
+	mutex_unlock(&cf->lock);
+
+	return ret;
+}
+
+/* Nobody else touches the element of a file which has one. */
+static void unmake_element(struct clone_file *cf)
+{
+	struct evl_element *element = cf->element;
+
+	WRITE_ONCE(cf->element, NULL);
+	discard_element(element);
+}
+
+/* --- Handing it over ----------------------------------------------------------------- */
 
 static int put_user_ids(struct evl_clone_req __user *u_req,
 			const struct evl_element *element, u32 efd)
@@ -122,64 +218,58 @@ fail_fd:
 static int deliver_element(struct evl_element *element,
 			   struct evl_clone_req __user *u_req)
 {
-	int ret;
-
-	ret = evl_create_core_element(element);
-	if (ret)
-		return ret;
-
 	if (element->clone_flags & EVL_CLONE_PUBLIC)
 		return put_user_ids(u_req, element, -1U);
 
 	return deliver_private(element, u_req);
 }
 
-static int clone_element(struct clone_file *cf,
+/* --- Files ---------------------------------------------------------------------------- */
+
+static int clone_element(struct clone_file *cf, const struct clone_params *params,
 			 struct evl_clone_req __user *u_req)
 {
-	struct evl_element *element;
-	struct evl_clone_req req;
 	int ret;
-
-	if (cf->element)
-		return -EBUSY;
-
-	if (copy_from_user(&req, u_req, sizeof(req)))
-		return -EFAULT;
-
-	element = build_element(cf->factory, &req);
-	if (IS_ERR(element))
-		return PTR_ERR(element);
-
-	ret = deliver_element(element, u_req);
-	if (ret) {
-		if (cf->factory->abandon)
-			cf->factory->abandon(element);
-		evl_drop_element(element);
-		return ret;
-	}
-
-	cf->element = element;
-
-	return 0;
-}
-
-static long clone_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
-{
-	struct clone_file *cf = filp->private_data;
-	int ret;
-
-	if (cmd != EVL_IOC_CLONE)
-		return -ENOTTY;
 
 	ret = evl_enter_service();
 	if (ret)
 		return ret;
 
-	mutex_lock(&cf->lock);
-	ret = clone_element(cf, (struct evl_clone_req __user *)arg);
-	mutex_unlock(&cf->lock);
+	ret = make_element(cf, params);
 	evl_leave_service();
+	if (ret)
+		return ret;
+
+	ret = deliver_element(cf->element, u_req);
+	if (ret)
+		unmake_element(cf);
+
+	return ret;
+}
+
+static long clone_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	struct evl_clone_req __user *u_req = (struct evl_clone_req __user *)arg;
+	struct clone_file *cf = filp->private_data;
+	struct clone_params params;
+	int ret;
+
+	if (cmd != EVL_IOC_CLONE)
+		return -ENOTTY;
+
+	/* Both are looked at again under their locks: this is the order in which
+	 * programs learn what is wrong. */
+	if (!evl_is_running())
+		return -ENXIO;
+	if (READ_ONCE(cf->element))
+		return -EBUSY;
+
+	ret = get_params(cf->factory, &params, u_req);
+	if (ret)
+		return ret;
+
+	ret = clone_element(cf, &params, u_req);
+	put_params(&params);
 
 	return ret;
 }

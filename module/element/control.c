@@ -3,9 +3,10 @@
  * /dev/evl/control: what the core is, its state, the memory it shares.
  *
  * Locking: service_lock is held for reading while an element is being made, and
- * for writing while the core leaves the running state or gets there, so that no
- * creation is halfway when threads are told to leave. transition, a mutex, is
- * tried by whoever changes the state, and is outside of it.
+ * for writing while the core leaves the running state, so that no creation is
+ * halfway when threads are told to leave. Its readers wait for nobody's user
+ * memory. transition, a mutex, is tried by whoever changes the state, and is
+ * outside of it.
  */
 #include <linux/cpumask.h>
 #include <linux/module.h>
@@ -33,7 +34,11 @@ static DEFINE_MUTEX(transition);
 
 int evl_enter_service(void)
 {
-	down_read(&service_lock);
+	int ret;
+
+	ret = down_read_killable(&service_lock);
+	if (ret)
+		return ret;
 	if (evl_is_running())
 		return 0;
 
@@ -47,17 +52,24 @@ void evl_leave_service(void)
 	up_read(&service_lock);
 }
 
-static void set_state(enum evl_core_state state)
-{
-	down_write(&service_lock);
-	atomic_set(&evl_core_state, state);
-	up_write(&service_lock);
-}
-
 static int start_core(void)
 {
 	if (atomic_read(&evl_core_state) == EVL_CORE_STOPPED)
-		set_state(EVL_CORE_RUNNING);
+		atomic_set(&evl_core_state, EVL_CORE_RUNNING);
+
+	return 0;
+}
+
+/* No creation is halfway on return, and none begins. */
+static int end_service(void)
+{
+	int ret;
+
+	ret = down_write_killable(&service_lock);
+	if (ret)
+		return ret;
+	atomic_set(&evl_core_state, EVL_CORE_TEARDOWN);
+	up_write(&service_lock);
 
 	return 0;
 }
@@ -73,9 +85,12 @@ static int stop_core(void)
 	if (!evl_is_running())
 		return 0;
 
-	set_state(EVL_CORE_TEARDOWN);
+	ret = end_service();
+	if (ret)
+		return ret;
+
 	ret = evl_stop_all_threads();
-	set_state(ret ? EVL_CORE_RUNNING : EVL_CORE_STOPPED);
+	atomic_set(&evl_core_state, ret ? EVL_CORE_RUNNING : EVL_CORE_STOPPED);
 
 	return ret;
 }

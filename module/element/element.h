@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the rooms of element/ share, and nobody else needs. */
+/* What the parts of element/ share, and nobody else needs. */
 #ifndef EVL_ELEMENT_ELEMENT_H
 #define EVL_ELEMENT_ELEMENT_H
 
@@ -20,7 +20,8 @@ struct device *evl_add_element_device(struct evl_element *element);
 
 /*
  * Held for reading while an element is being made: the core does not leave the
- * running state meanwhile. 0, or -ENXIO if it is not running.
+ * running state meanwhile. 0, -ENXIO if it is not running, or -EINTR if the
+ * caller is being killed. Nothing in between may wait for user space.
  */
 int evl_enter_service(void);
 void evl_leave_service(void);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The control device, and what sysfs tells of the core and of clocks. */
 #include "helpers.h"
+#include "fault.h"
+#include "raw.h"
 #include <evl/sys.h>
 #include <evl/xbuf.h>
 #include <sys/sysmacros.h>
@@ -315,6 +317,114 @@ static int restart_core(void **state)
 	return 0;
 }
 
+/* --- Creations which wait for their own memory ---------------------------------------------------------- */
+
+static void stop_start_and_create(void *arg)
+{
+	(void)arg;
+	check_ok(write_state("stop"));
+	check_ok(write_state("start"));
+	close(check_ok(raw_create_xbuf("swift", 64, 64, 0)));
+}
+
+/* Nobody else is kept waiting. */
+static void check_others(void)
+{
+	pid_t pid = fork_child(stop_start_and_create, NULL);
+	int status;
+
+	if (!reap_within(pid, &status, 30)) {
+		print_threads(pid);
+		check_fail("others wait for a page fault");
+	}
+	check_eq(status, 0);
+}
+
+static struct evl_clone_req *slow_req;
+static long slow_result;
+
+static void *create_slowly(void *arg)
+{
+	int fd = check_ok(raw_open_clone("xbuf"));
+
+	slow_result = ioctl(fd, EVL_IOC_CLONE, slow_req);
+	close(fd);
+	return arg;
+}
+
+static void faults_hold_nobody(void)
+{
+	static char page[4096] __attribute__((aligned(4096)));
+	struct evl_clone_req *req = (void *)page;
+	struct fault_page req_page, name_page, attrs_page;
+	struct evl_xbuf_attrs *attrs;
+	pthread_t thread;
+
+	new_fault_page(&req_page);
+	new_fault_page(&name_page);
+	new_fault_page(&attrs_page);
+	slow_req = req_page.addr;
+	check_eq(pthread_create(&thread, NULL, create_slowly, NULL), 0);
+
+	await_fault(&req_page);
+	check_others();
+	req->name_ptr = (uintptr_t)name_page.addr;
+	req->attrs_ptr = (uintptr_t)attrs_page.addr;
+	resolve_fault(&req_page, page);
+
+	await_fault(&name_page);
+	check_others();
+	memset(page, 0, sizeof(page));
+	strcpy(page, "slow");
+	resolve_fault(&name_page, page);
+
+	await_fault(&attrs_page);
+	check_others();
+	/* The request is there no more when the answer is to be given. */
+	check_sys(madvise(req_page.addr, 4096, MADV_DONTNEED));
+	memset(page, 0, sizeof(page));
+	attrs = (void *)page;
+	attrs->i_bufsz = attrs->o_bufsz = 64;
+	resolve_fault(&attrs_page, page);
+
+	await_fault(&req_page);
+	check(has_element("xbuf", "slow"));
+	check_others();
+	resolve_fault(&req_page, NULL);
+	pthread_join(thread, NULL);
+	check_eq(slow_result, 0);
+	close(slow_req->efd);
+	check(!has_element("xbuf", "slow"));
+}
+
+/* An answer which nobody can be given takes the element with it. */
+static void lost_answer(void)
+{
+	static char page[4096] __attribute__((aligned(4096)));
+	struct evl_clone_req *req = (void *)page;
+	struct evl_xbuf_attrs *attrs;
+	struct fault_page req_page, attrs_page;
+	pthread_t thread;
+
+	new_fault_page(&req_page);
+	new_fault_page(&attrs_page);
+	slow_req = req_page.addr;
+	check_eq(pthread_create(&thread, NULL, create_slowly, NULL), 0);
+	await_fault(&req_page);
+	req->attrs_ptr = (uintptr_t)attrs_page.addr;
+	resolve_fault(&req_page, page);
+	await_fault(&attrs_page);
+	check_sys(mprotect(req_page.addr, 4096, PROT_READ));
+	memset(page, 0, sizeof(page));
+	attrs = (void *)page;
+	attrs->i_bufsz = attrs->o_bufsz = 64;
+	resolve_fault(&attrs_page, page);
+	pthread_join(thread, NULL);
+	check_eq(slow_result, -1);
+	check(!first_element("xbuf"));
+	close(check_ok(raw_create_xbuf("after", 64, 64, 0)));
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(tells_the_abi, "the range of ABI levels"),
 	TEST(maps_shared_memory, "the shared memory maps in full size only, the same for all"),
@@ -328,6 +438,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(stop_and_start, "stopping the core ends its threads, starting serves again"),
 	TEST(stop_in_progress, "no other change meanwhile: -EINPROGRESS"),
 	TEST(stop_given_up, "a stop which is interrupted leaves the core running"),
+	TEST(faults_hold_nobody, "who waits for memory of its own while creating keeps nobody waiting"),
+	TEST(lost_answer, "an element whose creator cannot be told of it is gone"),
 };
 
 int main(int argc, char *argv[])

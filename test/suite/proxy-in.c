@@ -286,76 +286,6 @@ static void both_directions(void)
 	}
 }
 
-/* --- Mapping --------------------------------------------------------------------------------- */
-
-static void maps_its_file(void)
-{
-	int memfd = check_sys(memfd_create("mapped", 0)), fd;
-	char *direct, *proxied;
-
-	check_sys(ftruncate(memfd, 8192));
-	attach_fifo(10);
-	fd = check_ok(evl_create_proxy(memfd, 0, 0, 0, "map:%d", getpid()));
-	direct = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
-	proxied = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	check(direct != MAP_FAILED);
-	if (proxied == MAP_FAILED)
-		check_fail("mmap: %s", strerror(errno));
-	strcpy(direct + 100, "shared");
-	check_str(proxied + 100, "shared");
-	strcpy(proxied + 5000, "both ways");
-	check_str(direct + 5000, "both ways");
-	/* It is for mapping only. */
-	check_eq(evl_write_proxy(fd, "x", 1), -ENXIO);
-	check_eq(evl_read_proxy(fd, direct, 1), -ENXIO);
-	/* The mapping outlives both descriptors. */
-	close(fd);
-	close(memfd);
-	check(!has_element("proxy", own_name("map")));
-	strcpy(proxied + 200, "still");
-	check_str(direct + 200, "still");
-}
-
-static void map_from_afar(void *arg)
-{
-	char *map;
-	int fd;
-
-	(void)arg;
-	check_ok(evl_init());
-	fd = check_ok(evl_open_element("proxy", "mapped-afar"));
-	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	check(map != MAP_FAILED);
-	check_str(map, "hello");
-	strcpy(map, "there");
-}
-
-static void maps_in_another_process(void)
-{
-	int memfd = check_sys(memfd_create("mapped", MFD_CLOEXEC));
-	char *map;
-
-	check_sys(ftruncate(memfd, 4096));
-	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
-	check(map != MAP_FAILED);
-	strcpy(map, "hello");
-	check_ok(evl_init());
-	check_ok(evl_create_proxy(memfd, 0, 0, EVL_CLONE_PUBLIC, "mapped-afar"));
-	wait_success(fork_child(map_from_afar, NULL));
-	check_str(map, "there");
-}
-
-static void cannot_map_a_pipe(void)
-{
-	int fd;
-
-	attach_fifo(10);
-	check_sys(pipe(pipe_fds));
-	fd = check_ok(evl_create_proxy(pipe_fds[0], 0, 0, 0, "map:%d", getpid()));
-	check(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED);
-	check_eq(errno, ENODEV);
-}
-
 static const struct CMUnitTest tests[] = {
 	TEST(input_arrives, "what the file has to read arrives, without a move in-band"),
 	TEST(reader_waits, "a reader waits for all it wants"),
@@ -370,9 +300,6 @@ static const struct CMUnitTest tests[] = {
 	TEST(interrupted, "a signal ends a wait: -EINTR"),
 	TEST(closed_under_reader, "closing a proxy wakes its reader: -EBADF"),
 	TEST(both_directions, "both directions on one file"),
-	TEST(maps_its_file, "mmap maps the file behind"),
-	TEST(maps_in_another_process, "also in another process"),
-	TEST(cannot_map_a_pipe, "a file which cannot be mapped is ENODEV"),
 };
 
 TEST_MAIN("proxy-in", tests)

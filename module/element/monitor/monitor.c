@@ -140,17 +140,14 @@ static int init_monitor(struct evl_monitor *mon, struct evl_factory *factory,
 }
 
 static struct evl_element *monitor_build(struct evl_factory *factory,
-					 const char *name,
-					 void __user *u_attrs, u32 clone_flags)
+					 const char *name, const void *p,
+					 u32 clone_flags)
 {
-	struct evl_monitor_attrs attrs;
+	const struct evl_monitor_attrs *attrs = p;
 	struct evl_monitor *mon;
 	int ret;
 
-	if (copy_from_user(&attrs, u_attrs, sizeof(attrs)))
-		return ERR_PTR(-EFAULT);
-
-	ret = check_attrs(&attrs);
+	ret = check_attrs(attrs);
 	if (ret)
 		return ERR_PTR(ret);
 
@@ -158,7 +155,7 @@ static struct evl_element *monitor_build(struct evl_factory *factory,
 	if (!mon)
 		return ERR_PTR(-ENOMEM);
 
-	ret = init_monitor(mon, factory, name, clone_flags, &attrs);
+	ret = init_monitor(mon, factory, name, clone_flags, attrs);
 	if (ret) {
 		kfree(mon);
 		return ERR_PTR(ret);
@@ -233,6 +230,7 @@ struct evl_factory evl_monitor_factory = {
 	.clone_flags	= EVL_CLONE_PUBLIC,
 	.fops		= &evl_monitor_fops,
 	.oob_ops	= &evl_monitor_oob_ops,
+	.attrs_size	= sizeof(struct evl_monitor_attrs),
 	.build		= monitor_build,
 	.dispose	= monitor_dispose,
 	.flush		= monitor_flush,

@@ -13,6 +13,7 @@
 #include <linux/eventfd.h>
 #include <linux/kref.h>
 #include <linux/poll.h>
+#include <linux/sched.h>
 #include <linux/wait.h>
 #include "element/proxy/proxy.h"
 
@@ -58,13 +59,19 @@ void evl_put_eventfd(struct evl_eventfd *eventfd)
 	eventfd_ctx_put((struct eventfd_ctx *)eventfd);
 }
 
-/* Saturates, as any addition from the kernel does. */
+/*
+ * Saturates, as any addition from the kernel does. Whoever is woken up may want
+ * to add to the same eventfd right away, asynchronous I/O for one: it finds out
+ * that it cannot by the mark on current.
+ */
 void evl_add_eventfd(struct evl_eventfd *eventfd, u64 value)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&eventfd->wqh.lock, flags);
 	eventfd->count += min(value, ULLONG_MAX - eventfd->count);
+	current->in_eventfd = 1;
 	wake_up_locked_poll(&eventfd->wqh, EPOLLIN);
+	current->in_eventfd = 0;
 	spin_unlock_irqrestore(&eventfd->wqh.lock, flags);
 }

@@ -9,8 +9,6 @@
  */
 #include <linux/fs.h>
 #include <linux/fsnotify.h>
-#include <linux/kthread.h>
-#include <linux/sched/signal.h>
 #include <linux/uio.h>
 #include <evl/sched.h>
 #include "element/proxy/proxy.h"
@@ -19,7 +17,7 @@
 
 /* --- Relay -------------------------------------------------------------------------- */
 
-static ssize_t call_target(struct file *target, struct evl_ring_span *span, loff_t *pos)
+static ssize_t read_target(struct file *target, struct evl_ring_span *span, loff_t *pos)
 {
 	struct iov_iter iter;
 	struct kiocb kiocb;
@@ -36,28 +34,6 @@ static ssize_t call_target(struct file *target, struct evl_ring_span *span, loff
 	if (ret > 0)
 		fsnotify_access(target);
 	*pos = kiocb.ki_pos;
-
-	return ret;
-}
-
-static ssize_t read_target(struct evl_proxy *proxy, struct evl_ring_span *span)
-{
-	struct file *target = proxy->target;
-	bool shared_pos = target->f_mode & FMODE_ATOMIC_POS;
-	loff_t pos = 0;
-	ssize_t ret;
-
-	if (target->f_mode & FMODE_STREAM)
-		return call_target(target, span, &pos);
-
-	/* The position is shared with whoever else has the target open. */
-	if (shared_pos)
-		mutex_lock(&target->f_pos_lock);
-	pos = target->f_pos;
-	ret = call_target(target, span, &pos);
-	target->f_pos = pos;
-	if (shared_pos)
-		mutex_unlock(&target->f_pos_lock);
 
 	return ret;
 }
@@ -101,9 +77,8 @@ static void end_input(struct evl_proxy_in *in, int error)
 	evl_kick_ring(&in->ring);
 }
 
-static void fetch_input(struct evl_proxy *proxy, size_t count)
+static void fetch_input(struct evl_proxy_in *in, size_t count)
 {
-	struct evl_proxy_in *in = &proxy->in;
 	struct evl_ring_span span;
 	ssize_t ret;
 	int err = 0;
@@ -111,7 +86,7 @@ static void fetch_input(struct evl_proxy *proxy, size_t count)
 	if (!evl_begin_ring_write(&in->ring, count, &span))
 		return;
 
-	ret = read_target(proxy, &span);
+	ret = evl_call_target(&in->relay, &span, read_target);
 	if (ret > 0) {
 		unsigned long flags;
 
@@ -123,33 +98,28 @@ static void fetch_input(struct evl_proxy *proxy, size_t count)
 	evl_end_ring_write(&in->ring, &span, max_t(ssize_t, ret, 0));
 
 	if (ret < 0)
-		err = evl_check_relay(proxy, &in->relay, ret, EPOLLIN);
+		err = evl_check_relay(&in->relay, ret, EPOLLIN);
 	if (!ret || err)
 		end_input(in, err);
 }
 
-static int relay_input(void *arg)
+static void relay_input(struct evl_relay *relay)
 {
-	struct evl_proxy *proxy = arg;
-	struct evl_proxy_in *in = &proxy->in;
+	struct evl_proxy_in *in = container_of(relay, struct evl_proxy_in, relay);
 	size_t count;
-
-	allow_signal(SIGTERM);
 
 	for (;;) {
 		count = 0;
 		if (wait_event_interruptible(in->ring.inband,
 					     (count = get_shortage(in)) ||
-					     evl_relay_stopping(&in->relay)))
+					     evl_relay_stopping(relay)))
 			evl_drop_relay_signals();
-		if (evl_relay_stopping(&in->relay))
+		if (evl_relay_stopping(relay))
 			break;
 		if (count)
-			fetch_input(proxy, count);
+			fetch_input(in, count);
 		cond_resched();
 	}
-
-	return evl_leave_relay();
 }
 
 /* --- Readers ------------------------------------------------------------------------- */
@@ -286,24 +256,15 @@ int evl_init_proxy_in(struct evl_proxy *proxy, size_t bufsz)
 			return -EINVAL;
 	}
 
+	in->relay.way = "in";
+	in->relay.run = relay_input;
 	err = evl_init_ring(&in->ring, bufsz, proxy->grain, true, "proxy-read");
 	in->ring.drain = !!in->error;
 
 	return err;
 }
 
-int evl_start_proxy_in(struct evl_proxy *proxy)
-{
-	struct evl_proxy_in *in = &proxy->in;
-
-	if (!in->ring.size)
-		return 0;
-
-	return evl_start_relay(proxy, &in->relay, relay_input, "in");
-}
-
 void evl_exit_proxy_in(struct evl_proxy *proxy)
 {
-	evl_stop_relay(&proxy->in.relay);
 	evl_destroy_ring(&proxy->in.ring);
 }

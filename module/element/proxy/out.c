@@ -6,8 +6,6 @@
  */
 #include <linux/fs.h>
 #include <linux/fsnotify.h>
-#include <linux/kthread.h>
-#include <linux/sched/signal.h>
 #include <linux/uio.h>
 #include "element/proxy/proxy.h"
 
@@ -37,7 +35,7 @@ static ssize_t signal_eventfd(struct evl_proxy_out *out, struct evl_ring_span *s
 	return sizeof(value);
 }
 
-static ssize_t call_target(struct file *target, struct evl_ring_span *span, loff_t *pos)
+static ssize_t write_target(struct file *target, struct evl_ring_span *span, loff_t *pos)
 {
 	struct iov_iter iter;
 	struct kiocb kiocb;
@@ -62,44 +60,21 @@ static ssize_t call_target(struct file *target, struct evl_ring_span *span, loff
 	return ret;
 }
 
-static ssize_t write_target(struct evl_proxy *proxy, struct evl_ring_span *span)
-{
-	struct file *target = proxy->target;
-	bool shared_pos = target->f_mode & FMODE_ATOMIC_POS;
-	loff_t pos = 0;
-	ssize_t ret;
-
-	if (proxy->out.eventfd)
-		return signal_eventfd(&proxy->out, span);
-
-	if (target->f_mode & FMODE_STREAM)
-		return call_target(target, span, &pos);
-
-	/* The position is shared with whoever else has the target open. */
-	if (shared_pos)
-		mutex_lock(&target->f_pos_lock);
-	pos = target->f_pos;
-	ret = call_target(target, span, &pos);
-	target->f_pos = pos;
-	if (shared_pos)
-		mutex_unlock(&target->f_pos_lock);
-
-	return ret;
-}
-
 /* Returns how many bytes are done with. */
-static size_t relay_span(struct evl_proxy *proxy, struct evl_ring_span *span)
+static size_t relay_span(struct evl_proxy_out *out, struct evl_ring_span *span)
 {
-	struct evl_proxy_out *out = &proxy->out;
 	ssize_t ret;
 	int err;
 
-	ret = write_target(proxy, span);
+	if (out->eventfd)
+		ret = signal_eventfd(out, span);
+	else
+		ret = evl_call_target(&out->relay, span, write_target);
 	if (ret > 0)
 		return ret;
 
 	/* Nothing taken and no reason given: refused, not to try for ever. */
-	err = ret ? evl_check_relay(proxy, &out->relay, ret, EPOLLOUT) : -EIO;
+	err = ret ? evl_check_relay(&out->relay, ret, EPOLLOUT) : -EIO;
 	if (!err)
 		return 0;
 
@@ -109,33 +84,28 @@ static size_t relay_span(struct evl_proxy *proxy, struct evl_ring_span *span)
 	return span->len;
 }
 
-static int relay_output(void *arg)
+static void relay_output(struct evl_relay *relay)
 {
-	struct evl_proxy *proxy = arg;
-	struct evl_proxy_out *out = &proxy->out;
+	struct evl_proxy_out *out = container_of(relay, struct evl_proxy_out, relay);
 	struct evl_ring *ring = &out->ring;
+	size_t grain = out->grain, max, done;
 	struct evl_ring_span span;
-	size_t grain = proxy->grain, max, done;
-
-	allow_signal(SIGTERM);
 
 	for (;;) {
 		if (wait_event_interruptible(ring->inband, evl_ring_fill(ring) ||
-					     evl_relay_stopping(&out->relay)))
+					     evl_relay_stopping(relay)))
 			evl_drop_relay_signals();
-		if (evl_relay_stopping(&out->relay))
+		if (evl_relay_stopping(relay))
 			break;
 		/* A short write may have left less than a full grain. */
 		max = grain > 1 ? grain - out->relayed % grain : ring->size;
 		if (!evl_begin_ring_read(ring, max, &span))
 			continue;
-		done = relay_span(proxy, &span);
+		done = relay_span(out, &span);
 		WRITE_ONCE(out->relayed, out->relayed + done);
 		evl_end_ring_read(ring, &span, done);
 		cond_resched();
 	}
-
-	return evl_leave_relay();
 }
 
 /* --- Writers ------------------------------------------------------------------------ */
@@ -205,6 +175,9 @@ int evl_init_proxy_out(struct evl_proxy *proxy, size_t bufsz)
 			return -EINVAL;
 	}
 
+	out->grain = proxy->grain;
+	out->relay.way = "out";
+	out->relay.run = relay_output;
 	err = evl_init_ring(&out->ring, bufsz, 1, false, "proxy-write");
 	if (err && out->eventfd)
 		evl_put_eventfd(out->eventfd);
@@ -212,21 +185,10 @@ int evl_init_proxy_out(struct evl_proxy *proxy, size_t bufsz)
 	return err;
 }
 
-int evl_start_proxy_out(struct evl_proxy *proxy)
-{
-	struct evl_proxy_out *out = &proxy->out;
-
-	if (!out->ring.size)
-		return 0;
-
-	return evl_start_relay(proxy, &out->relay, relay_output, "out");
-}
-
 void evl_exit_proxy_out(struct evl_proxy *proxy)
 {
 	struct evl_proxy_out *out = &proxy->out;
 
-	evl_stop_relay(&out->relay);
 	evl_destroy_ring(&out->ring);
 	if (out->eventfd)
 		evl_put_eventfd(out->eventfd);

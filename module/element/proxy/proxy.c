@@ -2,18 +2,11 @@
 /*
  * Proxies: rings between any stage and an ordinary file, the target. The
  * out-of-band side never touches the target: a kernel thread for each direction
- * does, the relay.
- *
- * A relay is a thread rather than a work item since the target may keep it
- * waiting for ever, be it an empty pipe or a terminal which was stopped. A
- * thread can be sent a signal when the proxy goes away.
+ * does, the relay (relay.c). in.c and out.c are the two directions, map.c is for
+ * those who want to map the target.
  */
 #include <linux/file.h>
-#include <linux/kthread.h>
-#include <linux/mman.h>
 #include <linux/module.h>
-#include <linux/mount.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 #include <evl/proxy-abi.h>
@@ -22,99 +15,6 @@
 static struct evl_proxy *file_proxy(struct file *filp)
 {
 	return container_of(evl_file_element(filp), struct evl_proxy, element);
-}
-
-/* --- Relays -------------------------------------------------------------------- */
-
-int evl_start_relay(struct evl_proxy *proxy, struct evl_relay *relay,
-		    int (*fn)(void *proxy), const char *way)
-{
-	struct task_struct *task;
-
-	task = kthread_run(fn, proxy, "evl-%s:%s", way, proxy->element.name);
-	if (IS_ERR(task))
-		return PTR_ERR(task);
-
-	relay->task = task;
-
-	return 0;
-}
-
-void evl_stop_relay(struct evl_relay *relay)
-{
-	if (!relay->task)
-		return;
-
-	/*
-	 * The relay looks at the flag after it dropped signals and before it
-	 * calls the target: this signal cannot be lost.
-	 */
-	WRITE_ONCE(relay->stopping, true);
-	smp_mb();
-	send_sig(SIGTERM, relay->task, 1);
-	kthread_stop(relay->task);
-	relay->task = NULL;
-}
-
-void evl_drop_relay_signals(void)
-{
-	flush_signals(current);
-	/* Pairs with the one in evl_stop_relay(). */
-	smp_mb();
-}
-
-int evl_leave_relay(void)
-{
-	for (;;) {
-		set_current_state(TASK_IDLE);
-		if (kthread_should_stop())
-			break;
-		schedule();
-	}
-	__set_current_state(TASK_RUNNING);
-
-	return 0;
-}
-
-/* Sleep until a target in non-blocking mode is ready for @event. */
-static void wait_target(struct file *target, struct evl_relay *relay, __poll_t event)
-{
-	struct poll_wqueues table;
-	__poll_t ready;
-
-	poll_initwait(&table);
-	ready = vfs_poll(target, &table.pt);
-	for (;;) {
-		set_current_state(TASK_INTERRUPTIBLE);
-		if ((ready & (event | EPOLLERR | EPOLLHUP)) || table.triggered ||
-		    signal_pending(current) || evl_relay_stopping(relay))
-			break;
-		schedule();
-	}
-	__set_current_state(TASK_RUNNING);
-	poll_freewait(&table);
-}
-
-int evl_check_relay(struct evl_proxy *proxy, struct evl_relay *relay, int err,
-		    __poll_t event)
-{
-	switch (err) {
-	case -EAGAIN:
-		wait_target(proxy->target, relay, event);
-		break;
-	case -EINTR:
-	case -ERESTARTSYS:
-	case -ERESTARTNOINTR:
-	case -ERESTARTNOHAND:
-	case -ERESTART_RESTARTBLOCK:
-		break;
-	default:
-		return err;
-	}
-
-	evl_drop_relay_signals();
-
-	return 0;
 }
 
 /* --- File operations ------------------------------------------------------------- */
@@ -233,52 +133,9 @@ static __poll_t proxy_oob_poll(struct file *filp, struct evl_poll_wait *wait)
 	return ready;
 }
 
-/*
- * Linux checked the mapping against the proxy, which is open for everything:
- * what it would have checked on the target is left to us.
- */
-static int check_mapping(struct file *target, struct vm_area_struct *vma)
-{
-	bool writable = target->f_mode & FMODE_WRITE;
-
-	if (!target->f_op->mmap)
-		return -ENODEV;
-	if (!(target->f_mode & FMODE_READ))
-		return -EACCES;
-	if ((vma->vm_flags & VM_EXEC) &&
-	    ((target->f_path.mnt->mnt_flags & MNT_NOEXEC) ||
-	     (target->f_path.mnt->mnt_sb->s_iflags & SB_I_NOEXEC)))
-		return -EPERM;
-	if (!(vma->vm_flags & VM_SHARED))
-		return 0;
-
-	/* Fails on a memory file which was sealed against writing. */
-	if (writable && !mapping_map_writable(target->f_mapping))
-		mapping_unmap_writable(target->f_mapping);
-	else
-		writable = false;
-
-	if (writable)
-		return 0;
-	if (vma->vm_flags & VM_WRITE)
-		return -EACCES;
-
-	evl_clear_vm_flags(vma, VM_MAYWRITE);
-
-	return 0;
-}
-
 static int proxy_mmap(struct file *filp, struct vm_area_struct *vma)
 {
-	struct file *target = file_proxy(filp)->target;
-	int err = check_mapping(target, vma);
-
-	if (err)
-		return err;
-
-	vma_set_file(vma, target);
-
-	return target->f_op->mmap(target, vma);
+	return evl_map_target(file_proxy(filp)->target, vma);
 }
 
 static const struct file_operations proxy_fops = {
@@ -314,81 +171,126 @@ static int check_attrs(const struct evl_proxy_attrs *attrs, u32 clone_flags)
 	return attrs->bufsz && !ways ? EVL_CLONE_OUTPUT : ways;
 }
 
-static int init_proxy(struct evl_proxy *proxy, struct evl_factory *factory,
-		      const char *name, u32 clone_flags, size_t bufsz)
+static void free_proxy(struct kref *refs)
+{
+	struct evl_proxy *proxy = container_of(refs, struct evl_proxy, refs);
+
+	evl_exit_proxy_in(proxy);
+	evl_exit_proxy_out(proxy);
+	fput(proxy->target);
+	kfree(proxy);
+}
+
+static void release_in_relay(struct evl_relay *relay)
+{
+	kref_put(&container_of(relay, struct evl_proxy, in.relay)->refs, free_proxy);
+}
+
+static void release_out_relay(struct evl_relay *relay)
+{
+	kref_put(&container_of(relay, struct evl_proxy, out.relay)->refs, free_proxy);
+}
+
+/* If it does not end by itself, it keeps a reference. */
+static void stop_relay(struct evl_proxy *proxy, struct evl_relay *relay)
+{
+	kref_get(&proxy->refs);
+	if (evl_stop_relay(relay))
+		kref_put(&proxy->refs, free_proxy);
+}
+
+static int start_relays(struct evl_proxy *proxy)
+{
+	const char *name = proxy->element.name;
+	int err = 0;
+
+	if (proxy->out.ring.size)
+		err = evl_start_relay(&proxy->out.relay, proxy->target, name);
+	if (!err && proxy->in.ring.size)
+		err = evl_start_relay(&proxy->in.relay, proxy->target, name);
+	if (err)
+		stop_relay(proxy, &proxy->out.relay);
+
+	return err;
+}
+
+static int init_rings(struct evl_proxy *proxy, u32 ways, size_t bufsz)
 {
 	int err;
 
-	err = evl_init_proxy_out(proxy, clone_flags & EVL_CLONE_OUTPUT ? bufsz : 0);
+	err = evl_init_proxy_out(proxy, ways & EVL_CLONE_OUTPUT ? bufsz : 0);
 	if (err)
 		return err;
 
-	err = evl_init_proxy_in(proxy, clone_flags & EVL_CLONE_INPUT ? bufsz : 0);
+	err = evl_init_proxy_in(proxy, ways & EVL_CLONE_INPUT ? bufsz : 0);
 	if (err)
-		goto exit_out;
+		evl_exit_proxy_out(proxy);
+
+	return err;
+}
+
+static int init_proxy(struct evl_proxy *proxy, struct evl_factory *factory,
+		      const char *name, u32 clone_flags)
+{
+	int err;
+
+	kref_init(&proxy->refs);
+	proxy->in.relay.release = release_in_relay;
+	proxy->out.relay.release = release_out_relay;
 
 	err = evl_init_element(&proxy->element, factory, name, clone_flags);
 	if (err)
-		goto exit_in;
+		return err;
 
-	err = evl_start_proxy_out(proxy);
-	if (!err)
-		err = evl_start_proxy_in(proxy);
+	err = start_relays(proxy);
 	if (err)
-		goto cleanup_element;
-
-	return 0;
-
-cleanup_element:
-	evl_stop_relay(&proxy->out.relay);
-	evl_cleanup_element(&proxy->element);
-exit_in:
-	evl_exit_proxy_in(proxy);
-exit_out:
-	evl_exit_proxy_out(proxy);
+		evl_cleanup_element(&proxy->element);
 
 	return err;
 }
 
 static struct evl_element *proxy_build(struct evl_factory *factory, const char *name,
-				       void __user *u_attrs, u32 clone_flags)
+				       const void *p, u32 clone_flags)
 {
-	struct evl_proxy_attrs attrs;
+	const struct evl_proxy_attrs *attrs = p;
 	struct evl_proxy *proxy;
 	int ways, err;
-
-	if (copy_from_user(&attrs, u_attrs, sizeof(attrs)))
-		return ERR_PTR(-EFAULT);
 
 	proxy = kzalloc(sizeof(*proxy), GFP_KERNEL);
 	if (!proxy)
 		return ERR_PTR(-ENOMEM);
 
 	err = -EBADF;
-	proxy->target = fget(attrs.fd);
+	proxy->target = fget(attrs->fd);
 	if (!proxy->target)
-		goto free_proxy;
+		goto free_memory;
 
 	/* A chain of proxies might be longer than the kernel stack. */
 	err = -EINVAL;
 	if (proxy->target->f_op == &proxy_fops)
 		goto put_target;
 
-	ways = check_attrs(&attrs, clone_flags);
+	ways = check_attrs(attrs, clone_flags);
 	err = ways;
 	if (ways < 0)
 		goto put_target;
 
-	proxy->grain = max(attrs.granularity, 1U);
-	err = init_proxy(proxy, factory, name, clone_flags | ways, attrs.bufsz);
+	proxy->grain = max(attrs->granularity, 1U);
+	err = init_rings(proxy, ways, attrs->bufsz);
 	if (err)
 		goto put_target;
 
-	return &proxy->element;
+	err = init_proxy(proxy, factory, name, clone_flags | ways);
+	if (!err)
+		return &proxy->element;
+
+	kref_put(&proxy->refs, free_proxy);
+
+	return ERR_PTR(err);
 
 put_target:
 	fput(proxy->target);
-free_proxy:
+free_memory:
 	kfree(proxy);
 
 	return ERR_PTR(err);
@@ -407,10 +309,9 @@ static void proxy_dispose(struct evl_element *element)
 {
 	struct evl_proxy *proxy = container_of(element, struct evl_proxy, element);
 
-	evl_exit_proxy_in(proxy);
-	evl_exit_proxy_out(proxy);
-	fput(proxy->target);
-	kfree(proxy);
+	stop_relay(proxy, &proxy->in.relay);
+	stop_relay(proxy, &proxy->out.relay);
+	kref_put(&proxy->refs, free_proxy);
 }
 
 /* What the target refused: bytes, and the last error. */
@@ -444,6 +345,7 @@ struct evl_factory evl_proxy_factory = {
 	.clone_flags	= EVL_CLONE_PUBLIC | EVL_CLONE_INPUT | EVL_CLONE_OUTPUT,
 	.fops		= &proxy_fops,
 	.oob_ops	= &proxy_oob_ops,
+	.attrs_size	= sizeof(struct evl_proxy_attrs),
 	.build		= proxy_build,
 	.dispose	= proxy_dispose,
 	.flush		= proxy_flush,

@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What proxy.c, in.c and out.c share. */
+/* What the sources of proxies share. */
 #ifndef EVL_ELEMENT_PROXY_H
 #define EVL_ELEMENT_PROXY_H
 
+#include <linux/kref.h>
 #include <linux/poll.h>
-#include <linux/sched.h>
 #include <evl/factory.h>
+#include "element/proxy/relay.h"
 #include "element/ring/ring.h"
 
 struct evl_eventfd;
 
-/* A kernel thread which moves data between a ring and the target. */
-struct evl_relay {
-	struct task_struct *task;
-	bool stopping;
-};
-
 struct evl_proxy_out {
 	struct evl_ring ring;
 	struct evl_relay relay;
+	size_t grain;
 	struct evl_eventfd *eventfd;	/* the target, if it takes no other way */
 	u64 relayed;			/* bytes dealt with, by the relay only */
 	u64 lost;			/* those which the target refused */
@@ -36,6 +32,7 @@ struct evl_proxy_in {
 
 struct evl_proxy {
 	struct evl_element element;
+	struct kref refs;		/* the element has one, and orphaned relays */
 	struct file *target;
 	size_t grain;
 	struct evl_proxy_out out;
@@ -46,10 +43,7 @@ struct evl_proxy {
  * for it is no error: transfers will be. */
 int evl_init_proxy_out(struct evl_proxy *proxy, size_t bufsz);
 int evl_init_proxy_in(struct evl_proxy *proxy, size_t bufsz);
-/* The element has its name. */
-int evl_start_proxy_out(struct evl_proxy *proxy);
-int evl_start_proxy_in(struct evl_proxy *proxy);
-/* Stop and free. */
+/* After their relays ended. */
 void evl_exit_proxy_out(struct evl_proxy *proxy);
 void evl_exit_proxy_in(struct evl_proxy *proxy);
 
@@ -66,19 +60,6 @@ __poll_t evl_poll_proxy_in(struct evl_proxy *proxy, struct file *filp,
 /* Wait for the relay to empty the ring, for some time at most. */
 void evl_drain_proxy_out(struct evl_proxy *proxy);
 
-/* --- Relays (proxy.c) ------------------------------------------------------- */
-
-int evl_start_relay(struct evl_proxy *proxy, struct evl_relay *relay,
-		    int (*fn)(void *proxy), const char *way);
-void evl_stop_relay(struct evl_relay *relay);
-/* To be returned by @fn, when told to stop. */
-int evl_leave_relay(void);
-/* Before a look at evl_relay_stopping(). */
-void evl_drop_relay_signals(void);
-/* What to do about an error of the target: 0 to try again, else the error. */
-int evl_check_relay(struct evl_proxy *proxy, struct evl_relay *relay, int err,
-		    __poll_t event);
-
 /* --- Eventfds which kernel memory cannot be written to (eventfd.c) ---- */
 
 /* NULL if @filp is none. */
@@ -86,9 +67,9 @@ struct evl_eventfd *evl_get_eventfd(struct file *filp);
 void evl_put_eventfd(struct evl_eventfd *eventfd);
 void evl_add_eventfd(struct evl_eventfd *eventfd, u64 value);
 
-static inline bool evl_relay_stopping(struct evl_relay *relay)
-{
-	return READ_ONCE(relay->stopping);
-}
+/* --- Mappings (map.c) -------------------------------------------------------- */
+
+/* From the mmap() of a proxy: have @vma map @target, or say why not. */
+int evl_map_target(struct file *target, struct vm_area_struct *vma);
 
 #endif /* !EVL_ELEMENT_PROXY_H */

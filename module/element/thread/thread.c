@@ -332,7 +332,7 @@ static int attach_user_thread(struct evl_thread_element *te)
 }
 
 static struct evl_element *thread_build(struct evl_factory *factory,
-					const char *name, void __user *u_attrs,
+					const char *name, const void *attrs,
 					u32 clone_flags)
 {
 	struct evl_thread_element *te;

@@ -140,28 +140,25 @@ static const struct evl_file_ops xbuf_oob_ops = {
 /* --- Life ---------------------------------------------------------------------- */
 
 static struct evl_element *xbuf_build(struct evl_factory *factory, const char *name,
-				      void __user *u_attrs, u32 clone_flags)
+				      const void *p, u32 clone_flags)
 {
-	struct evl_xbuf_attrs attrs;
+	const struct evl_xbuf_attrs *attrs = p;
 	struct evl_xbuf *xbuf;
 	int err;
 
-	if (copy_from_user(&attrs, u_attrs, sizeof(attrs)))
-		return ERR_PTR(-EFAULT);
-
-	if ((!attrs.i_bufsz && !attrs.o_bufsz) ||
-	    attrs.i_bufsz > EVL_RING_MAX || attrs.o_bufsz > EVL_RING_MAX)
+	if ((!attrs->i_bufsz && !attrs->o_bufsz) ||
+	    attrs->i_bufsz > EVL_RING_MAX || attrs->o_bufsz > EVL_RING_MAX)
 		return ERR_PTR(-EINVAL);
 
 	xbuf = kzalloc(sizeof(*xbuf), GFP_KERNEL);
 	if (!xbuf)
 		return ERR_PTR(-ENOMEM);
 
-	err = evl_init_ring(&xbuf->in, attrs.i_bufsz, 1, false, "xbuf-write");
+	err = evl_init_ring(&xbuf->in, attrs->i_bufsz, 1, false, "xbuf-write");
 	if (err)
 		goto free_xbuf;
 
-	err = evl_init_ring(&xbuf->out, attrs.o_bufsz, 1, true, "xbuf-read");
+	err = evl_init_ring(&xbuf->out, attrs->o_bufsz, 1, true, "xbuf-read");
 	if (err)
 		goto destroy_in;
 
@@ -229,6 +226,7 @@ struct evl_factory evl_xbuf_factory = {
 	.clone_flags	= EVL_CLONE_PUBLIC,
 	.fops		= &evl_xbuf_fops,
 	.oob_ops	= &xbuf_oob_ops,
+	.attrs_size	= sizeof(struct evl_xbuf_attrs),
 	.build		= xbuf_build,
 	.dispose	= xbuf_dispose,
 	.flush		= xbuf_flush,

@@ -49,13 +49,15 @@ struct evl_factory {
 	u32 clone_flags;		/* those accepted at creation */
 	const struct file_operations *fops;	/* of its elements */
 	const struct evl_file_ops *oob_ops;	/* of its elements, or NULL */
+	size_t attrs_size;		/* of what build() gets, or 0 */
 	/*
-	 * Make an element out of @u_attrs, calling evl_init_element(). In-band, may
-	 * sleep. ERR_PTR() on error. @name may be NULL. Checks attributes only:
-	 * flags were checked.
+	 * Make an element out of @attrs, which are a copy, calling
+	 * evl_init_element(). In-band, may sleep, but on nobody's user memory:
+	 * others wait for this. ERR_PTR() on error. @name may be NULL. Checks
+	 * attributes only: flags were checked.
 	 */
 	struct evl_element *(*build)(struct evl_factory *factory,
-				     const char *name, void __user *u_attrs,
+				     const char *name, const void *attrs,
 				     u32 clone_flags);
 	/*
 	 * The creation failed after build(): drop the references which the element

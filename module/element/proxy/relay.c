@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Relays: kernel threads which call the target of a proxy on behalf of whoever
+ * opened it, with no more rights and no more room than that.
+ *
+ * A relay is a thread rather than a work item since the target may keep it
+ * waiting for ever, be it an empty pipe or a terminal which was stopped. A
+ * thread can be sent a signal when the proxy goes away. Some targets do not mind
+ * signals, either: a relay which does not come back within some time is left
+ * alone, keeps what it needs, and goes when the target lets it. It pins the
+ * module until then.
+ *
+ * Locking: users.lock, a mutex, guards the counts of relays by user.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/user_namespace.h>
+#include "element/proxy/relay.h"
+
+/* How long closing a proxy may wait for the end of a relay. */
+#define END_TIMEOUT	HZ
+
+/* --- How many a user may have ------------------------------------------------------ */
+
+struct relay_user {
+	kuid_t uid;
+	unsigned long count;
+	struct list_head next;
+};
+
+static struct {
+	struct mutex lock;
+	struct list_head list;		/* of users who have relays */
+} users = {
+	.lock = __MUTEX_INITIALIZER(users.lock),
+	.list = LIST_HEAD_INIT(users.list),
+};
+
+static struct relay_user *get_user_entry(kuid_t uid)
+{
+	struct relay_user *user;
+
+	list_for_each_entry(user, &users.list, next)
+		if (uid_eq(user->uid, uid))
+			return user;
+
+	user = kzalloc(sizeof(*user), GFP_KERNEL);
+	if (user) {
+		user->uid = uid;
+		list_add(&user->next, &users.list);
+	}
+
+	return user;
+}
+
+static void put_user_entry(struct relay_user *user)
+{
+	if (!user->count) {
+		list_del(&user->next);
+		kfree(user);
+	}
+}
+
+/* Relays are to the limit of processes what processes are. */
+static bool may_have_more(struct relay_user *user)
+{
+	unsigned long nr_processes =
+		get_rlimit_value(current_ucounts(), UCOUNT_RLIMIT_NPROC);
+
+	if (user->count + nr_processes < rlimit(RLIMIT_NPROC))
+		return true;
+
+	return uid_eq(user->uid, GLOBAL_ROOT_UID) ||
+		capable(CAP_SYS_RESOURCE) || capable(CAP_SYS_ADMIN);
+}
+
+static struct relay_user *charge_user(void)
+{
+	struct relay_user *user;
+
+	mutex_lock(&users.lock);
+	user = get_user_entry(current_uid());
+	if (!user) {
+		user = ERR_PTR(-ENOMEM);
+	} else if (may_have_more(user)) {
+		user->count++;
+	} else {
+		put_user_entry(user);
+		user = ERR_PTR(-EAGAIN);
+	}
+	mutex_unlock(&users.lock);
+
+	return user;
+}
+
+static void uncharge_user(struct relay_user *user)
+{
+	mutex_lock(&users.lock);
+	user->count--;
+	put_user_entry(user);
+	mutex_unlock(&users.lock);
+}
+
+/* --- Life ---------------------------------------------------------------------------- */
+
+static void run_as_opener(struct evl_relay *relay)
+{
+	const struct cred *old = override_creds(relay->target->f_cred);
+
+	/* Nobody else shares the limits of a kernel thread. */
+	current->signal->rlim[RLIMIT_FSIZE] = relay->fsize;
+	allow_signal(SIGTERM);
+	relay->run(relay);
+	revert_creds(old);
+}
+
+static int run_relay(void *arg)
+{
+	struct evl_relay *relay = arg;
+
+	run_as_opener(relay);
+	uncharge_user(relay->user);
+
+	if (cmpxchg(&relay->state, EVL_RELAY_RUNNING, EVL_RELAY_ENDED) ==
+	    EVL_RELAY_RUNNING)
+		complete(&relay->ended);
+	else
+		relay->release(relay);
+
+	module_put_and_kthread_exit(0);
+}
+
+int evl_start_relay(struct evl_relay *relay, struct file *target, const char *name)
+{
+	struct task_struct *task;
+
+	relay->user = charge_user();
+	if (IS_ERR(relay->user))
+		return PTR_ERR(relay->user);
+
+	relay->target = target;
+	relay->fsize = current->signal->rlim[RLIMIT_FSIZE];
+	relay->state = EVL_RELAY_RUNNING;
+	init_completion(&relay->ended);
+
+	task = kthread_create(run_relay, relay, "evl-%s:%s",
+			      relay->way, name);
+	if (IS_ERR(task)) {
+		uncharge_user(relay->user);
+		return PTR_ERR(task);
+	}
+
+	__module_get(THIS_MODULE);
+	relay->task = get_task_struct(task);
+	wake_up_process(task);
+
+	return 0;
+}
+
+/* True if it has ended, else it will call release(). */
+static bool await_end(struct evl_relay *relay)
+{
+	if (wait_for_completion_timeout(&relay->ended, END_TIMEOUT))
+		return true;
+
+	if (cmpxchg(&relay->state, EVL_RELAY_RUNNING, EVL_RELAY_ORPHANED) ==
+	    EVL_RELAY_RUNNING)
+		return false;
+
+	/* It was about to say so. */
+	wait_for_completion(&relay->ended);
+
+	return true;
+}
+
+bool evl_stop_relay(struct evl_relay *relay)
+{
+	struct task_struct *task = relay->task;
+	bool ended;
+
+	if (!task)
+		return true;
+
+	/*
+	 * The relay looks at the flag after it dropped signals and before it
+	 * calls the target: this signal cannot be lost.
+	 */
+	WRITE_ONCE(relay->stopping, true);
+	smp_mb();
+	send_sig(SIGTERM, task, 1);
+
+	ended = await_end(relay);
+	if (ended) {
+		/* The module is not pinned by it any more, either. */
+		kthread_stop(task);
+		relay->task = NULL;
+	}
+	put_task_struct(task);
+
+	return ended;
+}
+
+/* --- Calling the target ---------------------------------------------------------------- */
+
+void evl_drop_relay_signals(void)
+{
+	flush_signals(current);
+	/* Pairs with the one in evl_stop_relay(). */
+	smp_mb();
+}
+
+ssize_t evl_call_target(struct evl_relay *relay, struct evl_ring_span *span,
+			ssize_t (*call)(struct file *target,
+					struct evl_ring_span *span, loff_t *pos))
+{
+	struct file *target = relay->target;
+	bool shared_pos = target->f_mode & FMODE_ATOMIC_POS;
+	loff_t pos = 0;
+	ssize_t ret;
+
+	if (target->f_mode & FMODE_STREAM)
+		return call(target, span, &pos);
+
+	/* The position is shared with whoever else has the target open. */
+	if (shared_pos && mutex_lock_interruptible(&target->f_pos_lock))
+		return -EINTR;
+	pos = target->f_pos;
+	ret = call(target, span, &pos);
+	target->f_pos = pos;
+	if (shared_pos)
+		mutex_unlock(&target->f_pos_lock);
+
+	return ret;
+}
+
+/* Sleep until a target in non-blocking mode is ready for @event. */
+static void wait_target(struct evl_relay *relay, __poll_t event)
+{
+	struct poll_wqueues table;
+	__poll_t ready;
+
+	poll_initwait(&table);
+	ready = vfs_poll(relay->target, &table.pt);
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if ((ready & (event | EPOLLERR | EPOLLHUP)) || table.triggered ||
+		    signal_pending(current) || evl_relay_stopping(relay))
+			break;
+		schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+	poll_freewait(&table);
+}
+
+int evl_check_relay(struct evl_relay *relay, int err, __poll_t event)
+{
+	switch (err) {
+	case -EAGAIN:
+		wait_target(relay, event);
+		break;
+	case -EINTR:
+	case -ERESTARTSYS:
+	case -ERESTARTNOINTR:
+	case -ERESTARTNOHAND:
+	case -ERESTART_RESTARTBLOCK:
+		break;
+	default:
+		return err;
+	}
+
+	evl_drop_relay_signals();
+
+	return 0;
+}

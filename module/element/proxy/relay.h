@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A kernel thread which moves data between a ring and a file, the target. */
+#ifndef EVL_ELEMENT_RELAY_H
+#define EVL_ELEMENT_RELAY_H
+
+#include <linux/completion.h>
+#include <linux/poll.h>
+#include <linux/resource.h>
+#include <linux/sched.h>
+#include "element/ring/ring.h"
+
+struct relay_user;
+
+enum evl_relay_state {
+	EVL_RELAY_RUNNING,
+	EVL_RELAY_ENDED,
+	EVL_RELAY_ORPHANED,		/* still running, nobody waits for it */
+};
+
+struct evl_relay {
+	/* Given by the owner. */
+	const char *way;		/* "in" or "out", for the name of the thread */
+	void (*run)(struct evl_relay *relay);	/* until evl_relay_stopping() */
+	/* An orphan ended: the owner is not needed any longer. */
+	void (*release)(struct evl_relay *relay);
+
+	/* Private to relay.c. */
+	struct file *target;
+	struct task_struct *task;
+	struct relay_user *user;	/* who pays for it */
+	struct rlimit fsize;		/* how long a file its maker may write */
+	enum evl_relay_state state;
+	bool stopping;
+	struct completion ended;
+};
+
+/*
+ * Start a thread for @relay, which acts as whoever opened @target; that must stay
+ * open as long as the relay runs. 0, -ENOMEM, or -EAGAIN if the user has as many
+ * processes and relays as allowed (RLIMIT_NPROC).
+ */
+int evl_start_relay(struct evl_relay *relay, struct file *target, const char *name);
+/*
+ * True if the relay ended, or was not started. False if it is stuck in its target:
+ * it will call release() some day, maybe before this returns.
+ */
+bool evl_stop_relay(struct evl_relay *relay);
+
+static inline bool evl_relay_stopping(struct evl_relay *relay)
+{
+	return READ_ONCE(relay->stopping);
+}
+
+/* --- For use by run() ------------------------------------------------------- */
+
+/* Before a look at evl_relay_stopping(). */
+void evl_drop_relay_signals(void);
+/* Have @call transfer @span from where the target is positioned. */
+ssize_t evl_call_target(struct evl_relay *relay, struct evl_ring_span *span,
+			ssize_t (*call)(struct file *target,
+					struct evl_ring_span *span, loff_t *pos));
+/* What to do about an error of the target: 0 to try again, else the error. */
+int evl_check_relay(struct evl_relay *relay, int err, __poll_t event);
+
+#endif /* !EVL_ELEMENT_RELAY_H */

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* As whom the relays of proxies call their targets, how many there may be, and what becomes of those which are stuck. */
+#include "helpers.h"
+#include "fault.h"
+#include <evl/proxy.h>
+#include <grp.h>
+#include <linux/aio_abi.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#define USER	4321
+
+#define CLONE_DEVICE	"/dev/evl/proxy/clone"
+
+/* The owner of the device is that of whatever comes out of it, once it was opened. */
+static void give_device(int user)
+{
+	check_sys(chown(CLONE_DEVICE, user, user));
+	close(check_sys(open(CLONE_DEVICE, O_RDWR)));
+}
+
+/* Run @body as an ordinary user who may make proxies. */
+static void as_user(void (*body)(void))
+{
+	int status;
+	pid_t pid;
+
+	give_device(USER);
+	pid = check_sys(fork());
+	if (!pid) {
+		check_ok(evl_init());
+		check_sys(setgroups(0, NULL));
+		check_sys(setgid(USER));
+		check_sys(setuid(USER));
+		body();
+		_exit(0);
+	}
+	status = wait_for(pid);
+	give_device(0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIPPED)
+		_exit(EXIT_SKIPPED);
+	check_eq(status, 0);
+}
+
+static int new_output(int target, const char *stem)
+{
+	return check_ok(evl_create_proxy(target, 8192, 0, EVL_CLONE_OUTPUT, "%s:%d", stem, getpid()));
+}
+
+static bool is_lost(const char *stem, int count, int error)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%d %d", count, error);
+	return !strcmp(read_attr("proxy", own_name(stem), "lost"), text);
+}
+
+/* --- Rights ------------------------------------------------------------------------------------ */
+
+static void user_acts_as_opener(void)
+{
+	char text[8], ctl[CMSG_SPACE(sizeof(struct ucred))];
+	struct iovec iov = { text, sizeof(text) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl),
+	};
+	struct cmsghdr *cmsg;
+	int sv[2], on = 1;
+	struct ucred cred;
+
+	check_sys(socketpair(AF_UNIX, SOCK_STREAM, 0, sv));
+	check_sys(setsockopt(sv[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)));
+	check_eq(evl_write_proxy(new_output(sv[0], "cred"), "hello", 5), 5);
+	check_eq(check_sys(recvmsg(sv[1], &msg, 0)), 5);
+	cmsg = CMSG_FIRSTHDR(&msg);
+	check(cmsg);
+	memcpy(&cred, CMSG_DATA(cmsg), sizeof(cred));
+	check_eq(cred.uid, USER);
+	check_eq(cred.gid, USER);
+}
+
+static void acts_as_opener(void)
+{
+	as_user(user_acts_as_opener);
+}
+
+/* Anybody may open it, not everybody may write. */
+static void user_may_no_more_than_opener(void)
+{
+	int file;
+
+	file = open("/proc/sys/kernel/ns_last_pid", O_RDWR);
+	if (file < 0)
+		check_skip("no ns_last_pid: %s", strerror(errno));
+	check_errno(write(file, "31000", 5), EPERM);
+	check_eq(evl_write_proxy(new_output(file, "right"), "31000", 5), 5);
+	await(is_lost("right", 5, -EPERM));
+}
+
+static void may_no_more_than_opener(void)
+{
+	as_user(user_may_no_more_than_opener);
+}
+
+static void user_strips_set_id(void)
+{
+	char name[] = "/tmp/proxy-XXXXXX";
+	struct stat st;
+	int file;
+
+	file = check_sys(mkstemp(name));
+	check_sys(fchmod(file, 06777));
+	check_eq(evl_write_proxy(new_output(file, "setid"), "new code", 8), 8);
+	check_sys(fstat(file, &st));
+	check_eq(st.st_size, 8);
+	check_eq(st.st_mode & 06000, 0);
+	unlink(name);
+}
+
+static void strips_set_id(void)
+{
+	as_user(user_strips_set_id);
+}
+
+static void user_heeds_file_size_limit(void)
+{
+	struct rlimit limit = { 100, 100 };
+	char name[] = "/tmp/proxy-XXXXXX", text[64] = "";
+	struct stat st;
+	int file, fd;
+
+	file = check_sys(mkstemp(name));
+	unlink(name);
+	check_sys(setrlimit(RLIMIT_FSIZE, &limit));
+	fd = new_output(file, "size");
+	check_eq(evl_write_proxy(fd, text, 64), 64);
+	check_eq(evl_write_proxy(fd, text, 64), 64);
+	await(is_lost("size", 28, -EFBIG));
+	check_sys(fstat(file, &st));
+	check_eq(st.st_size, 100);
+}
+
+static void heeds_file_size_limit(void)
+{
+	as_user(user_heeds_file_size_limit);
+}
+
+/* --- Numbers ------------------------------------------------------------------------------------ */
+
+static void user_counts_as_processes(void)
+{
+	struct rlimit limit = { 8, 8 };
+	int fds[8], null;
+
+	null = check_sys(open("/dev/null", O_RDWR));
+	check_sys(setrlimit(RLIMIT_NPROC, &limit));
+	/* This process, and three times two relays. */
+	for (int n = 0; n < 3; n++)
+		fds[n] = check_ok(evl_create_proxy(null, 64, 0, EVL_CLONE_INPUT | EVL_CLONE_OUTPUT, "n%d:%d", n, getpid()));
+	check_eq(evl_create_proxy(null, 64, 0, EVL_CLONE_INPUT | EVL_CLONE_OUTPUT, "two:%d", getpid()), -EAGAIN);
+	fds[3] = check_ok(evl_create_proxy(null, 64, 0, EVL_CLONE_OUTPUT, "one:%d", getpid()));
+	check_eq(evl_create_proxy(null, 64, 0, EVL_CLONE_OUTPUT, "one more:%d", getpid()), -EAGAIN);
+	/* No relay, no limit. */
+	close(check_ok(evl_create_proxy(null, 0, 0, EVL_CLONE_PRIVATE, "none:%d", getpid())));
+	close(fds[0]);
+	fds[0] = check_ok(evl_create_proxy(null, 64, 0, EVL_CLONE_INPUT | EVL_CLONE_OUTPUT, "two:%d", getpid()));
+	check_eq(evl_create_proxy(null, 64, 0, EVL_CLONE_OUTPUT, "one more:%d", getpid()), -EAGAIN);
+}
+
+static void counts_as_processes(void)
+{
+	as_user(user_counts_as_processes);
+}
+
+/* --- Targets which do not return ---------------------------------------------------------------------- */
+
+struct held_file {
+	struct fault_page *page;
+	int file;
+};
+
+/* Keeps the lock of the file while its source is not there. */
+static void *hold_file(void *arg)
+{
+	struct held_file *held = arg;
+
+	check_eq(pwrite(held->file, held->page->addr, 4096, 0), 4096);
+	return NULL;
+}
+
+static void stuck_target(void)
+{
+	char name[] = "/tmp/proxy-XXXXXX";
+	struct held_file held;
+	struct fault_page page;
+	struct timespec start;
+	pthread_t thread;
+	char c = 0;
+	int fd;
+
+	check_ok(evl_init());
+	check_sys(munlockall());
+	new_fault_page(&page);
+	held.page = &page;
+	held.file = check_sys(mkstemp(name));
+	unlink(name);
+	check_eq(pthread_create(&thread, NULL, hold_file, &held), 0);
+	await_fault(&page);
+
+	fd = new_output(held.file, "stuck");
+	set_nonblocking(fd, true);
+	check_eq(evl_write_proxy(fd, "x", 1), 1);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	close(fd);
+	/* A second for the data, a second for the relay. */
+	check_lt(now() - ts_ns(start), 30 * NSEC_PER_SEC);
+	check(!has_element("proxy", own_name("stuck")));
+	close(new_output(1, "stuck"));
+
+	/* The relay goes when it can, having done its work. */
+	resolve_fault(&page, NULL);
+	pthread_join(thread, NULL);
+	await(pread(held.file, &c, 1, 0) == 1 && c == 'x');
+}
+
+/* --- Eventfds -------------------------------------------------------------------------------------------- */
+
+/* A wakeup of the eventfd ends a request for I/O, whose result goes to the same eventfd. */
+static void eventfd_wakes_itself(void)
+{
+	struct iocb cb = { .aio_lio_opcode = IOCB_CMD_POLL }, *list[1] = { &cb };
+	aio_context_t ctx = 0;
+	struct io_event ev;
+	uint64_t value = 1, sum = 0;
+	int efd, fd;
+
+	check_ok(evl_init());
+	efd = check_sys(eventfd(0, 0));
+	cb.aio_fildes = efd;
+	cb.aio_buf = POLLIN;
+	cb.aio_flags = IOCB_FLAG_RESFD;
+	cb.aio_resfd = efd;
+	check_sys(syscall(SYS_io_setup, 4, &ctx));
+	check_eq(syscall(SYS_io_submit, ctx, 1, list), 1);
+	fd = check_ok(evl_create_proxy(efd, 1024, 8, EVL_CLONE_OUTPUT, "efd:%d", getpid()));
+	check_eq(evl_write_proxy(fd, &value, sizeof(value)), sizeof(value));
+	check_eq(syscall(SYS_io_getevents, ctx, 1, 1, &ev, NULL), 1);
+	/* One from the proxy, one from the request. */
+	while (sum < 2) {
+		check_eq(read(efd, &value, sizeof(value)), sizeof(value));
+		sum += value;
+	}
+	check_eq(sum, 2);
+}
+
+static const struct CMUnitTest tests[] = {
+	TEST(acts_as_opener, "a relay acts as whoever opened the target"),
+	TEST(may_no_more_than_opener, "and may do no more than that one"),
+	TEST(strips_set_id, "its writing takes set-id bits away, as any does"),
+	TEST(heeds_file_size_limit, "the limit on the size of files holds"),
+	TEST(counts_as_processes, "relays count as processes: -EAGAIN"),
+	TEST(stuck_target, "a target which does not return does not keep close() from it"),
+	TEST(eventfd_wakes_itself, "an eventfd may be its own waiter"),
+};
+
+TEST_MAIN("proxy-target", tests)
