@@ -13,10 +13,17 @@
  * name, nor a number leads to it from then on. Its name stays taken until its
  * device left sysfs, and whoever asks for the same name waits for that, so
  * that a name is free again as soon as its last user is gone.
+ *
+ * A public name is unique in its class: it is that of a node. A private one is
+ * what a process calls something of its own: only the same process cannot use
+ * it twice. sysfs wants names which are unique all the same, so an element may
+ * be called differently there, see set_devname().
  */
 #include <linux/anon_inodes.h>
+#include <linux/ctype.h>
 #include <linux/file.h>
 #include <linux/module.h>
+#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -29,6 +36,15 @@ DECLARE_WAIT_QUEUE_HEAD(evl_disposal_wait);
 static atomic_t departures;		/* of names; wraps around */
 
 /* --- Names ------------------------------------------------------------------ */
+
+static bool has_control_char(const char *name)
+{
+	for (; *name; name++)
+		if (iscntrl(*name))
+			return true;
+
+	return false;
+}
 
 int evl_check_element_name(const char *name, u32 clone_flags)
 {
@@ -43,6 +59,9 @@ int evl_check_element_name(const char *name, u32 clone_flags)
 		return -EINVAL;
 	if (clone_flags & EVL_CLONE_PUBLIC && strchr(name, '/'))
 		return -EINVAL;
+	/* A newline would start another line of an event, or of a log. */
+	if (has_control_char(name))
+		return -EINVAL;
 
 	return 0;
 }
@@ -52,39 +71,113 @@ static u32 name_key(const char *name)
 	return full_name_hash(NULL, name, strlen(name));
 }
 
-static struct evl_element *find_name(struct evl_factory *factory,
-				     const char *name)
+/* Elements which nobody's process made are those of the core, and of drivers. */
+static bool is_shared_name(const struct evl_element *element)
 {
-	struct evl_element *element;
+	return element->clone_flags & (EVL_CLONE_PUBLIC | EVL_CLONE_COREDEV);
+}
 
-	hash_for_each_possible(factory->names, element, name_hash,
-			       name_key(name))
-		if (!strcmp(element->name, name))
-			return element;
+/* May @element, which is new, not have the name of @other? */
+static bool names_clash(const struct evl_element *element,
+			const struct evl_element *other)
+{
+	if (strcmp(element->name, other->name))
+		return false;
+	if (is_shared_name(element) && is_shared_name(other))
+		return true;
+
+	return element->maker == other->maker &&
+	       (!READ_ONCE(other->retired) || !kref_read(&other->refs));
+}
+
+/* Factory lock held. */
+static struct evl_element *find_rival(const struct evl_element *element)
+{
+	struct evl_element *other;
+
+	hash_for_each_possible(element->factory->names, other, name_hash,
+			       name_key(element->name))
+		if (names_clash(element, other))
+			return other;
 
 	return NULL;
+}
+
+/* Factory lock held. */
+static bool devname_taken(struct evl_factory *factory, const char *devname)
+{
+	struct evl_element *other;
+
+	hash_for_each_possible(factory->devnames, other, devname_hash,
+			       name_key(devname))
+		if (!strcmp(other->devname, devname))
+			return true;
+
+	return false;
+}
+
+/*
+ * Factory lock held. The name in sysfs: that of the element, unless another one
+ * is there under it, else with its minor behind, which no other living one has.
+ * Somebody may have chosen even that for a name, so there is one number more.
+ */
+static int set_devname(struct evl_element *element)
+{
+	struct evl_factory *factory = element->factory;
+	char suffix[24] = "";
+	unsigned int n = 0;
+	char *devname;
+
+	for (;;) {
+		devname = kasprintf(GFP_KERNEL, "%.*s%s",
+				    (int)(EVL_NAME_MAX - strlen(suffix)),
+				    element->name, suffix);
+		if (!devname)
+			return -ENOMEM;
+		if (!devname_taken(factory, devname))
+			break;
+		kfree(devname);
+		if (n++)
+			scnprintf(suffix, sizeof(suffix), "%%%u.%u",
+				  element->minor, n);
+		else
+			scnprintf(suffix, sizeof(suffix), "%%%u",
+				  element->minor);
+	}
+
+	element->devname = devname;
+
+	return 0;
 }
 
 /* -EAGAIN if the name belongs to a dying element. */
 static int claim_name(struct evl_element *element)
 {
 	struct evl_factory *factory = element->factory;
-	struct evl_element *other;
-	int ret = 0;
+	struct evl_element *rival;
+	int ret;
 
 	mutex_lock(&factory->lock);
-	other = find_name(factory, element->name);
-	if (!other)
+	rival = find_rival(element);
+	if (rival)
+		ret = kref_read(&rival->refs) ? -EEXIST : -EAGAIN;
+	else
+		ret = set_devname(element);
+	if (!ret) {
 		hash_add(factory->names, &element->name_hash,
 			 name_key(element->name));
-	else
-		ret = kref_read(&other->refs) ? -EEXIST : -EAGAIN;
+		hash_add(factory->devnames, &element->devname_hash,
+			 name_key(element->devname));
+	}
 	mutex_unlock(&factory->lock);
 
 	return ret;
 }
 
-/* Whoever has it may be on its way out. */
+/*
+ * Whoever has it may be on its way out. The wait is a short one: no disposal
+ * depends on user space.
+ */
 static int wait_for_name(struct evl_element *element)
 {
 	int seen, ret;
@@ -94,7 +187,10 @@ static int wait_for_name(struct evl_element *element)
 		ret = claim_name(element);
 		if (ret != -EAGAIN)
 			return ret;
-		wait_event(evl_disposal_wait, atomic_read(&departures) != seen);
+		ret = wait_event_killable(evl_disposal_wait,
+					  atomic_read(&departures) != seen);
+		if (ret)
+			return ret;
 	}
 }
 
@@ -119,12 +215,20 @@ static int assign_name(struct evl_element *element, const char *name)
 	    !strcmp(element->name, EVL_CLONE_NAME))
 		ret = -EEXIST;
 
+	element->maker = get_pid(task_tgid(current));
 	if (!ret)
 		ret = wait_for_name(element);
-	if (ret)
+	if (ret) {
+		put_pid(element->maker);
 		kfree(element->name);
+	}
 
 	return ret;
+}
+
+void evl_retire_element(struct evl_element *element)
+{
+	WRITE_ONCE(element->retired, true);
 }
 
 /* --- Minors ------------------------------------------------------------------ */
@@ -244,7 +348,9 @@ static void forget_element(struct evl_element *element)
 	release_fundle(element);
 	mutex_lock(&factory->lock);
 	hash_del(&element->name_hash);
+	hash_del(&element->devname_hash);
 	mutex_unlock(&factory->lock);
+	put_pid(element->maker);
 	release_minor(element);
 	atomic_inc(&departures);
 	wake_up_all(&evl_disposal_wait);
@@ -254,12 +360,13 @@ static void forget_element(struct evl_element *element)
 static void dispose_element(struct evl_element *element)
 {
 	struct evl_factory *factory = element->factory;
-	char *name = element->name;
+	char *name = element->name, *devname = element->devname;
 
 	if (element->dev)
 		device_unregister(element->dev);
 	forget_element(element);
 	factory->dispose(element);
+	kfree(devname);
 	kfree(name);
 	/* Woken up under its lock: evl_exit_factory() may return after that. */
 	atomic_dec(&factory->population);
@@ -324,6 +431,7 @@ int evl_init_element(struct evl_element *element, struct evl_factory *factory,
 void evl_cleanup_element(struct evl_element *element)
 {
 	forget_element(element);
+	kfree(element->devname);
 	kfree(element->name);
 	element->name = NULL;
 	atomic_dec(&element->factory->population);

@@ -41,13 +41,17 @@ static char *element_devnode(evl_devnode_dev *dev, umode_t *mode, kuid_t *uid,
 {
 	struct evl_element *element = dev_get_drvdata(dev);
 
+	if (mode)
+		*mode = 0600;
 	/* Whoever could use the clone device may use what came out of it. */
 	if (uid)
 		*uid = element->factory->uid;
 	if (gid)
 		*gid = element->factory->gid;
 
-	return front_devnode(dev, mode, uid, gid);
+	/* Not the name of the device, which may be another. */
+	return kasprintf(GFP_KERNEL, "evl/%s/%s", dev->class->name,
+			 element->name);
 }
 
 static const struct device_type front_type = {
@@ -103,8 +107,8 @@ struct device *evl_add_element_device(struct evl_element *element)
 	if (element->clone_flags & EVL_CLONE_PUBLIC)
 		devt = MKDEV(MAJOR(element->factory->region), element->minor);
 
-	return add_device(element->factory, &element_type, element->name, devt,
-			  element);
+	return add_device(element->factory, &element_type, element->devname,
+			  devt, element);
 }
 
 /* --- Factories ---------------------------------------------------------------- */
@@ -213,6 +217,7 @@ int evl_init_factory(struct evl_factory *factory)
 	mutex_init(&factory->lock);
 	idr_init(&factory->minors);
 	hash_init(factory->names);
+	hash_init(factory->devnames);
 	raw_spin_lock_init(&factory->fundle_lock);
 	factory->fundles = RB_ROOT;
 	factory->fundle_cursor = 0;

@@ -160,7 +160,7 @@ static void kthread_is_visible(void)
 	check(has_node("thread", "evl_test.public"));
 	check(strstr(read_attr("thread", "evl_test.public", "sched"), " 33 33 fifo"));
 	check_eq(strtoul(read_attr("thread", "evl_test.public", "state"), NULL, 0) & EVL_T_USER, 0);
-	check_eq(evl_attach_self("evl_test.public"), -EEXIST);
+	check_eq(evl_attach_self("/evl_test.public"), -EEXIST);
 	efd = check_ok(evl_open_element("thread", "evl_test.public"));
 	check_eq(attrs_of(efd).sched_priority, 33);
 	check_ok(set_fifo(efd, 44));

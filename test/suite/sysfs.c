@@ -98,7 +98,7 @@ static void channels_have_names(void)
 	struct evl_sem sem;
 
 	new_mutex(&mutex, "door");
-	check_ok(evl_new_sem(&sem, "a few\tunits:%d", getpid()));
+	check_ok(evl_new_sem(&sem, "a few units:%d", getpid()));
 	check_ok(evl_new_flags(&flags, "flags:%d", getpid()));
 	start_puppet(&owner, "owner", 10, 0);
 	start_puppet(&waiter, "waiter", 10, 0);

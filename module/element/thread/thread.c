@@ -188,6 +188,9 @@ static void thread_exited(struct evl_thread *thread)
 
 	evl_get_thread(thread);
 	evl_call_inband(&te->exit_work);
+	/* Descriptors of it may stay for long: those of an exited thread are
+	 * closed by nobody. */
+	evl_retire_element(&te->element);
 	evl_put_element(&te->element);
 }
 

@@ -28,13 +28,17 @@ struct evl_factory;
 struct evl_element {
 	struct evl_factory *factory;
 	struct kref refs;
-	char *name;
+	char *name;			/* as its maker wants it */
+	char *devname;			/* in sysfs, where it may differ */
+	struct pid *maker;		/* the process */
+	bool retired;			/* see evl_retire_element() */
 	u32 clone_flags;
 	u32 minor;
 	fundle_t fundle;		/* 0 if the class is not indexed */
 	u32 state_offset;		/* EVL_NO_STATE_OFFSET if none */
 	struct device *dev;		/* in sysfs, and in /dev/evl if public */
 	struct hlist_node name_hash;
+	struct hlist_node devname_hash;
 	struct rb_node fundle_node;
 	struct evl_work put_work;	/* disposal requested out-of-band */
 };
@@ -80,7 +84,8 @@ struct evl_factory {
 	kgid_t gid;
 	struct mutex lock;		/* names, minors */
 	struct idr minors;		/* NULL until open(2) may find it */
-	DECLARE_HASHTABLE(names, 10);
+	DECLARE_HASHTABLE(names, 10);	/* several may have the same */
+	DECLARE_HASHTABLE(devnames, 10);
 	hard_spinlock_t fundle_lock;	/* fundles, fundle_cursor */
 	struct rb_root fundles;
 	fundle_t fundle_cursor;
@@ -95,12 +100,17 @@ struct evl_element_file {
 
 /*
  * By build(): have @element own a name, a minor and a fundle. It has one
- * reference. 0, -EEXIST, -EAGAIN (out of minors), -ENOMEM. May sleep.
+ * reference. 0, -EEXIST, -EAGAIN (out of minors), -ENOMEM, -EINTR if the caller
+ * is being killed. May sleep.
  */
 int evl_init_element(struct evl_element *element, struct evl_factory *factory,
 		     const char *name, u32 clone_flags);
 /* Undo evl_init_element() for an element that build() gives up. */
 void evl_cleanup_element(struct evl_element *element);
+
+/* What @element stood for is gone, though it is still referred to: its maker may
+ * use its name again. Any stage. */
+void evl_retire_element(struct evl_element *element);
 
 static inline void evl_get_element(struct evl_element *element)
 {
@@ -143,13 +153,13 @@ int evl_create_core_element(struct evl_element *element);
 struct file *evl_element_anon_file(struct evl_element *element);
 
 /* A name which an element may have: 0, -ENOENT, -ENAMETOOLONG, -EINVAL. Private
- * ones may have slashes in theirs. */
+ * ones may have slashes in theirs, none has control characters. */
 int evl_check_element_name(const char *name, u32 clone_flags);
 
 int evl_init_factory(struct evl_factory *factory);
 void evl_exit_factory(struct evl_factory *factory);
 
-/* Bring-up of each room of element/, called by main.c in this order and undone
+/* Bring-up of each part of element/, called by main.c in this order and undone
  * in the exact reverse. */
 int evl_init_factories(void);	/* all of those below */
 void evl_exit_factories(void);
