@@ -27,8 +27,8 @@ static int initial_state(enum evl_core_state *to)
 	return 0;
 }
 
-struct room {
-	int (*init)(void);
+struct subsystem {
+	int (*init)(void);		/* NULL if there is nothing to do */
 	void (*exit)(void);		/* NULL if there is nothing to undo */
 };
 
@@ -38,7 +38,7 @@ static int init_host(void)
 }
 
 /* In this order. The gates of the host open last: all is in place by then. */
-static const struct room rooms[] = {
+static const struct subsystem subsystems[] = {
 	{ init_host, host_cleanup },
 	{ evl_init_heap, evl_exit_heap },
 	{ evl_init_works, evl_exit_works },
@@ -46,17 +46,17 @@ static const struct room rooms[] = {
 	{ evl_init_files, NULL },
 	{ evl_init_timers, evl_exit_timers },
 	{ evl_init_rqs, evl_exit_rqs },
-	{ evl_init_processes, evl_exit_processes },
-	{ evl_init_threads, evl_exit_threads },
+	{ NULL, evl_exit_processes },
+	{ NULL, evl_exit_threads },
 	{ evl_init_factories, evl_exit_factories },
 	{ host_start, host_stop },
 };
 
-static void leave_rooms(int count)
+static void exit_subsystems(int count)
 {
 	while (count-- > 0)
-		if (rooms[count].exit)
-			rooms[count].exit();
+		if (subsystems[count].exit)
+			subsystems[count].exit();
 }
 
 static int __init evl_init(void)
@@ -73,10 +73,10 @@ static int __init evl_init(void)
 
 	atomic_set(&evl_core_state, EVL_CORE_WARMUP);
 
-	for (n = 0; n < ARRAY_SIZE(rooms); n++) {
-		ret = rooms[n].init();
+	for (n = 0; n < ARRAY_SIZE(subsystems); n++) {
+		ret = subsystems[n].init ? subsystems[n].init() : 0;
 		if (ret) {
-			leave_rooms(n);
+			exit_subsystems(n);
 			return ret;
 		}
 	}
@@ -92,7 +92,7 @@ static int __init evl_init(void)
 
 static void __exit evl_exit(void)
 {
-	leave_rooms(ARRAY_SIZE(rooms));
+	exit_subsystems(ARRAY_SIZE(subsystems));
 }
 
 module_init(evl_init);

@@ -22,9 +22,7 @@ int evl_init_timers(void);
 void evl_exit_timers(void);
 int evl_init_rqs(void);
 void evl_exit_rqs(void);
-int evl_init_processes(void);
 void evl_exit_processes(void);
-int evl_init_threads(void);
 void evl_exit_threads(void);
 
 /* What the core has the host call. */

@@ -102,11 +102,6 @@ bool evl_process_is_current(struct evl_process *proc)
 	return proc->mm == current->mm;
 }
 
-int evl_init_processes(void)
-{
-	return 0;
-}
-
 void evl_exit_processes(void)
 {
 	struct evl_process *proc, *tmp;

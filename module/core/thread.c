@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Life of threads: attachment of the current task, departure, references.
- *
- * Locking: evl_thread_list_lock is a mutex, in-band only, outside of all hard
- * locks. A departing thread leaves the list with its last reference, since it
- * may depart where it cannot sleep.
  */
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <evl/thread.h>
@@ -16,19 +11,9 @@
 #include "core.h"
 #include "queue.h"
 
-LIST_HEAD(evl_thread_list);
-DEFINE_MUTEX(evl_thread_list_lock);
-
 static void timed_out(struct evl_timer *timer)
 {
 	evl_time_out(container_of(timer, struct evl_thread, rtimer));
-}
-
-static void period_elapsed(struct evl_timer *timer)
-{
-	struct evl_thread *thread = container_of(timer, struct evl_thread, ptimer);
-
-	evl_release_thread(thread, EVL_T_WAIT, 0);
 }
 
 static void kick_migrated(struct irq_work *work)
@@ -43,14 +28,10 @@ static void dispose_thread(struct evl_work *work)
 	bool attached = thread->host.task;
 
 	evl_destroy_timer(&thread->rtimer);
-	evl_destroy_timer(&thread->ptimer);
 	irq_work_sync(&thread->migrate_work);
 	evl_exit_health(thread);
 
 	if (attached) {
-		mutex_lock(&evl_thread_list_lock);
-		list_del(&thread->next);
-		mutex_unlock(&evl_thread_list_lock);
 		host_destroy_task(&thread->host);
 		put_task_struct(thread->host.task);
 		if (thread->process)
@@ -87,11 +68,8 @@ void evl_init_thread(struct evl_thread *thread, const char *name,
 	thread->exited = exited;
 	INIT_LIST_HEAD(&thread->rq_next);
 	INIT_LIST_HEAD(&thread->owned);
-	INIT_LIST_HEAD(&thread->next);
 	evl_init_timer_on_cpu(&thread->rtimer, &evl_mono_clock, cpu, timed_out,
 			      EVL_GRAVITY_USER);
-	evl_init_timer_on_cpu(&thread->ptimer, &evl_mono_clock, cpu,
-			      period_elapsed, EVL_GRAVITY_USER);
 	thread->migrate_work = IRQ_WORK_INIT_HARD(kick_migrated);
 	evl_init_work(&thread->release_work, dispose_thread);
 	evl_init_health(thread);
@@ -120,7 +98,6 @@ static int pin_current(struct evl_thread *thread)
 
 	thread->rq = evl_cpu_rq(cpu);
 	evl_move_timer(&thread->rtimer, &evl_mono_clock, cpu);
-	evl_move_timer(&thread->ptimer, &evl_mono_clock, cpu);
 
 	return 0;
 }
@@ -157,18 +134,12 @@ int evl_attach_current(struct evl_thread *thread)
 	if (ret)
 		goto put_process;
 
-	if (!user) {
+	if (!user)
 		thread->rtimer.gravity_type = EVL_GRAVITY_KERNEL;
-		thread->ptimer.gravity_type = EVL_GRAVITY_KERNEL;
-	}
 
 	thread->host.task = get_task_struct(current);
 	host_init_task(&thread->host);
 	evl_get_thread(thread);
-
-	mutex_lock(&evl_thread_list_lock);
-	list_add_tail(&thread->next, &evl_thread_list);
-	mutex_unlock(&evl_thread_list_lock);
 
 	thread->state &= ~EVL_T_DORMANT;
 	host_attach_task(&thread->host);
@@ -223,14 +194,8 @@ int evl_detach_current(void)
 	return 0;
 }
 
-int evl_init_threads(void)
-{
-	return 0;
-}
-
 void evl_exit_threads(void)
 {
-	WARN_ON(!list_empty(&evl_thread_list));
 	/* Threads are freed after a grace period. */
 	rcu_barrier();
 }

@@ -78,8 +78,6 @@ static ssize_t show_timeout(struct evl_thread_element *te, char *buf)
 
 	if (state & EVL_T_DELAY)
 		left = evl_get_timer_delta(&thread->rtimer);
-	else if (state & EVL_T_WAIT)
-		left = evl_get_timer_delta(&thread->ptimer);
 
 	return sysfs_emit(buf, "%llu\n", ktime_to_ns(left));
 }

@@ -63,7 +63,6 @@ struct evl_thread {
 	u32 wait_seq;			/* of this wait among all */
 	void *wait_data;		/* for the owner of the channel */
 	struct evl_timer rtimer;	/* resource timeouts and delays */
-	struct evl_timer ptimer;	/* periods */
 
 	struct list_head owned;		/* evl_mutex.next_owned */
 	struct rb_root_cached boosters;	/* evl_mutex.boost_node, highest first */
@@ -86,7 +85,6 @@ struct evl_thread {
 	void (*release)(struct evl_thread *thread);	/* last reference, in-band */
 	void (*exited)(struct evl_thread *thread);	/* left the core, atomic */
 	struct evl_work release_work;
-	struct list_head next;		/* in evl_thread_list */
 	struct rcu_head rcu;
 };
 
@@ -216,8 +214,6 @@ void evl_get_thread_state(struct evl_thread *thread,
 			  struct evl_thread_state *buf);
 
 /* All attached threads, for whoever must walk them; in-band. */
-extern struct list_head evl_thread_list;
-extern struct mutex evl_thread_list_lock;
 
 /* --- Kernel threads (element/thread/kthread.c) ------------------------------------------ */
 
