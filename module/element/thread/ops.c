@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Requests on the descriptor of a thread. */
+/*
+ * Requests on the descriptor of a thread. Whoever has the descriptor may look at
+ * the thread. To change what it does takes what Linux would ask for: to be who
+ * opened the descriptor, or to be allowed to change threads of others.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
 #include <linux/module.h>
 #include <evl/monitor.h>
 #include <evl/uaccess.h>
@@ -10,9 +16,14 @@
 #define OOB	2
 #define ANY	(INBAND | OOB)
 
+/* Who may make a request. */
+#define ANYONE	0
+#define OWNER	1
+
 struct thread_request {
 	unsigned int cmd;
 	unsigned int stages;
+	unsigned int who;
 	long (*serve)(struct evl_thread_element *te, void __user *u_arg);
 };
 
@@ -143,28 +154,43 @@ static long serve_yield(struct evl_thread_element *te, void __user *u_arg)
 	return 0;
 }
 
-#define REQUEST(__name, __stages, __serve)	\
-	[_IOC_NR(EVL_THRIOC_##__name)] = {	\
-		.cmd = EVL_THRIOC_##__name,	\
-		.stages = __stages,		\
-		.serve = __serve,		\
+#define REQUEST(__name, __stages, __who, __serve)	\
+	[_IOC_NR(EVL_THRIOC_##__name)] = {		\
+		.cmd = EVL_THRIOC_##__name,		\
+		.stages = __stages,			\
+		.who = __who,				\
+		.serve = __serve,			\
 	}
 
+/* Those for anyone are harmless, or about the caller. */
 static const struct thread_request requests[] = {
-	REQUEST(SIGNAL, OOB, serve_signal),
-	REQUEST(SET_SCHEDPARAM, ANY, serve_set_schedparam),
-	REQUEST(GET_SCHEDPARAM, ANY, serve_get_schedparam),
-	REQUEST(JOIN, INBAND, serve_join),
-	REQUEST(GET_STATE, ANY, serve_get_state),
-	REQUEST(SWITCH_OOB, OOB, serve_switch_oob),
-	REQUEST(SWITCH_INBAND, ANY, serve_switch_inband),
-	REQUEST(DETACH_SELF, INBAND, serve_detach_self),
-	REQUEST(SET_MODE, ANY, serve_set_mode),
-	REQUEST(CLEAR_MODE, ANY, serve_clear_mode),
-	REQUEST(UNBLOCK, ANY, serve_unblock),
-	REQUEST(DEMOTE, ANY, serve_demote),
-	REQUEST(YIELD, OOB, serve_yield),
+	REQUEST(SIGNAL, OOB, OWNER, serve_signal),
+	REQUEST(SET_SCHEDPARAM, ANY, OWNER, serve_set_schedparam),
+	REQUEST(GET_SCHEDPARAM, ANY, ANYONE, serve_get_schedparam),
+	REQUEST(JOIN, INBAND, ANYONE, serve_join),
+	REQUEST(GET_STATE, ANY, ANYONE, serve_get_state),
+	REQUEST(SWITCH_OOB, OOB, ANYONE, serve_switch_oob),
+	REQUEST(SWITCH_INBAND, ANY, ANYONE, serve_switch_inband),
+	REQUEST(DETACH_SELF, INBAND, ANYONE, serve_detach_self),
+	REQUEST(SET_MODE, ANY, OWNER, serve_set_mode),
+	REQUEST(CLEAR_MODE, ANY, OWNER, serve_clear_mode),
+	REQUEST(UNBLOCK, ANY, OWNER, serve_unblock),
+	REQUEST(DEMOTE, ANY, OWNER, serve_demote),
+	REQUEST(YIELD, OOB, ANYONE, serve_yield),
 };
+
+/*
+ * Threads of the core have the capability which is asked for here, whoever they
+ * belong to. No more than a look, since it may come from out-of-band.
+ */
+static bool is_owner(struct file *filp, struct evl_thread_element *te)
+{
+	const struct cred *cred = current_cred();
+
+	return is_self(te) || uid_eq(cred->euid, filp->f_cred->euid) ||
+		evl_current() || (cred->user_ns == &init_user_ns &&
+				  cap_raised(cred->cap_effective, CAP_SYS_NICE));
+}
 
 static long serve_request(struct file *filp, unsigned int cmd,
 			  unsigned long arg, unsigned int stage)
@@ -183,6 +209,8 @@ static long serve_request(struct file *filp, unsigned int cmd,
 	req = &requests[nr];
 	if (req->cmd != cmd || !(req->stages & stage))
 		return -ENOTTY;
+	if (req->who == OWNER && !is_owner(filp, te))
+		return -EPERM;
 
 	return req->serve(te, (void __user *)arg);
 }
