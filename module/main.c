@@ -48,6 +48,7 @@ static const struct subsystem subsystems[] = {
 	{ evl_init_rqs, evl_exit_rqs },
 	{ NULL, evl_exit_processes },
 	{ NULL, evl_exit_threads },
+	{ evl_init_caps, evl_exit_caps },
 	{ evl_init_factories, evl_exit_factories },
 	{ host_start, host_stop },
 };

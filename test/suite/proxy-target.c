@@ -2,46 +2,12 @@
 /* As whom the relays of proxies call their targets, how many there may be, and what becomes of those which are stuck. */
 #include "helpers.h"
 #include "fault.h"
+#include "user.h"
 #include <evl/proxy.h>
-#include <grp.h>
 #include <linux/aio_abi.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-
-#define USER	4321
-
-#define CLONE_DEVICE	"/dev/evl/proxy/clone"
-
-/* The owner of the device is that of whatever comes out of it, once it was opened. */
-static void give_device(int user)
-{
-	check_sys(chown(CLONE_DEVICE, user, user));
-	close(check_sys(open(CLONE_DEVICE, O_RDWR)));
-}
-
-/* Run @body as an ordinary user who may make proxies. */
-static void as_user(void (*body)(void))
-{
-	int status;
-	pid_t pid;
-
-	give_device(USER);
-	pid = check_sys(fork());
-	if (!pid) {
-		check_ok(evl_init());
-		check_sys(setgroups(0, NULL));
-		check_sys(setgid(USER));
-		check_sys(setuid(USER));
-		body();
-		_exit(0);
-	}
-	status = wait_for(pid);
-	give_device(0);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIPPED)
-		_exit(EXIT_SKIPPED);
-	check_eq(status, 0);
-}
 
 static int new_output(int target, const char *stem)
 {
@@ -82,7 +48,7 @@ static void user_acts_as_opener(void)
 
 static void acts_as_opener(void)
 {
-	as_user(user_acts_as_opener);
+	as_user("proxy", user_acts_as_opener);
 }
 
 /* Anybody may open it, not everybody may write. */
@@ -100,7 +66,7 @@ static void user_may_no_more_than_opener(void)
 
 static void may_no_more_than_opener(void)
 {
-	as_user(user_may_no_more_than_opener);
+	as_user("proxy", user_may_no_more_than_opener);
 }
 
 static void user_strips_set_id(void)
@@ -120,7 +86,7 @@ static void user_strips_set_id(void)
 
 static void strips_set_id(void)
 {
-	as_user(user_strips_set_id);
+	as_user("proxy", user_strips_set_id);
 }
 
 static void user_heeds_file_size_limit(void)
@@ -143,7 +109,7 @@ static void user_heeds_file_size_limit(void)
 
 static void heeds_file_size_limit(void)
 {
-	as_user(user_heeds_file_size_limit);
+	as_user("proxy", user_heeds_file_size_limit);
 }
 
 /* --- Numbers ------------------------------------------------------------------------------------ */
@@ -170,7 +136,7 @@ static void user_counts_as_processes(void)
 
 static void counts_as_processes(void)
 {
-	as_user(user_counts_as_processes);
+	as_user("proxy", user_counts_as_processes);
 }
 
 /* --- Targets which do not return ---------------------------------------------------------------------- */

@@ -10,7 +10,6 @@
  * element starts to die before anybody learns that the task is gone. What may
  * sleep is left to a worker.
  */
-#include <linux/cred.h>
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
@@ -32,49 +31,6 @@ static struct {
 	.threads = LIST_HEAD_INIT(roster.threads),
 	.departure = __WAIT_QUEUE_HEAD_INITIALIZER(roster.departure),
 };
-
-/* --- Capabilities ------------------------------------------------------------- */
-
-/* What the core lets each of its threads do: see evl_thread_element.raised. */
-static const int thread_caps[] = { CAP_SYS_NICE, CAP_IPC_LOCK, CAP_SYS_RAWIO };
-
-static int raise_caps(struct evl_thread_element *te)
-{
-	struct cred *cred;
-	int n;
-
-	cred = prepare_creds();
-	if (!cred)
-		return -ENOMEM;
-
-	for (n = 0; n < ARRAY_SIZE(thread_caps); n++) {
-		if (cap_raised(cred->cap_effective, thread_caps[n]))
-			continue;
-		cap_raise(cred->cap_effective, thread_caps[n]);
-		te->raised |= 1 << n;
-	}
-
-	return commit_creds(cred);
-}
-
-static void lower_caps(unsigned int raised)
-{
-	struct cred *cred;
-	int n;
-
-	if (!raised)
-		return;
-
-	cred = prepare_creds();
-	if (!cred)
-		return;
-
-	for (n = 0; n < ARRAY_SIZE(thread_caps); n++)
-		if (raised & (1 << n))
-			cap_lower(cred->cap_effective, thread_caps[n]);
-
-	commit_creds(cred);
-}
 
 /* --- Roster -------------------------------------------------------------------- */
 
@@ -301,7 +257,7 @@ int evl_detach_self(void)
 	raised = evl_element_of_thread(curr)->raised;
 	ret = evl_detach_current();
 	if (!ret)
-		lower_caps(raised);
+		evl_lower_caps(raised);
 
 	return ret;
 }
@@ -322,14 +278,14 @@ static int attach_user_thread(struct evl_thread_element *te)
 	unsigned int raised;
 	int ret;
 
-	ret = raise_caps(te);
+	ret = evl_raise_caps(te);
 	if (ret)
 		return ret;
 
 	raised = te->raised;
 	ret = evl_attach_thread_element(te);
 	if (ret)
-		lower_caps(raised);
+		evl_lower_caps(raised);
 
 	return ret;
 }

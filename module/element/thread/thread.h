@@ -70,6 +70,12 @@ int evl_detach_self(void);
  */
 int evl_stop_all_threads(void);
 
+/* --- Capabilities (caps.c), of current -------------------------------------- */
+
+/* Take note of those raised in @te. 0 or -ENOMEM. */
+int evl_raise_caps(struct evl_thread_element *te);
+void evl_lower_caps(unsigned int raised);
+
 /* Until the memory of the last thread element was given back. */
 void evl_wait_thread_elements(void);
 

@@ -161,6 +161,8 @@ void evl_exit_factory(struct evl_factory *factory);
 
 /* Bring-up of each part of element/, called by main.c in this order and undone
  * in the exact reverse. */
+int evl_init_caps(void);	/* of threads */
+void evl_exit_caps(void);
 int evl_init_factories(void);	/* all of those below */
 void evl_exit_factories(void);
 

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What attaching lets a thread do, who else may do that, and who may change threads of others. */
+#include "user.h"
+#include <spawn.h>
+#include <sys/socket.h>
+
+#define CAP_BIT(__nr)	(1ULL << (__nr))
+#define THREAD_CAPS	(CAP_BIT(14) | CAP_BIT(17) | CAP_BIT(23))	/* IPC_LOCK, SYS_RAWIO, SYS_NICE */
+
+/* Effective capabilities of the calling thread. */
+static unsigned long long caps(void)
+{
+	FILE *file = fopen("/proc/thread-self/status", "r");
+	unsigned long long set = ~0ULL;
+	char line[128];
+
+	check(file);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "CapEff: %llx", &set) == 1)
+			break;
+	fclose(file);
+	return set;
+}
+
+/* --- Capabilities ------------------------------------------------------------------------------ */
+
+static void user_thread_has(void)
+{
+	check_eq(caps(), 0);
+	check_ok(evl_attach_self("rights:%d", getpid()));
+	check_eq(caps(), THREAD_CAPS);
+	check_ok(evl_detach_self());
+	check_eq(caps(), 0);
+}
+
+static void thread_has(void)
+{
+	as_user("thread", user_thread_has);
+}
+
+static void expect_none(void *arg)
+{
+	(void)arg;
+	check_eq(caps(), 0);
+}
+
+static void spawn_expecting_none(void)
+{
+	char *argv[] = { "sh", "-c", "grep -q '^CapEff:.*0000000000000000' /proc/self/status", NULL }, *env[] = { NULL };
+	pid_t pid;
+
+	check_eq(posix_spawnp(&pid, "sh", NULL, NULL, argv, env), 0);
+	wait_success(pid);
+}
+
+static void *fork_from_here(void *arg)
+{
+	(void)arg;
+	wait_success(fork_child(expect_none, NULL));
+	return NULL;
+}
+
+static void user_child_has_none(void)
+{
+	pthread_t thread;
+
+	check_ok(evl_attach_self("rights:%d", getpid()));
+	wait_success(fork_child(expect_none, NULL));
+	spawn_expecting_none();
+	/* Nor do children of other threads, which it made. */
+	check_eq(pthread_create(&thread, NULL, fork_from_here, NULL), 0);
+	pthread_join(thread, NULL);
+	check_eq(caps(), THREAD_CAPS);
+	check_ok(evl_detach_self());
+}
+
+static void child_has_none(void)
+{
+	as_user("thread", user_child_has_none);
+}
+
+static void expect_same(void *arg)
+{
+	check_eq(caps(), *(unsigned long long *)arg);
+}
+
+/* What somebody had before is not taken away. */
+static void child_of_root_has_all(void)
+{
+	unsigned long long all = caps();
+
+	check_ok(evl_attach_self("rights:%d", getpid()));
+	check_eq(caps(), all | THREAD_CAPS);
+	wait_success(fork_child(expect_same, &all));
+	check_ok(evl_detach_self());
+	check_eq(caps(), all);
+}
+
+/* --- Threads of others ---------------------------------------------------------------------------- */
+
+static void sleep_long(struct worker *w)
+{
+	attach_worker(w);
+	w->result = sleep_until(now() + 1000 * NSEC_PER_SEC);
+}
+
+/* In a process which was given a descriptor, and has nothing else. */
+static void meddle(void *arg)
+{
+	struct evl_sched_attrs attrs = { .sched_policy = SCHED_FIFO, .sched_priority = 99 };
+	struct evl_thread_state state;
+	int efd = *(int *)arg;
+	unsigned int mask = EVL_T_WOSS;
+
+	become_user();
+	check_sys(ioctl(efd, EVL_THRIOC_GET_STATE, &state));
+	check_sys(ioctl(efd, EVL_THRIOC_GET_SCHEDPARAM, &attrs));
+	attrs.sched_priority = 99;
+	check_errno(ioctl(efd, EVL_THRIOC_SET_SCHEDPARAM, &attrs), EPERM);
+	check_errno(ioctl(efd, EVL_THRIOC_SET_MODE, &mask), EPERM);
+	check_errno(ioctl(efd, EVL_THRIOC_CLEAR_MODE, &mask), EPERM);
+	check_errno(ioctl(efd, EVL_THRIOC_UNBLOCK), EPERM);
+	check_errno(ioctl(efd, EVL_THRIOC_DEMOTE), EPERM);
+}
+
+static void others_may_look(void)
+{
+	struct worker w = { .body = sleep_long, .name = "sleeper", .prio = 20, .cpu = other_cpu() };
+
+	check_ok(evl_init());
+	start_worker(&w);
+	await(worker_sleeps(&w));
+	wait_success(fork_child(meddle, &w.efd));
+	check_eq(attrs_of(w.efd).sched_priority, 20);
+	check(worker_sleeps(&w));
+	check_ok(set_fifo(w.efd, 30));
+	check_ok(evl_unblock_thread(w.efd));
+	join_worker(&w);
+	check_eq(w.result, -EINTR);
+}
+
+/* The main thread of a program need not be attached to look after the others. */
+static void user_may_change_own(void)
+{
+	struct worker w = { .body = sleep_long, .name = "sleeper", .cpu = other_cpu() };
+
+	start_worker(&w);
+	await(worker_sleeps(&w));
+	check_ok(set_fifo(w.efd, 30));
+	check_eq(attrs_of(w.efd).sched_priority, 30);
+	check_ok(evl_demote_thread(w.efd));
+	check_ok(evl_unblock_thread(w.efd));
+	join_worker(&w);
+}
+
+static void may_change_own(void)
+{
+	as_user("thread", user_may_change_own);
+}
+
+static const struct CMUnitTest tests[] = {
+	TEST(thread_has, "a thread has three capabilities, until it detaches"),
+	TEST(child_has_none, "its children have none of them"),
+	TEST(child_of_root_has_all, "but what its parent had before"),
+	TEST(others_may_look, "another user who has a descriptor may look, and not touch: -EPERM"),
+	TEST(may_change_own, "a user may change threads of his own"),
+};
+
+TEST_MAIN("rights", tests)
