@@ -21,7 +21,8 @@ __EVL_BEGIN_DECLS
  * proxy which is only to be mapped. With a granularity above 1, bufsz and
  * each transfer have to be multiples of it. In-band, any thread. Returns a
  * descriptor, or -ENXIO before evl_init(), -EINVAL, -EBADF for a bad target,
- * -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM.
+ * -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN if the user has
+ * too many (RLIMIT_NPROC).
  */
 __evl_inline __evl_printf(5, 6) int evl_create_proxy(int targetfd, size_t bufsz,
 						     size_t granularity, int flags,

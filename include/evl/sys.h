@@ -13,9 +13,10 @@ __EVL_BEGIN_DECLS
  * Creates an element of a class (EVL_*_DEV). attrs depends on the class,
  * eids may be NULL. A name which starts with a slash makes it public, NULL
  * anonymous. In-band, any thread. Returns its descriptor, or -ENXIO before
- * evl_init() or while the core is stopped, -EEXIST if the name is taken,
- * -EINVAL, -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM, -ENOENT for no such
- * class, -EAGAIN if the class is full, -EPERM, -EACCES.
+ * evl_init() or while the core is stopped, -EEXIST if the name is taken (by a
+ * public element if this one is public, or by one of this process), -EINVAL,
+ * -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM, -ENOENT for no such class, -EAGAIN
+ * if the class is full, -EPERM, -EACCES.
  */
 __evl_inline int evl_create_element(const char *type, const char *name, void *attrs,
 				    int clone_flags, struct evl_element_ids *eids)

@@ -146,8 +146,9 @@ __evl_inline __evl_printf(3, 0) int __evl_hl_monitor_open(struct __evl_hl_monito
 }
 
 /*
- * Names are unique in the system. Those of the DEFINE_EVL_* macros only say
- * what a variable is called, so two runs of a program must not clash.
+ * Names are unique in a process, those of public elements in the system. The
+ * DEFINE_EVL_* macros only say what a variable is called: neither two runs of a
+ * program, nor two variables, must clash.
  */
 __evl_inline int __evl_hl_create_lazy(struct __evl_hl_monitor *mon, __u32 kind)
 {
