@@ -50,6 +50,9 @@ static inline bool evl_is_running(void)
 void evl_schedule_here(void);		/* host_ops.schedule */
 void evl_finish_switch(void);		/* host_ops.finish_switch */
 void evl_init_root(struct evl_rq *rq, struct evl_thread *root);
+/* @rq goes from @prev to @next: each pays for its time. Run queue lock held. */
+void evl_account_switch(struct evl_rq *rq, struct evl_thread *prev,
+			struct evl_thread *next);
 
 /* Set the effective class and priority; requeues. Run queue lock held. */
 void evl_set_effective_locked(struct evl_thread *thread,
@@ -135,6 +138,11 @@ void evl_time_out(struct evl_thread *thread);
 /* Kick of a thread by the host: a signal, a migration. */
 void evl_signal_thread(struct host_task *h);
 void evl_migrate_thread(struct host_task *h);
+void evl_note_migration(struct evl_thread *thread);
+/* host_ops.follow_move, .relocate and .asleep: see stage.c. */
+void evl_follow_move(struct host_task *h);
+bool evl_relocate_thread(struct host_task *h, int cpu);
+bool evl_thread_asleep(struct host_task *h, enum host_cause cause);
 
 /* Propagate base parameters to the in-band scheduler if they changed. In-band
  * task context. */

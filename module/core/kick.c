@@ -144,3 +144,22 @@ void evl_migrate_thread(struct host_task *h)
 	if (!evl_is_inband(thread))
 		irq_work_queue(&thread->migrate_work);
 }
+
+/*
+ * Linux moves a thread which only changes CPUs in-band. It passes by there as
+ * soon as it runs again, at the end of its request or from user space; what it
+ * waits for goes on meanwhile, and ends as if nothing had happened.
+ */
+void evl_note_migration(struct evl_thread *thread)
+{
+	unsigned long flags;
+	struct evl_rq *rq;
+
+	rq = evl_lock_thread_rq_irqsave(thread, flags);
+	if (!(thread->state & (EVL_T_INBAND | EVL_T_ZOMBIE | EVL_T_DORMANT))) {
+		thread->moved = true;
+		if (thread->state & EVL_T_USER)
+			host_mayday(&thread->host);
+	}
+	evl_unlock_irqrestore(&rq->lock, flags);
+}

@@ -63,12 +63,33 @@ static inline struct evl_thread *evl_top_thread(struct evl_rq *rq)
 
 /* --- Threads -------------------------------------------------------------- */
 
-/* Have @rq rescheduled. The local CPU waits for the next evl_schedule(), another
- * one is kicked at once. */
+/*
+ * Have @rq rescheduled. The local CPU waits for the next evl_schedule(), another
+ * one is kicked at once: even if the mark is there already, since whoever left
+ * it may have been preempted, or moved by Linux, before it came to reschedule.
+ */
 static inline void evl_set_resched(struct evl_rq *rq)
 {
-	if (!__test_and_set_bit(RQ_RESCHED, &rq->flags) && rq != this_evl_rq())
+	__set_bit(RQ_RESCHED, &rq->flags);
+	if (rq != this_evl_rq())
 		host_kick_cpu(rq->cpu);
+}
+
+/*
+ * @thread is not current on its run queue any more, without having switched
+ * away: Linux runs it elsewhere, or not at all. Its CPU picks somebody else.
+ */
+static inline void evl_vacate_rq_locked(struct evl_thread *thread)
+{
+	struct evl_rq *rq = thread->rq;
+
+	if (likely(thread != rq->curr))
+		return;
+
+	evl_account_switch(rq, thread, rq->root);
+	rq->curr = rq->root;
+	host_vacate(&thread->host);
+	evl_set_resched(rq);
 }
 
 /* Add blocking bits. */

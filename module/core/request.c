@@ -79,15 +79,29 @@ static long settle_restart(long ret)
 	return ret;
 }
 
+static bool is_kicked(struct evl_thread *curr)
+{
+	return READ_ONCE(curr->info) & EVL_T_KICKED;
+}
+
+/*
+ * What has to be done in-band, if the handler did not end there anyway. A thread
+ * which Linux moves comes back out-of-band on its way to user space.
+ */
 static long finish_request(struct evl_thread *curr, long ret)
 {
-	if (unlikely(signal_pending(current) ||
-		     READ_ONCE(curr->info) & EVL_T_KICKED)) {
+	bool signaled = signal_pending(current);
+
+	if (unlikely(signaled))
 		ret = interrupted(curr, ret);
+	if (unlikely(evl_is_inband(curr)))
+		return ret;
+
+	if (unlikely(signaled || is_kicked(curr)))
 		evl_switch_inband(EVL_HMDIAG_SIGDEMOTE, 0);
-	} else if (curr->state & EVL_T_WEAK && !atomic_read(&curr->held)) {
+	else if (unlikely(READ_ONCE(curr->moved)) ||
+		 (curr->state & EVL_T_WEAK && !atomic_read(&curr->held)))
 		evl_switch_inband(0, 0);
-	}
 
 	return ret;
 }
@@ -123,9 +137,7 @@ long evl_serve_request(struct host_task *h, u32 nr, unsigned long a0,
 	}
 
 	curr->stat.sc++;
-	/* A handler may have ended in-band, or without a thread any more. */
-	if (likely(!evl_is_inband(curr)))
-		ret = finish_request(curr, ret);
+	ret = finish_request(curr, ret);
 	evl_sync_window(curr);
 
 	return settle_restart(ret);
@@ -143,7 +155,9 @@ void evl_inband_syscall(struct host_task *h, bool oob)
 
 static bool thread_kicked(struct host_task *h)
 {
-	return READ_ONCE(evl_thread_of_host(h)->info) & EVL_T_KICKED;
+	struct evl_thread *thread = evl_thread_of_host(h);
+
+	return is_kicked(thread) || READ_ONCE(thread->moved);
 }
 
 static bool thread_waits(struct host_task *h)
@@ -177,5 +191,8 @@ const struct host_ops evl_host_ops = {
 	.weak = thread_is_weak,
 	.deliver = evl_deliver_health,
 	.migrate = evl_migrate_thread,
+	.follow_move = evl_follow_move,
+	.relocate = evl_relocate_thread,
+	.asleep = evl_thread_asleep,
 	.exit = evl_exit_current,
 };

@@ -18,7 +18,6 @@ DEFINE_PER_CPU(struct evl_rq, evl_runqueues);
 EXPORT_PER_CPU_SYMBOL_GPL(evl_runqueues);
 
 struct cpumask evl_oob_cpus;
-struct cpumask evl_rq_cpus;
 
 static DEFINE_PER_CPU(struct evl_thread, root_threads);
 
@@ -66,12 +65,12 @@ static int parse_oobcpus(void)
 {
 	int ret;
 
-	cpumask_copy(&evl_oob_cpus, &evl_rq_cpus);
+	cpumask_copy(&evl_oob_cpus, cpu_online_mask);
 	if (!oobcpus || !*oobcpus)
 		return 0;
 
 	ret = cpulist_parse(oobcpus, &evl_oob_cpus);
-	if (!ret && !cpumask_and(&evl_oob_cpus, &evl_oob_cpus, &evl_rq_cpus))
+	if (!ret && !cpumask_and(&evl_oob_cpus, &evl_oob_cpus, cpu_online_mask))
 		ret = -EINVAL;
 	if (ret)
 		pr_err("evl: oobcpus=%s names no online CPU\n", oobcpus);
@@ -79,17 +78,16 @@ static int parse_oobcpus(void)
 	return ret;
 }
 
-/* The CPU set is frozen here: CPUs which come later run no thread. */
+/* CPUs which come online later run no thread, unless they were here before. */
 int evl_init_rqs(void)
 {
 	int ret, cpu;
 
-	cpumask_copy(&evl_rq_cpus, cpu_online_mask);
 	ret = parse_oobcpus();
 	if (ret)
 		return ret;
 
-	for_each_cpu(cpu, &evl_rq_cpus) {
+	for_each_possible_cpu(cpu) {
 		ret = init_rq(evl_cpu_rq(cpu), cpu);
 		if (ret) {
 			evl_exit_rqs();
@@ -105,7 +103,7 @@ void evl_exit_rqs(void)
 	struct evl_rq *rq;
 	int cpu;
 
-	for_each_cpu(cpu, &evl_rq_cpus) {
+	for_each_possible_cpu(cpu) {
 		rq = evl_cpu_rq(cpu);
 		if (!rq->queue.head)
 			continue;

@@ -33,8 +33,8 @@ static struct evl_thread *pick_next(struct evl_rq *rq)
 }
 
 /* Whoever a tick is for pays for it, which spares reading the clock again. */
-static void account_switch(struct evl_rq *rq, struct evl_thread *prev,
-			   struct evl_thread *next)
+void evl_account_switch(struct evl_rq *rq, struct evl_thread *prev,
+			struct evl_thread *next)
 {
 	ktime_t now = rq->tick_date;
 
@@ -72,7 +72,7 @@ void evl_schedule_here(void)
 		goto out;
 	}
 
-	account_switch(rq, prev, next);
+	evl_account_switch(rq, prev, next);
 	if ((prev->state | next->state) & EVL_T_RRB)
 		evl_start_quantum(rq, next);
 	if (prev == rq->root)

@@ -4,6 +4,7 @@
 #include <linux/sched/signal.h>
 #include <evl/assert.h>
 #include <evl/thread.h>
+#include <evl/signal-abi.h>
 #include "core.h"
 #include "queue.h"
 
@@ -18,6 +19,50 @@ static void lock_two_rqs(struct evl_rq *a, struct evl_rq *b)
 		raw_spin_lock_nested(&b->lock, SINGLE_DEPTH_NESTING);
 }
 
+static void unlock_two_rqs(struct evl_rq *a, struct evl_rq *b)
+{
+	if (a != b)
+		raw_spin_unlock(&b->lock);
+	raw_spin_unlock(&a->lock);
+}
+
+/* @rq and the run queue of @thread, which is returned, both locked. Hard irqs
+ * off. */
+static struct evl_rq *lock_rq_and_own(struct evl_rq *rq, struct evl_thread *thread)
+{
+	struct evl_rq *own;
+
+	for (;;) {
+		own = READ_ONCE(thread->rq);
+		lock_two_rqs(rq, own);
+		if (likely(own == thread->rq))
+			return own;
+		unlock_two_rqs(rq, own);
+	}
+}
+
+/*
+ * @thread goes to @rq, both run queues locked. It may be in line on the one it
+ * leaves, or even be taken for the current one there, and takes its place in
+ * line on the other one if nothing blocks it.
+ */
+static void change_rq(struct evl_thread *thread, struct evl_rq *rq)
+{
+	struct evl_rq *from = thread->rq;
+
+	if (thread->state & EVL_T_READY)
+		evl_dequeue_thread(from, thread);
+	evl_vacate_rq_locked(thread);
+
+	thread->rq = rq;
+	host_set_home(&thread->host, rq->cpu);
+
+	if (!(thread->state & EVL_THREAD_BLOCK_BITS)) {
+		evl_enqueue_thread(rq, thread);
+		evl_set_resched(rq);
+	}
+}
+
 /*
  * @h is about to be ours, on this CPU, which may not be the one it had last
  * time: it is in-band, so nothing but its home has to change.
@@ -25,17 +70,15 @@ static void lock_two_rqs(struct evl_rq *a, struct evl_rq *b)
 void evl_enter_oob(struct host_task *h)
 {
 	struct evl_thread *thread = evl_thread_of_host(h);
-	struct evl_rq *rq = this_evl_rq(), *from = thread->rq;
+	struct evl_rq *rq = this_evl_rq(), *from;
 
-	lock_two_rqs(rq, from);
-	thread->rq = rq;
-	if (from != rq)
-		raw_spin_unlock(&from->lock);
+	from = lock_rq_and_own(rq, thread);
+	change_rq(thread, rq);
 	evl_release_thread_locked(thread, EVL_T_INBAND, 0);
-	raw_spin_unlock(&rq->lock);
+	unlock_two_rqs(rq, from);
 }
 
-/* A thread pinned to a CPU which is not for us has no future here. */
+/* A thread has no business out-of-band on a CPU which is not for threads. */
 static bool on_foreign_cpu(void)
 {
 	return !cpumask_test_cpu(raw_smp_processor_id(), &evl_oob_cpus);
@@ -45,8 +88,92 @@ static void give_up(struct evl_thread *curr)
 {
 	const struct evl_sched_attrs weak = { .sched_policy = SCHED_WEAK };
 
+	evl_switch_inband(0, 0);
 	evl_set_thread_policy(curr, &weak);
 	send_sig(SIGTERM, current, 1);
+}
+
+/*
+ * Current is out-of-band, and Linux made it run on another CPU than the core
+ * believed: the core has it here from now on. Whatever it waits for is not
+ * concerned. Hard irqs on; the caller reschedules.
+ */
+void evl_follow_move(struct host_task *h)
+{
+	struct evl_thread *curr = evl_thread_of_host(h);
+	struct evl_rq *rq, *from;
+	unsigned long flags;
+
+	flags = hard_local_irq_save();
+	rq = this_evl_rq();
+	from = lock_rq_and_own(rq, curr);
+	if (from != rq && !(curr->state & EVL_T_INBAND))
+		change_rq(curr, rq);
+	unlock_two_rqs(rq, from);
+	evl_schedule();
+	hard_local_irq_restore(flags);
+
+	if (unlikely(on_foreign_cpu()) && !evl_is_inband(curr))
+		give_up(curr);
+}
+
+/*
+ * Linux will run @h on @cpu next time, which is not current there: have it in
+ * line over there if it is, or wake up there later. False if it is current on
+ * its run queue, or in-band: then it sees to that by itself. Atomic.
+ */
+bool evl_relocate_thread(struct host_task *h, int cpu)
+{
+	struct evl_thread *thread = evl_thread_of_host(h);
+	struct evl_rq *rq = evl_cpu_rq(cpu), *from;
+	unsigned long flags;
+	bool done;
+
+	flags = hard_local_irq_save();
+	host_sched_begin();
+	from = lock_rq_and_own(rq, thread);
+	done = thread != from->curr &&
+		!(thread->state & (EVL_T_INBAND | EVL_T_DORMANT | EVL_T_ZOMBIE));
+	if (done && from != rq)
+		change_rq(thread, rq);
+	unlock_two_rqs(rq, from);
+	evl_schedule();
+	hard_local_irq_restore(flags);
+	host_sched_end();
+
+	return done;
+}
+
+/*
+ * @h, which is out-of-band for all we know, fell asleep inside Linux: a debugger
+ * stopped it, say, or a page it touched has to be read from a disk. It left the
+ * out-of-band stage by that, and others run. False if it is not asleep any more.
+ * Atomic.
+ */
+bool evl_thread_asleep(struct host_task *h, enum host_cause cause)
+{
+	struct evl_thread *thread = evl_thread_of_host(h);
+	unsigned long flags;
+	struct evl_rq *rq;
+	bool left;
+
+	rq = evl_lock_thread_rq_irqsave(thread, flags);
+	left = host_is_asleep(h) &&
+		!(thread->state & (EVL_T_INBAND | EVL_T_DORMANT | EVL_T_ZOMBIE));
+	if (left) {
+		evl_hold_thread_locked(thread, EVL_T_INBAND);
+		thread->info &= ~EVL_T_KICKED;
+		thread->stat.isw++;
+		evl_vacate_rq_locked(thread);
+		host_leave_oob(h);
+		evl_sync_window(thread);
+	}
+	evl_sched_unlock(&rq->lock, flags);
+
+	if (left && cause == HOST_CAUSE_TRAP && thread->state & EVL_T_WOSS)
+		evl_notify_thread(thread, EVL_HMDIAG_EXDEMOTE, 0);
+
+	return left;
 }
 
 int evl_switch_oob(void)
@@ -62,11 +189,6 @@ int evl_switch_oob(void)
 	if (signal_pending(current))
 		return -ERESTARTSYS;
 
-	if (unlikely(on_foreign_cpu())) {
-		give_up(curr);
-		return -ERESTARTSYS;
-	}
-
 	if (curr->window)
 		WRITE_ONCE(curr->window->state, curr->state & ~EVL_T_INBAND);
 
@@ -76,10 +198,17 @@ int evl_switch_oob(void)
 		return ret;
 	}
 
+	/* Only now it is known for sure where Linux made it run. */
+	if (unlikely(on_foreign_cpu())) {
+		give_up(curr);
+		return -ERESTARTSYS;
+	}
+
 	/* A signal which came while nobody was there to be kicked. */
 	if (unlikely(signal_pending(current))) {
 		rq = evl_lock_thread_rq_irqsave(curr, flags);
-		curr->info |= EVL_T_KICKED;
+		if (!(curr->state & EVL_T_INBAND))
+			curr->info |= EVL_T_KICKED;
 		evl_unlock_irqrestore(&rq->lock, flags);
 	}
 
@@ -100,9 +229,16 @@ void evl_switch_inband(int hmdiag, u64 details)
 	host_prepare_inband(&curr->host);
 
 	rq = evl_lock_thread_rq(curr);
-	evl_hold_thread_locked(curr, EVL_T_INBAND);
-	curr->info &= ~(EVL_T_KICKED | EVL_THREAD_WAKE_BITS);
-	curr->stat.isw++;
+	/* Falling asleep inside Linux may have brought it in-band already. How
+	 * its last wait ended is for whoever waited to know. */
+	if (!(curr->state & EVL_T_INBAND)) {
+		evl_hold_thread_locked(curr, EVL_T_INBAND);
+		curr->stat.isw++;
+	}
+	curr->info &= ~EVL_T_KICKED;
+	curr->moved = false;
+	if (unlikely(rq != this_evl_rq()))
+		evl_vacate_rq_locked(curr);
 	raw_spin_unlock(&rq->lock);
 
 	host_leave_oob(&curr->host);

@@ -16,9 +16,9 @@ static void timed_out(struct evl_timer *timer)
 	evl_time_out(container_of(timer, struct evl_thread, rtimer));
 }
 
-static void kick_migrated(struct irq_work *work)
+static void note_migration(struct irq_work *work)
 {
-	evl_kick_thread(container_of(work, struct evl_thread, migrate_work));
+	evl_note_migration(container_of(work, struct evl_thread, migrate_work));
 }
 
 static void dispose_thread(struct evl_work *work)
@@ -70,7 +70,7 @@ void evl_init_thread(struct evl_thread *thread, const char *name,
 	INIT_LIST_HEAD(&thread->owned);
 	evl_init_timer_on_cpu(&thread->rtimer, &evl_mono_clock, cpu, timed_out,
 			      EVL_GRAVITY_USER);
-	thread->migrate_work = IRQ_WORK_INIT_HARD(kick_migrated);
+	thread->migrate_work = IRQ_WORK_INIT_HARD(note_migration);
 	evl_init_work(&thread->release_work, dispose_thread);
 	evl_init_health(thread);
 	refcount_set(&thread->refs, 1);
@@ -137,8 +137,11 @@ int evl_attach_current(struct evl_thread *thread)
 	if (!user)
 		thread->rtimer.gravity_type = EVL_GRAVITY_KERNEL;
 
+	ret = host_init_task(&thread->host);
+	if (ret)
+		goto put_process;
+
 	thread->host.task = get_task_struct(current);
-	host_init_task(&thread->host);
 	evl_get_thread(thread);
 
 	thread->state &= ~EVL_T_DORMANT;

@@ -342,7 +342,7 @@ void evl_clock_was_set(void)
 	unsigned long flags;
 	int cpu;
 
-	for_each_cpu(cpu, &evl_rq_cpus) {
+	for_each_online_cpu(cpu) {
 		base = per_cpu_ptr(&evl_timer_bases, cpu);
 		evl_lock_irqsave(&base->lock, flags);
 		program_shot(base, cpu);

@@ -2,6 +2,27 @@
 /*
  * The seam between the EVL core and the kernel below it.
  *
+ * What the two owe each other:
+ *
+ * - What a thread waits for ends by what the core decides, never by what a host
+ *   believes. A host may have a thread run any time, and find itself wrong: the
+ *   thread looks at its state and goes back to sleep.
+ * - A resched point (host_settle()) returns to its caller when the core picked
+ *   that thread, on the CPU where it really runs, or when it is in-band. It is
+ *   where the rest of what Linux did to the thread meanwhile is followed: it
+ *   may sleep, change CPUs, or leave the out-of-band stage, and must not be
+ *   passed with a lock held.
+ * - A thread which gets to a resched point in-band has the priority in Linux
+ *   which its base parameters give it, below that of any out-of-band thread.
+ * - A thread is on the run queue of the CPU it runs on out-of-band. Linux may put
+ *   it on another CPU when it is in-band or asleep, or, on the stock host, while
+ *   it runs: then it is there without its run queue until its next resched
+ *   point, and the core must not take this CPU for that of its run queue.
+ *   Whatever it waits for is not disturbed by a move.
+ * - A thread which falls asleep in Linux is in-band by that, wherever it was.
+ * - A kick makes the other CPU reschedule from a point in time after the call,
+ *   however often kicks were sent before.
+ *
  * Two hosts implement it: host/dovetail (a thin one) and host/stock (the
  * shim). The core calls what is declared here and nothing else of a host; a
  * host calls the core through struct host_ops only. The vocabulary is that of
@@ -18,9 +39,12 @@
  *   host_in_irq()	true when the caller interrupted something: it may
  *			neither sleep nor switch
  *   host_sched_begin/end()	bracket "unlock; reschedule; irqs on"
- *   host_settle()	a point where the caller may lose the CPU to the
- *			thread that the scheduler picked, or its rank in Linux
- *			once it went in-band; any context
+ *   host_settle()	a resched point, see above; any context: where the
+ *			caller may not sleep, it is one on its way to user space
+ *   host_set_home(h, cpu)	@h is on the run queue of @cpu from now on
+ *   host_vacate(h)	@h is not current on its run queue any more, without
+ *			having switched; on Dovetail that cannot happen
+ *   host_is_asleep(h)	inside Linux, though it did not leave the stage before
  *   host_pass_lock(lock), host_receive_lock(lock)	bracket host_switch(),
  *			so that lockdep follows the run queue lock
  *   host_holds_lock(lock)	for assertions: false if nobody holds it
@@ -91,9 +115,18 @@ struct host_ops {
 	bool (*weak)(struct host_task *h);
 	/* Send what host_notify() was called for. In-band, may be atomic. */
 	void (*deliver)(struct host_task *h);
-	/* Linux is about to move @h to another CPU. Atomic, scheduler locks
-	 * held: defer everything. */
+	/* Linux wants @h on another CPU, where it can only go in-band (Dovetail).
+	 * Atomic, locks of the Linux scheduler held: defer everything. */
 	void (*migrate)(struct host_task *h);
+	/* @h, current and out-of-band, is on another CPU than that of its run
+	 * queue (stock). Hard irqs on, may sleep. */
+	void (*follow_move)(struct host_task *h);
+	/* Linux will run @h on @cpu next time: true if it is on its run queue now,
+	 * false if it has to see to that by itself (stock). Atomic. */
+	bool (*relocate)(struct host_task *h, int cpu);
+	/* @h fell asleep inside Linux: true if it did leave the stage by that, for
+	 * @cause (stock). Atomic. */
+	bool (*asleep)(struct host_task *h, enum host_cause cause);
 	/* @h, current, exits or executes another program. Atomic. */
 	void (*exit)(struct host_task *h);
 };
@@ -121,13 +154,14 @@ void host_init_cpu(struct host_cpu *hc, struct host_task *root, int cpu);
 
 /* --- Tasks ---------------------------------------------------------------- */
 
-/* In-band, by the task itself; may sleep. Not visible to callbacks yet. */
-void host_init_task(struct host_task *h);
+/* In-band, by the task itself; may sleep. Not visible to callbacks yet. 0 or
+ * -ENOMEM. */
+int host_init_task(struct host_task *h);
 /* From now on current is known as @h, and callbacks may come for it. */
 void host_attach_task(struct host_task *h);
 /* By the task itself, in-band, atomic: no callback after this. */
 void host_detach_task(struct host_task *h);
-/* No one may be using @h any more; may sleep. */
+/* No one in the core may be using @h any more; may sleep. */
 void host_destroy_task(struct host_task *h);
 /* The host_task attached to @task or NULL; stable under hard irqs off. */
 struct host_task *host_find_task(struct task_struct *task);

@@ -59,14 +59,14 @@ int host_install_redirects(struct host_redirect *table, int nr);
  */
 void host_remove_redirects(struct host_redirect *table, int nr);
 
-/* The first argument of the function, for @match. */
+/* The argument number @n of the function, up to the third, for @match. */
 static __always_inline unsigned long
-host_redirect_arg0(struct ftrace_regs *fregs)
+host_redirect_arg(struct ftrace_regs *fregs, unsigned int n)
 {
 #ifdef ftrace_regs_get_argument
-	return ftrace_regs_get_argument(fregs, 0);
+	return ftrace_regs_get_argument(fregs, n);
 #else
-	return fregs->regs.di;
+	return n == 0 ? fregs->regs.di : n == 1 ? fregs->regs.si : fregs->regs.dx;
 #endif
 }
 

@@ -93,6 +93,18 @@ static inline bool host_in_irq(void)
 static inline void host_sched_begin(void) { }
 static inline void host_sched_end(void) { }
 static inline void host_settle(void) { }
+static inline void host_set_home(struct host_task *h, int cpu) { }
+
+static inline void host_vacate(struct host_task *h)
+{
+	/* A CPU only changes hands by a switch. */
+	WARN_ON_ONCE(1);
+}
+
+static inline bool host_is_asleep(struct host_task *h)
+{
+	return false;
+}
 
 static inline void host_notify(struct host_task *h, struct irq_work *work)
 {

@@ -46,12 +46,14 @@ static void wake_task(struct irq_work *work)
 	wake_up_process(h->task);
 }
 
-void host_init_task(struct host_task *h)
+int host_init_task(struct host_task *h)
 {
 	memset(h, 0, sizeof(*h));
 	h->task = current;
 	init_irq_work(&h->wake, wake_task);
 	dovetail_init_altsched(&h->altsched);
+
+	return 0;
 }
 
 void host_attach_task(struct host_task *h)

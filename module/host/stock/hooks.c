@@ -3,13 +3,13 @@
  * What we must know of, or take over from, a kernel which does not know us:
  *
  *  - prctl(2), when it carries one of our requests, by redirection;
- *  - system calls, traps and signals of out-of-band threads, which send them
- *    in-band, by tracepoints, a die notifier and a watch on get_signal();
+ *  - system calls of out-of-band threads, by a watch on what Linux has look at them
+ *    first (see stage.c), their traps and signals, by a tracepoint, a die notifier
+ *    and a watch on get_signal(): all send them in-band;
  *  - exit of attached tasks, by a watch on exit_signals(), which is early enough
  *    for nobody to know of it yet (a joiner may reuse the name of the thread);
- *  - changes of their affinity, by a watch on what all callers of
- *    set_cpus_allowed() go through, and programs which they execute, by a
- *    tracepoint;
+ *  - the CPUs which they may use, by a watch on what sets them in the end, and
+ *    programs which they execute, by a tracepoint;
  *  - steps of the wall clock, by a watch on clock_was_set().
  */
 #include <linux/kdebug.h>
@@ -32,7 +32,7 @@ static __always_inline bool is_request(const struct pt_regs *regs)
 
 static bool notrace prctl_is_request(struct ftrace_regs *fregs)
 {
-	return is_request((struct pt_regs *)host_redirect_arg0(fregs));
+	return is_request((struct pt_regs *)host_redirect_arg(fregs, 0));
 }
 
 /*
@@ -82,14 +82,74 @@ static bool notrace before_exit(struct ftrace_regs *fregs)
 	return false;
 }
 
-/* The first argument is the task. Locks of the Linux scheduler are held. */
-static bool notrace before_affinity(struct ftrace_regs *fregs)
-{
-	struct host_task *h;
+/*
+ * What set_cpus_allowed_common() is told besides the task: the new mask, unless
+ * it is about a section which Linux may not be moved out of. The structure is
+ * private to the scheduler, and has been as it is since it was added.
+ */
+#define MASK_IS_PASSING	(2 | 4)		/* SCA_MIGRATE_DISABLE, SCA_MIGRATE_ENABLE */
 
-	h = host_find_task((struct task_struct *)host_redirect_arg0(fregs));
-	if (h)
-		stock_task_moves(h);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+
+struct affinity_change {
+	const struct cpumask *mask;
+	struct cpumask *user_mask;
+	unsigned int flags;
+};
+
+static const struct cpumask *new_mask(struct ftrace_regs *fregs)
+{
+	struct affinity_change *change =
+		(struct affinity_change *)host_redirect_arg(fregs, 1);
+
+	return change->flags & MASK_IS_PASSING ? NULL : change->mask;
+}
+
+#else
+
+static const struct cpumask *new_mask(struct ftrace_regs *fregs)
+{
+	return host_redirect_arg(fregs, 2) & MASK_IS_PASSING ? NULL :
+		(const struct cpumask *)host_redirect_arg(fregs, 1);
+}
+
+#endif
+
+/* By one way or another, all changes come here, once they were allowed. */
+static bool notrace before_mask(struct ftrace_regs *fregs)
+{
+	const struct cpumask *mask = new_mask(fregs);
+
+	if (mask)
+		stock_mask_changes((struct task_struct *)host_redirect_arg(fregs, 0),
+				   mask);
+
+	return false;
+}
+
+/* Those which the core's own contract answers on the out-of-band stage. */
+static bool stays_oob(struct pt_regs *regs, long nr)
+{
+	/* A debugger wants to see it first, which it does in-band. */
+	if (test_syscall_work(SYSCALL_TRACE) || test_syscall_work(SYSCALL_EMU) ||
+	    in_ia32_syscall())
+		return false;
+	if (nr == __NR_prctl)
+		return is_request(regs);
+	if (nr == __NR_clock_gettime)
+		return regs->di == CLOCK_MONOTONIC || regs->di == CLOCK_REALTIME;
+
+	return nr < 0 || nr >= NR_syscalls;
+}
+
+/* Task context, irqs on. Nobody else has looked at the call yet. */
+static bool notrace before_dispatch(struct ftrace_regs *fregs)
+{
+	struct pt_regs *regs = (struct pt_regs *)host_redirect_arg(fregs, 0);
+	struct host_task *h = host_current();
+
+	if (h && h->oob && !stays_oob(regs, syscall_get_nr(current, regs)))
+		host_ops->inband_syscall(h, true);
 
 	return false;
 }
@@ -109,8 +169,12 @@ static struct host_redirect redirects[] = {
 		.match = before_exit,
 	},
 	{
-		.name = "__set_cpus_allowed_ptr_locked",
-		.match = before_affinity,
+		.name = "set_cpus_allowed_common",
+		.match = before_mask,
+	},
+	{
+		.name = "syscall_user_dispatch",
+		.match = before_dispatch,
 	},
 	{
 		.name = "clock_was_set",
@@ -119,25 +183,6 @@ static struct host_redirect redirects[] = {
 };
 
 /* --- What sends a thread in-band ---------------------------------------------- */
-
-/* Those which the core's own contract answers on the out-of-band stage. */
-static bool stays_oob(struct pt_regs *regs, long nr)
-{
-	if (nr == __NR_prctl)
-		return is_request(regs);
-	if (nr == __NR_clock_gettime)
-		return regs->di == CLOCK_MONOTONIC || regs->di == CLOCK_REALTIME;
-
-	return nr < 0 || nr >= NR_syscalls;
-}
-
-static void on_sys_enter(void *data, struct pt_regs *regs, long nr)
-{
-	struct host_task *h = host_current();
-
-	if (h && h->oob && !stays_oob(regs, nr))
-		host_ops->inband_syscall(h, true);
-}
 
 static void demote_on_trap(struct pt_regs *regs, enum host_cause cause)
 {
@@ -181,7 +226,6 @@ static void on_exec(void *data, struct task_struct *task, pid_t old_pid,
 }
 
 static struct host_tracehook tracehooks[] = {
-	{ .name = "sys_enter", .probe = on_sys_enter },
 	{ .name = "page_fault_user", .probe = on_page_fault },
 	{ .name = "sched_process_exec", .probe = on_exec },
 };

@@ -2,7 +2,7 @@
 /*
  * The stock host: what a kernel without Dovetail offers under Dovetail's
  * names. Masking is that of Linux, an out-of-band thread is a Linux task of
- * high priority which parks itself when the core picked another one.
+ * high priority which blocks as long as the core picked another one.
  */
 #ifndef EVL_HOST_STOCK_TYPES_H
 #define EVL_HOST_STOCK_TYPES_H
@@ -28,19 +28,28 @@ typedef raw_spinlock_t hard_spinlock_t;
 #define hard_local_irq_enable()		local_irq_enable()
 #define hard_irqs_disabled()		irqs_disabled()
 
+/* See block.c for how these play together. */
 struct host_task {
 	struct task_struct *task;	/* NULL for the root of a CPU */
+	struct preempt_notifier notifier;	/* how current finds this, too */
 	struct hlist_node hash;
-	bool oob;			/* managed by the core; owner only */
+	bool oob;			/* under the rule of the core */
 	bool attached;			/* owner only */
 	bool picked;			/* current on its run queue */
-	bool parked;			/* asleep until picked */
-	bool stale;			/* has not the in-band priority it should */
-	bool moved;			/* to another CPU, by Linux */
+	bool blocked;			/* asleep until picked */
+	bool asleep;			/* inside Linux, while out-of-band */
+	bool busy;			/* sees to what is due; may sleep for that */
+	bool own_dispatch;		/* the task has its system calls dispatched */
+	int home;			/* CPU whose run queue it is on */
+	unsigned long due;		/* DUE_*, see stock.h */
 	int inband_policy;
 	int inband_prio;
-	unsigned long work_flags;	/* CHECKPOINT_*, see park.c */
-	struct callback_head checkpoint;
+	cpumask_var_t wish;		/* CPUs that Linux was told to run it on; */
+	unsigned int nr_wishes;		/* changes of it: by pi_lock of the task */
+	struct irq_work wish_work;
+	struct irq_work asleep_work;
+	unsigned long work_flags;	/* TASK_WORK_*, see block.c */
+	struct callback_head work;
 };
 
 struct host_cpu {
@@ -52,9 +61,18 @@ struct host_cpu {
 
 struct host_task *host_find_task(struct task_struct *task);
 
+extern struct preempt_ops stock_preempt_ops;
+
+/* The list is private to current: no lock, no read side. */
 static inline struct host_task *host_current(void)
 {
-	return host_find_task(current);
+	struct preempt_notifier *pn;
+
+	hlist_for_each_entry(pn, &current->preempt_notifiers, link)
+		if (pn->ops == &stock_preempt_ops)
+			return container_of(pn, struct host_task, notifier);
+
+	return NULL;
 }
 
 /* The caller of host_switch() comes back from it as itself. */
@@ -71,6 +89,21 @@ static inline struct host_task *host_current(void)
 static inline bool host_in_irq(void)
 {
 	return in_hardirq();
+}
+
+static inline void host_set_home(struct host_task *h, int cpu)
+{
+	WRITE_ONCE(h->home, cpu);
+}
+
+static inline void host_vacate(struct host_task *h)
+{
+	WRITE_ONCE(h->picked, false);
+}
+
+static inline bool host_is_asleep(struct host_task *h)
+{
+	return READ_ONCE(h->asleep);
 }
 
 void host_settle(void);

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Life of the stock host. */
-#include <linux/cpuhotplug.h>
+#include <linux/preempt.h>
 #include <evl/rq.h>
 #include "stock.h"
 
 const struct host_ops *host_ops;
-
-static enum cpuhp_state frozen_cpus;
 
 const char *host_name(void)
 {
@@ -24,8 +22,12 @@ void host_cleanup(void)
 {
 }
 
+/* Interrupt context, on the CPU which was kicked. */
 static void kicked(void *data)
 {
+	/* The slot for the next kick is free already. Whoever found it taken a
+	 * moment ago left to us what he wanted done: look after that. */
+	smp_mb();
 	host_ops->schedule();
 }
 
@@ -42,32 +44,14 @@ void host_kick_cpu(int cpu)
 	smp_call_function_single_async(cpu, &evl_cpu_rq(cpu)->host.csd);
 }
 
-/* Its timers would go on elsewhere, and its threads nowhere. */
-static int refuse_offline(unsigned int cpu)
-{
-	if (!cpumask_test_cpu(cpu, &evl_rq_cpus))
-		return 0;
-
-	pr_warn("evl: CPU%u stays online until evl is unloaded\n", cpu);
-
-	return -EBUSY;
-}
-
 int host_start(void)
 {
 	int ret;
 
-	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "evl:frozen", NULL,
-					refuse_offline);
-	if (ret < 0) {
-		pr_err("evl: cannot freeze the set of CPUs: error %d\n", ret);
-		return ret;
-	}
-	frozen_cpus = ret;
-
+	preempt_notifier_inc();
 	ret = stock_install_hooks();
 	if (ret)
-		cpuhp_remove_state_nocalls(frozen_cpus);
+		preempt_notifier_dec();
 
 	return ret;
 }
@@ -76,11 +60,16 @@ static void nothing(void *data)
 {
 }
 
+/* Kicks in flight go through the same queues, and may arm a tick. */
+static void flush_kicks(void)
+{
+	on_each_cpu(nothing, NULL, 1);
+}
+
 void host_stop(void)
 {
 	stock_remove_hooks();
+	flush_kicks();
 	stock_stop_ticks();
-	/* Kicks in flight go through the same queues. */
-	on_each_cpu(nothing, NULL, 1);
-	cpuhp_remove_state_nocalls(frozen_cpus);
+	preempt_notifier_dec();
 }

@@ -7,14 +7,43 @@
 
 extern const struct host_ops *host_ops;
 
+/*
+ * What a thread has to see to by itself, at its next resched point: bits of
+ * host_task.due.
+ */
+enum {
+	DUE_PRIO,			/* its priority in Linux (prio.c) */
+	DUE_MASK,			/* its CPUs in Linux (affinity.c) */
+};
+
 /* Hooks on the kernel (hooks.c). */
 int stock_install_hooks(void);
 void stock_remove_hooks(void);
 
-/* Linux moves an attached task; its scheduler locks are held (park.c). */
-void stock_task_moves(struct host_task *h);
+/* --- Who runs, and who does not (block.c) ----------------------------------- */
 
-/* Ticks (tick.c). */
+/* Have @h come to a resched point before it is back in user space. Any context. */
+void stock_queue_work(struct host_task *h);
+void stock_init_work(struct host_task *h);
+bool stock_work_pending(struct host_task *h);
+
+/* --- Priority in Linux (prio.c) --------------------------------------------- */
+
+/* Give current the priority that its stage and its thread ask for. Not in an
+ * interrupt, irqs on. */
+void stock_sync_prio(struct host_task *h);
+
+/* --- CPUs in Linux (affinity.c) --------------------------------------------- */
+
+int stock_init_affinity(struct host_task *h);
+void stock_exit_affinity(struct host_task *h);
+/* Have current run where its stage allows it to. May sleep. */
+void stock_sync_mask(struct host_task *h);
+/* Linux changes the CPUs of a task to @mask. Locks of its scheduler are held. */
+void stock_mask_changes(struct task_struct *task, const struct cpumask *mask);
+
+/* --- Ticks (tick.c) --------------------------------------------------------- */
+
 void stock_init_tick(struct host_cpu *hc);
 void stock_stop_ticks(void);
 

@@ -38,6 +38,6 @@ void stock_stop_ticks(void)
 {
 	int cpu;
 
-	for_each_cpu(cpu, &evl_rq_cpus)
+	for_each_possible_cpu(cpu)
 		hrtimer_cancel(&evl_cpu_rq(cpu)->host.timer);
 }

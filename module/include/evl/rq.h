@@ -21,7 +21,7 @@ struct evl_level_queue {
 
 struct evl_rq {
 	hard_spinlock_t lock;
-	unsigned long flags;		/* RQ_*, atomic bits */
+	unsigned long flags;		/* RQ_*, guarded by the lock */
 	int cpu;
 	struct evl_thread *curr;	/* the one picked last */
 	struct evl_thread *root;	/* stands for Linux on this CPU */
@@ -40,9 +40,11 @@ enum {
 
 DECLARE_PER_CPU(struct evl_rq, evl_runqueues);
 
-/* CPUs that threads may use; a subset of those that have a run queue. */
+/*
+ * CPUs that threads may use. All possible CPUs have a run queue: a thread which
+ * Linux puts on another one must find something there until it is sent back.
+ */
 extern struct cpumask evl_oob_cpus;
-extern struct cpumask evl_rq_cpus;
 
 static inline struct evl_rq *evl_cpu_rq(int cpu)
 {

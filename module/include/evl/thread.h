@@ -79,7 +79,8 @@ struct evl_thread {
 	struct irq_work hm_work;	/* sends SIGDEBUG in-band */
 	unsigned long hm_pending;	/* bit n: diagnostic code n */
 	void (*hm_notify)(struct evl_thread *thread, int code, u64 details);
-	struct irq_work migrate_work;	/* kicks a thread that Linux moves */
+	struct irq_work migrate_work;	/* Linux moves it */
+	bool moved;			/* so it has to pass by in-band */
 
 	refcount_t refs;
 	void (*release)(struct evl_thread *thread);	/* last reference, in-band */

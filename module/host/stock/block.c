@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How Linux is made to obey our scheduler.
+ *
+ * Out-of-band threads are tasks of one same high SCHED_FIFO priority (prio.c), each
+ * on one CPU (affinity.c). Those which the core did not pick block at a resched
+ * point, i.e. on the way out of a call to the core, or of the kernel (by task
+ * work) if an interrupt took the CPU from them. Hence Linux finds one runnable
+ * at most, and the moment at which it is preempted depends on where it runs
+ * in the kernel: never inside of it.
+ *
+ * Blocked threads wait for their turn, or for what they wait for: the core knows,
+ * and picks them when both have come. Whoever has to handle a signal does not wait
+ * any more, and needs no turn for that: it leaves the out-of-band stage.
+ *
+ * Races: "picked" and "blocked" make a store/load pair,
+ *
+ *	host_switch()			block()
+ *	  picked = true			  blocked = true
+ *	  smp_mb()			  set_current_state() (full barrier)
+ *	  if (blocked) wake up		  if (!picked) schedule()
+ *
+ * so that either the task does not sleep, or it is woken up.
+ */
+#include <linux/sched/signal.h>
+#include "stock.h"
+
+enum {
+	TASK_WORK_QUEUED,
+	TASK_WORK_RUNNING,
+};
+
+/* Kernel threads never are on their way to user space: they come to a resched
+ * point at their next call to the core. */
+void stock_queue_work(struct host_task *h)
+{
+	if (h->task->flags & PF_KTHREAD ||
+	    test_and_set_bit(TASK_WORK_QUEUED, &h->work_flags))
+		return;
+
+	/* An exiting task goes no further than its exit hook. */
+	if (task_work_add(h->task, &h->work, TWA_RESUME))
+		clear_bit(TASK_WORK_QUEUED, &h->work_flags);
+}
+
+/*
+ * Current is out-of-band, not picked, preemptible. Comes back when it is picked, or
+ * in-band.
+ */
+static void block(struct host_task *h)
+{
+	for (;;) {
+		WRITE_ONCE(h->blocked, true);
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (READ_ONCE(h->picked) || signal_pending(current))
+			break;
+		schedule();
+	}
+
+	__set_current_state(TASK_RUNNING);
+	WRITE_ONCE(h->blocked, false);
+
+	if (likely(READ_ONCE(h->picked) || !signal_pending(current)))
+		return;
+
+	/* A wait ends by that, if there is one, before the stage is left. Its end
+	 * is no resched point: that is where we are. */
+	h->busy = true;
+	host_ops->signal(h);
+	h->busy = false;
+	host_ops->demote(h, HOST_CAUSE_SIGNAL, 0);
+}
+
+/* Nothing is due, and current is where the core wants it. */
+static __always_inline bool is_settled(struct host_task *h)
+{
+	if (unlikely(READ_ONCE(h->due)))
+		return false;
+	if (!h->oob)
+		return true;
+
+	return READ_ONCE(h->picked) &&
+		likely(READ_ONCE(h->home) == raw_smp_processor_id());
+}
+
+static noinline void settle(struct host_task *h)
+{
+	do {
+		if (test_bit(DUE_PRIO, &h->due))
+			stock_sync_prio(h);
+		if (test_bit(DUE_MASK, &h->due))
+			stock_sync_mask(h);
+		if (!h->oob)
+			continue;
+		if (READ_ONCE(h->home) != raw_smp_processor_id())
+			host_ops->follow_move(h);
+		else if (!READ_ONCE(h->picked))
+			block(h);
+	} while (!is_settled(h));
+}
+
+void host_settle(void)
+{
+	struct host_task *h = host_current();
+
+	if (!h || likely(is_settled(h)))
+		return;
+
+	if (preemptible()) {
+		/* Whatever is called from there comes here again. */
+		if (!h->busy)
+			settle(h);
+		return;
+	}
+
+	/* As much as can be done at once, for what may follow in Linux. */
+	if (test_bit(DUE_PRIO, &h->due) && !h->oob && !in_interrupt() &&
+	    !irqs_disabled())
+		stock_sync_prio(h);
+	stock_queue_work(h);
+}
+EXPORT_SYMBOL_GPL(host_settle);
+
+/* On the way to user space. */
+static void run_task_work(struct callback_head *head)
+{
+	struct host_task *h = container_of(head, struct host_task, work);
+
+	set_bit(TASK_WORK_RUNNING, &h->work_flags);
+	/* From here on, another one may be queued. */
+	clear_bit(TASK_WORK_QUEUED, &h->work_flags);
+	smp_mb__after_atomic();
+
+	if (h->attached) {
+		if (h->oob && host_ops->kicked(h))
+			host_ops->demote(h, HOST_CAUSE_SIGNAL, 0);
+		host_settle();
+		host_ops->deliver(h);
+	}
+
+	clear_bit(TASK_WORK_RUNNING, &h->work_flags);
+}
+
+void stock_init_work(struct host_task *h)
+{
+	h->work_flags = 0;
+	init_task_work(&h->work, run_task_work);
+}
+
+bool stock_work_pending(struct host_task *h)
+{
+	return READ_ONCE(h->work_flags);
+}
+
+bool host_switch(struct host_cpu *hc, struct host_task *prev,
+		 struct host_task *next)
+{
+	if (prev->task) {
+		WRITE_ONCE(prev->picked, false);
+		/* Current settles on its own, unless it was interrupted. */
+		if (prev->oob && (prev->task != current || in_hardirq()))
+			stock_queue_work(prev);
+	}
+
+	if (next->task) {
+		WRITE_ONCE(next->picked, true);
+		smp_mb();
+		if (READ_ONCE(next->blocked))
+			wake_up_process(next->task);
+	}
+
+	return false;
+}
+
+void host_schedule(void)
+{
+	host_ops->schedule();
+}
+EXPORT_SYMBOL_GPL(host_schedule);
+
+void host_mayday(struct host_task *h)
+{
+	stock_queue_work(h);
+}
+
+/*
+ * Not by irq_work: with PREEMPT_RT that waits for a kernel thread, and a signal
+ * cannot be sent from an interrupt anyway.
+ */
+void host_notify(struct host_task *h, struct irq_work *work)
+{
+	stock_queue_work(h);
+}
