@@ -54,7 +54,7 @@ int evl_set_clock_gravity(struct evl_clock *clock,
 	int n;
 
 	for (n = 0; n < EVL_NR_GRAVITY; n++)
-		if (gravity[n] < 0 || gravity[n] > NSEC_PER_SEC)
+		if (gravity[n] < 0 || gravity[n] > EVL_GRAVITY_MAX)
 			return -EINVAL;
 
 	for (n = 0; n < EVL_NR_GRAVITY; n++)

@@ -9,6 +9,8 @@
 
 /* What SCHED_RR gets if it never was told a quantum. */
 #define DEFAULT_RR_QUANTUM	(10 * NSEC_PER_MSEC)
+/* Below, threads would get to do nothing but take turns. */
+#define MIN_RR_QUANTUM		(10 * NSEC_PER_USEC)
 
 const struct evl_sched_class evl_sched_idle = {
 	.name = "idle",
@@ -106,10 +108,7 @@ static int check_rr(struct policy_change *pc, const struct evl_sched_attrs *attr
 	ret = evl_ktime_of_timespec(&pc->quantum, &attrs->sched_rr_quantum);
 	if (ret)
 		return ret;
-	/* A timer cannot be anticipated past its start. */
-	if (pc->quantum &&
-	    pc->quantum <= evl_get_clock_gravity(&evl_mono_clock,
-						 EVL_GRAVITY_USER))
+	if (pc->quantum && pc->quantum < MIN_RR_QUANTUM)
 		return -EINVAL;
 
 	return 0;
@@ -289,7 +288,7 @@ static void quantum_elapsed(struct evl_timer *timer)
 void evl_init_quantum(struct evl_rq *rq)
 {
 	evl_init_timer_on_cpu(&rq->rr_timer, &evl_mono_clock, rq->cpu,
-			      quantum_elapsed, EVL_GRAVITY_IRQ);
+			      quantum_elapsed, EVL_GRAVITY_NONE);
 }
 
 void evl_exit_quantum(struct evl_rq *rq)

@@ -16,6 +16,14 @@
 #include "core.h"
 #include "timer.h"
 
+/*
+ * Timers of a clock which one tick expires. If more of them are due, interrupts
+ * and threads have their turn first, for as long as the tick took: thousands of
+ * timers with the same date take time, but nobody is locked out meanwhile.
+ */
+#define TICK_BATCH	32
+#define MIN_BREAK	(10 * NSEC_PER_USEC)
+
 DEFINE_PER_CPU(struct evl_timer_base, evl_timer_bases);
 
 /* A timer may move to another CPU until its base is locked. */
@@ -46,7 +54,6 @@ void evl_init_timer_on_cpu(struct evl_timer *timer, struct evl_clock *clock,
 	timer->cpu = cpu;
 	timer->gravity_type = type;
 	timer->queued = false;
-	timer->seq = 0;
 }
 EXPORT_SYMBOL_GPL(evl_init_timer_on_cpu);
 
@@ -91,7 +98,7 @@ static __always_inline ktime_t next_shot(struct evl_timer_base *base)
 /* Base locked. Another CPU programs its own hardware when kicked. */
 static void program_shot(struct evl_timer_base *base, int cpu)
 {
-	if (base->in_tick)
+	if (base->expiring)
 		return;
 
 	if (cpu == raw_smp_processor_id())
@@ -116,6 +123,26 @@ static bool is_head(struct evl_timer_base *base, struct evl_timer *timer)
 		&timer->node;
 }
 
+/*
+ * When to shoot for @date: earlier by the gravity. But what is started in a tick
+ * is for a later one, and if that takes forgoing the gravity, it does: a timer
+ * which starts itself over again within its gravity would keep the CPU in ticks.
+ * Base locked.
+ */
+static ktime_t shot_date(struct evl_timer_base *base, struct evl_timer *timer,
+			 ktime_t date)
+{
+	ktime_t shot;
+
+	/* Hardware has no idea of negative dates; zero stands for none. */
+	date = max_t(ktime_t, date, 1);
+	shot = max_t(ktime_t, date - timer_gravity(timer), 1);
+	if (likely(timer->clock != base->expiring || shot > base->horizon))
+		return shot;
+
+	return max_t(ktime_t, date, base->horizon + 1);
+}
+
 void evl_start_timer(struct evl_timer *timer, ktime_t date, ktime_t interval)
 {
 	struct evl_timer_base *base;
@@ -123,12 +150,10 @@ void evl_start_timer(struct evl_timer *timer, ktime_t date, ktime_t interval)
 
 	flags = hard_local_irq_save();
 	base = lock_base(timer);
-	timer->seq++;
 	if (timer->queued)
 		dequeue(base, timer);
 
-	/* Hardware has no idea of negative dates. */
-	timer->node.expires = max_t(ktime_t, 0, date - timer_gravity(timer));
+	timer->node.expires = shot_date(base, timer, date);
 	timer->interval = interval;
 	enqueue(base, timer);
 	if (is_head(base, timer))
@@ -138,20 +163,29 @@ void evl_start_timer(struct evl_timer *timer, ktime_t date, ktime_t interval)
 }
 EXPORT_SYMBOL_GPL(evl_start_timer);
 
+/* Out of the queue; false if its handler is in progress. */
+static bool stop_timer(struct evl_timer *timer)
+{
+	struct evl_timer_base *base;
+	unsigned long flags;
+	bool idle;
+
+	flags = hard_local_irq_save();
+	base = lock_base(timer);
+	if (timer->queued)
+		dequeue(base, timer);
+	timer->interval = 0;
+	idle = base->running != timer;
+	evl_unlock_irqrestore(&base->lock, flags);
+
+	return idle;
+}
+
 /* The shot of a stopped timer is left pending: it costs less than to reprogram
  * the hardware, and expires nothing. */
 void evl_stop_timer(struct evl_timer *timer)
 {
-	struct evl_timer_base *base;
-	unsigned long flags;
-
-	flags = hard_local_irq_save();
-	base = lock_base(timer);
-	timer->seq++;
-	if (timer->queued)
-		dequeue(base, timer);
-	timer->interval = 0;
-	evl_unlock_irqrestore(&base->lock, flags);
+	stop_timer(timer);
 }
 EXPORT_SYMBOL_GPL(evl_stop_timer);
 
@@ -162,20 +196,19 @@ static bool runs_here(struct evl_timer *timer)
 		READ_ONCE(raw_cpu_ptr(&evl_timer_bases)->running) == timer;
 }
 
+/* A timer whose handler is in progress stays on the CPU it is in progress on,
+ * so that there is one place to look at. The handler may start it again. */
 void evl_destroy_timer(struct evl_timer *timer)
 {
-	evl_stop_timer(timer);
 	/* Its handler would wait for itself. */
 	if (runs_here(timer)) {
+		evl_stop_timer(timer);
 		evl_refuse_caller("callers other than its handler");
 		return;
 	}
-	/* The base of an expired timer does not change: its owner is here. */
-	while (READ_ONCE(per_cpu_ptr(&evl_timer_bases, timer->cpu)->running) ==
-	       timer)
+
+	while (!stop_timer(timer))
 		cpu_relax();
-	/* The handler may have started it again meanwhile. */
-	evl_stop_timer(timer);
 }
 EXPORT_SYMBOL_GPL(evl_destroy_timer);
 
@@ -188,19 +221,12 @@ void evl_move_timer(struct evl_timer *timer, struct evl_clock *clock, int cpu)
 	base = lock_base(timer);
 	if (!timer->queued) {
 		timer->clock = clock;
-		WRITE_ONCE(timer->cpu, cpu);
+		if (likely(base->running != timer))
+			WRITE_ONCE(timer->cpu, cpu);
 	}
 	evl_unlock_irqrestore(&base->lock, flags);
 }
-
-/* The date a timer is queued for, or will be as soon as its handler is done. */
-static ktime_t queued_date(struct evl_timer_base *base, struct evl_timer *timer)
-{
-	if (base->postponed == timer && base->next_seq == timer->seq)
-		return base->next_date;
-
-	return timer->node.expires;
-}
+EXPORT_SYMBOL_GPL(evl_move_timer);
 
 ktime_t evl_get_timer_date(struct evl_timer *timer)
 {
@@ -211,7 +237,7 @@ ktime_t evl_get_timer_date(struct evl_timer *timer)
 	flags = hard_local_irq_save();
 	base = lock_base(timer);
 	if (timer->queued)
-		date = ktime_add(queued_date(base, timer), timer_gravity(timer));
+		date = ktime_add_safe(timer->node.expires, timer_gravity(timer));
 	evl_unlock_irqrestore(&base->lock, flags);
 
 	return date;
@@ -242,12 +268,19 @@ static ktime_t next_date(struct evl_timer *timer, ktime_t now)
 		timer->overruns += missed;
 	}
 
-	return ktime_add(timer->node.expires, timer->interval * (missed + 1));
+	return ktime_add_safe(timer->node.expires + timer->interval * missed,
+			      timer->interval);
 }
 
-static __always_inline void run_handler(struct evl_timer_base *base,
-					struct evl_timer *timer)
+static __always_inline void expire(struct evl_timer_base *base,
+				   struct evl_timer *timer, ktime_t now)
 {
+	dequeue(base, timer);
+	if (timer->interval > 0) {
+		timer->node.expires = next_date(timer, now);
+		enqueue(base, timer);
+	}
+
 	WRITE_ONCE(base->running, timer);
 	raw_spin_unlock(&base->lock);
 	timer->handler(timer);
@@ -255,75 +288,49 @@ static __always_inline void run_handler(struct evl_timer_base *base,
 	WRITE_ONCE(base->running, NULL);
 }
 
-/* To a later date, which often changes nothing to its place. */
-static void postpone(struct evl_timer_base *base, struct evl_timer *timer,
-		     ktime_t date)
-{
-	struct timerqueue_node *next = timerqueue_iterate_next(&timer->node);
-
-	if (!next || next->expires > date) {
-		timer->node.expires = date;
-		return;
-	}
-
-	dequeue(base, timer);
-	timer->node.expires = date;
-	enqueue(base, timer);
-}
-
-/*
- * The handler first, since somebody is waiting for what it does. Meanwhile, the
- * timer stays where it was: unless it was started or stopped, which shows in
- * its sequence number, it is put to its next place afterwards.
- */
-static void expire_periodic(struct evl_timer_base *base,
-			    struct evl_timer *timer, ktime_t now)
-{
-	u32 seq = timer->seq;
-
-	base->next_date = next_date(timer, now);
-	base->next_seq = seq;
-	base->postponed = timer;
-	run_handler(base, timer);
-	base->postponed = NULL;
-
-	if (timer->seq == seq)
-		postpone(base, timer, base->next_date);
-}
-
-/* What expires meanwhile gets a shot of its own, at once. */
-static void expire_queue(struct evl_timer_base *base, struct evl_clock *clock,
+/* What is due by @now, each timer once. True if there is more of that than one
+ * tick should take. */
+static bool expire_queue(struct evl_timer_base *base, struct evl_clock *clock,
 			 ktime_t now)
 {
 	struct timerqueue_node *node;
-	struct evl_timer *timer;
+	int left = TICK_BATCH;
 
-	while ((node = timerqueue_getnext(&base->queue[clock->index]))) {
-		if (node->expires > now)
-			break;
-		timer = container_of(node, struct evl_timer, node);
-		if (timer->interval) {
-			expire_periodic(base, timer, now);
-		} else {
-			dequeue(base, timer);
-			run_handler(base, timer);
-		}
+	base->expiring = clock;
+	base->horizon = now;
+
+	while ((node = timerqueue_getnext(&base->queue[clock->index])) &&
+	       node->expires <= now) {
+		if (unlikely(!left--))
+			return true;
+		expire(base, container_of(node, struct evl_timer, node), now);
 	}
+
+	return false;
+}
+
+/* As much time for others as a tick which began at @start took. */
+static noinline ktime_t end_of_break(ktime_t start)
+{
+	ktime_t now = evl_ktime_monotonic();
+
+	return now + max_t(ktime_t, now - start, MIN_BREAK);
 }
 
 void evl_tick(int cpu, ktime_t now)
 {
 	struct evl_timer_base *base = this_cpu_ptr(&evl_timer_bases);
 	struct evl_rq *rq = evl_cpu_rq(cpu);
+	bool more;
 
 	raw_spin_lock(&base->lock);
-	base->in_tick = true;
-	expire_queue(base, &evl_mono_clock, now);
+	more = expire_queue(base, &evl_mono_clock, now);
 	if (timerqueue_getnext(&base->queue[EVL_CLOCK_REAL_INDEX]))
-		expire_queue(base, &evl_realtime_clock,
-			     evl_read_clock(&evl_realtime_clock));
-	base->in_tick = false;
-	host_program_tick(&rq->host, next_shot(base));
+		more |= expire_queue(base, &evl_realtime_clock,
+				     evl_read_clock(&evl_realtime_clock));
+	base->expiring = NULL;
+	host_program_tick(&rq->host, unlikely(more) ? end_of_break(now) :
+						      next_shot(base));
 	raw_spin_unlock(&base->lock);
 
 	if (test_bit(RQ_RESCHED, &rq->flags)) {

@@ -13,10 +13,8 @@ struct evl_timer_base {
 	hard_spinlock_t lock;
 	struct timerqueue_head queue[EVL_NR_CLOCKS];
 	struct evl_timer *running;	/* whose handler is in progress */
-	struct evl_timer *postponed;	/* periodic, and will be put to ... */
-	ktime_t next_date;		/* ... this date afterwards, if its ... */
-	u32 next_seq;			/* ... number is still this one */
-	bool in_tick;			/* the shot is programmed at its end */
+	struct evl_clock *expiring;	/* the queue in hand, NULL outside ticks */
+	ktime_t horizon;		/* of it: what is due by then expires */
 	unsigned long remote_shot;	/* bit 0: another CPU wants a new shot */
 };
 

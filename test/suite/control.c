@@ -145,7 +145,8 @@ static void tells_cpus(void)
 static void gravity_is_adjustable(void)
 {
 	static const char *const names[] = { "monotonic", "realtime" };
-	static const char *const bad[] = { "5x", "x", "-1u", "1u 2q", "99999999999999999999u", "4u,," "z" };
+	static const char *const bad[] = { "5x", "x", "-1u", "1u 2q", "99999999999999999999u", "4u,," "z",
+					    "1000001i", "1000001k", "1000001" };
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
 		char saved[64];

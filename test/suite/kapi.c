@@ -69,6 +69,26 @@ static void timer_stops(void)
 	run_simple(TEST_TIMER_STOP);
 }
 
+static void timer_extremes(void)
+{
+	run_simple(TEST_TIMER_EXTREMES);
+}
+
+static void timer_starts_over(void)
+{
+	run_simple(TEST_TIMER_START_OVER);
+}
+
+static void timer_crowd(void)
+{
+	run_simple(TEST_TIMER_CROWD);
+}
+
+static void timer_destroyed(void)
+{
+	run_simple(TEST_TIMER_DESTROY);
+}
+
 static void clock_gravity(void)
 {
 	run_simple(TEST_CLOCK_GRAVITY);
@@ -442,6 +462,10 @@ static const struct CMUnitTest tests[] = {
 	TEST(timer_fires, "a timer runs its handler at its date, not before"),
 	TEST(timer_repeats, "a periodic one keeps to its periods"),
 	TEST(timer_stops, "a stopped one does not fire"),
+	TEST(timer_extremes, "dates and intervals at the limits of their range do what they say"),
+	TEST(timer_starts_over, "one which starts over within its gravity expires once at each date"),
+	TEST(timer_crowd, "a thousand with the same date let threads run in between"),
+	TEST(timer_destroyed, "destroying one waits for its handler, wherever it was set to since"),
 	TEST(clock_gravity, "the gravity of a clock can be changed, and reset"),
 	TEST(wait_ends, "a wait ends when the condition holds"),
 	TEST(wait_times_out, "or when its time is over"),

@@ -12,8 +12,15 @@ struct evl_clock {
 	int index;			/* of its queue in each timer base */
 	ktime_t (*read)(void);
 	ktime_t resolution;
-	ktime_t gravity[EVL_NR_GRAVITY];
+	ktime_t gravity[EVL_NR_GRAVITY + 1];	/* the last one stays zero */
 };
+
+/*
+ * A gravity makes up for the latency of an interrupt or a wakeup. Where these
+ * take more than this, timers are not what has to be tuned; and a timer which is
+ * set off that much early is wrong rather than tuned.
+ */
+#define EVL_GRAVITY_MAX		NSEC_PER_MSEC
 
 extern struct evl_clock evl_mono_clock;
 extern struct evl_clock evl_realtime_clock;
@@ -36,7 +43,7 @@ static inline ktime_t evl_get_clock_gravity(struct evl_clock *clock,
 	return READ_ONCE(clock->gravity[type]);
 }
 
-/* Values in ns, -EINVAL if one is negative or above a second. */
+/* Values in ns, -EINVAL if one is negative or above EVL_GRAVITY_MAX. */
 int evl_set_clock_gravity(struct evl_clock *clock,
 			  const ktime_t gravity[EVL_NR_GRAVITY]);
 void evl_reset_clock_gravity(struct evl_clock *clock);

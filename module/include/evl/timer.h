@@ -27,18 +27,19 @@ enum evl_gravity_type {
 	EVL_GRAVITY_KERNEL,
 	EVL_GRAVITY_USER,
 	EVL_NR_GRAVITY,
+	/* None: what counts is that a time is over, not to be there in time. */
+	EVL_GRAVITY_NONE = EVL_NR_GRAVITY,
 };
 
 struct evl_timer {
 	struct timerqueue_node node;	/* node.expires: date less gravity */
 	struct evl_clock *clock;
 	void (*handler)(struct evl_timer *timer);
-	ktime_t interval;		/* 0 for one-shot */
+	ktime_t interval;		/* periodic if positive */
 	unsigned long overruns;		/* periods missed, ever growing */
 	int cpu;
 	u8 gravity_type;
 	bool queued;
-	u32 seq;			/* of starts and stops */
 };
 
 void evl_init_timer_on_cpu(struct evl_timer *timer, struct evl_clock *clock,
@@ -47,10 +48,14 @@ void evl_init_timer_on_cpu(struct evl_timer *timer, struct evl_clock *clock,
 /* Stop and wait for a handler in progress on another CPU. Not from the
  * handler, nor with a lock that it takes. */
 void evl_destroy_timer(struct evl_timer *timer);
-/* Arm for absolute date @date, then every @interval unless zero. */
+/*
+ * Arm for absolute date @date, then every @interval if that is positive. If
+ * called from a handler of the same CPU, the timer expires in a later tick.
+ */
 void evl_start_timer(struct evl_timer *timer, ktime_t date, ktime_t interval);
 void evl_stop_timer(struct evl_timer *timer);
-/* The timer must be stopped. */
+/* To another clock and CPU. The timer must be stopped; it stays on its CPU while
+ * its handler is in progress. */
 void evl_move_timer(struct evl_timer *timer, struct evl_clock *clock, int cpu);
 /* Next date, 0 if stopped. */
 ktime_t evl_get_timer_date(struct evl_timer *timer);

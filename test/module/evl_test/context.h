@@ -43,6 +43,7 @@ struct context {
 	ktime_t dates[NR_SHOTS];
 	ktime_t date;
 	bool condition;
+	struct evl_timer *timers;
 	bool handler_oob;
 	bool handler_atomic;
 	char *buf;
@@ -72,6 +73,10 @@ void test_kthread_public(struct context *cx);
 void test_timer_oneshot(struct context *cx);
 void test_timer_periodic(struct context *cx);
 void test_timer_stop(struct context *cx);
+void test_timer_extremes(struct context *cx);
+void test_timer_start_over(struct context *cx);
+void test_timer_crowd(struct context *cx);
+void test_timer_destroy(struct context *cx);
 void test_clock_gravity(struct context *cx);
 void test_wait_wakeup(struct context *cx);
 void test_wait_timeout(struct context *cx);

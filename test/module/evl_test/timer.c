@@ -93,6 +93,184 @@ void test_timer_stop(struct context *cx)
 	destroy_timer(cx);
 }
 
+/* --- Dates at the limits ---------------------------------------------------------------- */
+
+static void await_extremes(void *arg)
+{
+	struct context *cx = arg;
+
+	evl_start_timer(&cx->timer, S64_MIN, 0);
+	expect(cx, !evl_wait_event(&cx->wq, atomic_read(&cx->shots) == 1));
+	evl_start_timer(&cx->timer, evl_ktime_monotonic(), S64_MIN);
+	expect(cx, !evl_wait_event(&cx->wq, atomic_read(&cx->shots) == 2));
+	expect(cx, !evl_timer_is_running(&cx->timer));
+	/* The next one is out of reach, not in the past. */
+	evl_start_timer(&cx->timer, evl_ktime_monotonic(), KTIME_MAX);
+	expect(cx, !evl_wait_event(&cx->wq, atomic_read(&cx->shots) == 3));
+	expect(cx, !evl_sleep(5 * NSEC_PER_MSEC));
+	expect(cx, atomic_read(&cx->shots) == 3);
+	expect(cx, evl_get_timer_delta(&cx->timer) > KTIME_MAX / 2);
+	evl_stop_timer(&cx->timer);
+	evl_start_timer(&cx->timer, KTIME_MAX, 0);
+	expect(cx, evl_timer_is_running(&cx->timer));
+	evl_stop_timer(&cx->timer);
+}
+
+void test_timer_extremes(struct context *cx)
+{
+	init_timer(cx);
+	run_thread(cx, await_extremes);
+	destroy_timer(cx);
+}
+
+/* --- Starting over within the gravity ----------------------------------------------------- */
+
+#define SHORT_DELAY	(100 * NSEC_PER_USEC)
+
+static void start_over(struct evl_timer *timer)
+{
+	struct context *cx = container_of(timer, struct context, timer);
+	ktime_t now = evl_ktime_monotonic();
+	int n = atomic_inc_return(&cx->shots);
+
+	cx->dates[n - 1] = now;
+	if (n < NR_SHOTS)
+		evl_start_timer(timer, now + SHORT_DELAY, 0);
+	else
+		evl_flush_wait(&cx->wq.wchan, 0);
+}
+
+static void await_start_over(void *arg)
+{
+	struct context *cx = arg;
+	int n;
+
+	evl_start_timer(&cx->timer, evl_ktime_monotonic(), 0);
+	expect(cx, !evl_wait_event(&cx->wq, atomic_read(&cx->shots) == NR_SHOTS));
+	for (n = 1; n < NR_SHOTS; n++)
+		expect(cx, cx->dates[n] - cx->dates[n - 1] >= SHORT_DELAY);
+}
+
+void test_timer_start_over(struct context *cx)
+{
+	static const ktime_t large[EVL_NR_GRAVITY] = { EVL_GRAVITY_MAX, EVL_GRAVITY_MAX, EVL_GRAVITY_MAX };
+
+	expect(cx, !evl_set_clock_gravity(&evl_mono_clock, large));
+	init_timer(cx);
+	cx->timer.handler = start_over;
+	run_thread(cx, await_start_over);
+	destroy_timer(cx);
+	evl_reset_clock_gravity(&evl_mono_clock);
+}
+
+/* --- Many at the same date ------------------------------------------------------------------ */
+
+#define NR_CROWD	1000
+
+static atomic_t crowd_shots;
+
+static void count_crowd(struct evl_timer *timer)
+{
+	atomic_inc(&crowd_shots);
+}
+
+/* How many of them expire in a row, without this thread getting the CPU in between. */
+static int watch_crowd(struct context *cx, struct evl_timer *timers)
+{
+	ktime_t date = evl_ktime_monotonic() + 300 * NSEC_PER_MSEC;
+	int n, seen, last = 0, most = 0;
+
+	atomic_set(&crowd_shots, 0);
+	for (n = 0; n < NR_CROWD; n++) {
+		evl_init_timer_on_cpu(&timers[n], &evl_mono_clock, raw_smp_processor_id(), count_crowd,
+				      EVL_GRAVITY_IRQ);
+		evl_start_timer(&timers[n], date, 0);
+	}
+	while (last < NR_CROWD && evl_ktime_monotonic() < date + NSEC_PER_SEC) {
+		seen = atomic_read(&crowd_shots);
+		most = max(most, seen - last);
+		last = seen;
+	}
+	expect(cx, last == NR_CROWD);
+	for (n = 0; n < NR_CROWD; n++)
+		evl_destroy_timer(&timers[n]);
+
+	return most;
+}
+
+/* An emulated CPU may stand still at any time: it does not always. */
+static void watch_crowds(void *arg)
+{
+	struct context *cx = arg;
+	int n, least = NR_CROWD;
+
+	for (n = 0; n < 10 && least > NR_CROWD / 4; n++) {
+		least = min(least, watch_crowd(cx, cx->timers));
+		evl_sleep(100 * NSEC_PER_MSEC);
+	}
+	expect(cx, least <= NR_CROWD / 4);
+}
+
+void test_timer_crowd(struct context *cx)
+{
+	cx->timers = kcalloc(NR_CROWD, sizeof(*cx->timers), GFP_KERNEL);
+	if (expect(cx, cx->timers))
+		run_thread(cx, watch_crowds);
+	kfree(cx->timers);
+}
+
+/* --- The end of one whose handler is in progress ---------------------------------------------- */
+
+static void hold_cpu(struct evl_timer *timer)
+{
+	struct context *cx = container_of(timer, struct context, timer);
+
+	atomic_inc(&cx->shots);
+	while (!READ_ONCE(cx->condition))
+		cpu_relax();
+	atomic_inc(&cx->arrived);
+}
+
+struct let_go {
+	struct timer_list timer;
+	struct context *cx;
+};
+
+static void let_go(struct timer_list *timer)
+{
+	WRITE_ONCE(container_of(timer, struct let_go, timer)->cx->condition, true);
+}
+
+/* The timer is set anew for this CPU, while its handler is in progress on another one. */
+void test_timer_destroy(struct context *cx)
+{
+	struct let_go soon = { .cx = cx };
+	int here = raw_smp_processor_id(), there = cpumask_any_but(cpu_online_mask, here);
+
+	if (there >= nr_cpu_ids)
+		return;
+
+	evl_init_timer_on_cpu(&cx->timer, &evl_mono_clock, there, hold_cpu, EVL_GRAVITY_IRQ);
+	evl_start_timer(&cx->timer, evl_ktime_monotonic(), 0);
+	while (!atomic_read(&cx->shots))
+		cpu_relax();
+	evl_move_timer(&cx->timer, &evl_realtime_clock, here);
+	evl_start_timer(&cx->timer, evl_read_clock(&evl_realtime_clock) + 1000 * NSEC_PER_SEC, 0);
+
+	timer_setup_on_stack(&soon.timer, let_go, 0);
+	soon.timer.expires = jiffies + 3;
+	add_timer_on(&soon.timer, here);
+	evl_destroy_timer(&cx->timer);
+	expect(cx, atomic_read(&cx->arrived));
+	expect(cx, !evl_timer_is_running(&cx->timer));
+	while (!atomic_read(&cx->arrived))
+		cpu_relax();
+	/* By the time we may be told, it has expired: nothing to stop. */
+	while (timer_pending(&soon.timer))
+		cpu_relax();
+	destroy_timer_on_stack(&soon.timer);
+}
+
 static bool gravity_is(const ktime_t gravity[EVL_NR_GRAVITY])
 {
 	int n;
@@ -106,8 +284,8 @@ static bool gravity_is(const ktime_t gravity[EVL_NR_GRAVITY])
 
 void test_clock_gravity(struct context *cx)
 {
-	static const ktime_t some[EVL_NR_GRAVITY] = { 1, 2000, NSEC_PER_SEC };
-	static const ktime_t bad[][EVL_NR_GRAVITY] = { { -1, 0, 0 }, { 0, 0, NSEC_PER_SEC + 1 } };
+	static const ktime_t some[EVL_NR_GRAVITY] = { 1, 2000, EVL_GRAVITY_MAX };
+	static const ktime_t bad[][EVL_NR_GRAVITY] = { { -1, 0, 0 }, { 0, 0, EVL_GRAVITY_MAX + 1 } };
 	ktime_t normal[EVL_NR_GRAVITY];
 	int n;
 
