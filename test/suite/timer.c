@@ -361,6 +361,195 @@ static void interval_changes(void)
 	check_reached(now(), start + 2 * PERIOD);
 }
 
+/* A timer which nobody reads costs nothing, however short its period; and all periods are told in the end. */
+#define NR_UNREAD	50
+
+static long reads_until(int64_t date)
+{
+	long n = 0;
+
+	while (now() < date)
+		n++;
+	return n;
+}
+
+static void shortest_period(void)
+{
+	int64_t start, ticks;
+	long alone, along = 0;
+	int tfd[NR_UNREAD];
+
+	attach_fifo(10);
+	for (int i = 0; i < NR_UNREAD; i++)
+		tfd[i] = new_timer(EVL_CLOCK_MONOTONIC);
+	check_ok(evl_switch_oob());
+	alone = reads_until(now() + 20 * NSEC_PER_MSEC);
+	start = now();
+	for (int i = 0; i < NR_UNREAD; i++)
+		arm(tfd[i], start + i, 1);
+	/* The machine may be busy with something else at times. */
+	for (int i = 0; i < 20 && along < alone / 2; i++)
+		along = reads_until(now() + 20 * NSEC_PER_MSEC);
+	check_ge(along, alone / 2);
+	ticks = ticks_of(tfd[0]);
+	check_ge(ticks, 20 * NSEC_PER_MSEC);
+	check_le(ticks, now() - start + GRAVITY);
+	ticks += ticks_of(tfd[0]);
+	check_le(ticks, now() - start + GRAVITY);
+}
+
+/* What is left of a period is told whether the last tick was read or not. */
+static void unread_period(void)
+{
+	int64_t start, left;
+	int tfd;
+
+	attach_fifo(10);
+	tfd = new_timer(EVL_CLOCK_MONOTONIC);
+	start = now();
+	arm(tfd, start, 100 * NSEC_PER_SEC);
+	spin_until(start + NSEC_PER_MSEC);
+	for (int i = 0; i < 2; i++) {
+		left = ts_ns(setting(tfd).it_value);
+		check_le(left, start + 100 * NSEC_PER_SEC - (start + NSEC_PER_MSEC));
+		check_ge(left, start + 100 * NSEC_PER_SEC - now());
+		if (!i)
+			check_eq(ticks_of(tfd), 1);
+	}
+}
+
+/* --- Several readers ---------------------------------------------------------------------------- */
+
+static void take_tick(struct worker *w)
+{
+	uint64_t ticks;
+
+	attach_worker(w);
+	w->result = oob_read(*(int *)w->arg, &ticks, 8) == 8 ? (int)ticks : -errno;
+}
+
+static void ticks_go_to_one_reader(void)
+{
+	struct worker w[3];
+	int tfd;
+
+	check_ok(evl_init());
+	tfd = new_timer(EVL_CLOCK_MONOTONIC);
+	for (int i = 0; i < 3; i++) {
+		w[i] = (struct worker){ .body = take_tick, .prio = 10 + i, .cpu = 0, .arg = &tfd,
+					.name = i == 0 ? "low" : i == 1 ? "mid" : "high" };
+		start_worker(&w[i]);
+		await(worker_sleeps(&w[i]));
+	}
+	/* By priority. Who is sent away leaves what comes next to others. */
+	arm(tfd, 1, 0);
+	join_worker(&w[2]);
+	check_eq(w[2].result, 1);
+	check(worker_sleeps(&w[0]) && worker_sleeps(&w[1]));
+	check_ok(evl_unblock_thread(w[1].efd));
+	join_worker(&w[1]);
+	check_eq(w[1].result, -EINTR);
+	arm(tfd, 1, 0);
+	join_worker(&w[0]);
+	check_eq(w[0].result, 1);
+}
+
+/* --- Two CPUs ------------------------------------------------------------------------------------- */
+
+static atomic_int shared_tfd;
+static atomic_bool storm_over;
+
+/* Keeps setting whatever timer there is to its own CPU, for right now. */
+static void set_in_storm(struct worker *w)
+{
+	attach_worker(w);
+	while (!atomic_load(&storm_over)) {
+		struct itimerspec value = { .it_value = ns_ts(now()), .it_interval = ns_ts(1) };
+		int tfd = atomic_load(&shared_tfd);
+
+		if (tfd >= 0)
+			evl_set_timer(tfd, &value, NULL);
+		if (w->cpu == 0)
+			evl_usleep(50);
+	}
+}
+
+static void closed_in_storm(void)
+{
+	struct worker w[2];
+	int64_t end;
+
+	check_ok(evl_init());
+	atomic_store(&shared_tfd, -1);
+	for (int i = 0; i < 2; i++) {
+		w[i] = (struct worker){ .body = set_in_storm, .name = i ? "there" : "here", .prio = 0,
+					.cpu = i ? other_cpu() : 0 };
+		start_worker(&w[i]);
+		await(atomic_load(&w[i].attached));
+	}
+	end = now() + 2 * NSEC_PER_SEC;
+	for (int n = 0; now() < end || n < 100; n++) {
+		int tfd = new_timer(n & 1 ? EVL_CLOCK_REALTIME : EVL_CLOCK_MONOTONIC);
+
+		atomic_store(&shared_tfd, tfd);
+		for (int i = 0; i < n % 7; i++)
+			sched_yield();
+		atomic_store(&shared_tfd, -1);
+		close(tfd);
+	}
+	atomic_store(&storm_over, true);
+	for (int i = 0; i < 2; i++)
+		join_worker(&w[i]);
+}
+
+/* Set from one CPU, disarmed from another one, right when it expires. */
+static atomic_int phase;
+
+static void arm_on_demand(struct worker *w)
+{
+	int tfd = *(int *)w->arg, p;
+
+	attach_worker(w);
+	check_ok(evl_switch_oob());
+	while ((p = atomic_load(&phase)) >= 0) {
+		if (p != 1)
+			continue;
+		arm(tfd, now() + 30000, 1000);
+		atomic_store(&phase, 2);
+	}
+}
+
+static void disarmed_for_good(void)
+{
+	struct worker w = { .body = arm_on_demand, .name = "armer", .prio = 10, .cpu = other_cpu() };
+	struct itimerspec off = { .it_value = { 0, 0 } };
+	uint64_t ticks;
+	int tfd;
+
+	if (!other_cpu())
+		check_skip("one CPU");
+	attach_fifo(10);
+	tfd = new_timer(EVL_CLOCK_MONOTONIC);
+	set_nonblocking(tfd, true);
+	w.arg = &tfd;
+	start_worker(&w);
+	/* From then on it needs nothing of Linux, which has no CPU left. */
+	await(atomic_load(&w.attached));
+	for (int i = 0; i < 300; i++) {
+		atomic_store(&phase, 1);
+		while (atomic_load(&phase) != 2)
+			__builtin_ia32_pause();
+		spin_until(now() + i * 300);
+		check_ok(evl_set_timer(tfd, &off, NULL));
+		if (oob_read(tfd, &ticks, 8) != 8)
+			check_eq(errno, EAGAIN);
+		check_errno(oob_read(tfd, &ticks, 8), EAGAIN);
+		check_eq(ts_ns(setting(tfd).it_value), 0);
+	}
+	atomic_store(&phase, -1);
+	join_worker(&w);
+}
+
 /* --- Many ------------------------------------------------------------------------------------------ */
 
 #define NR_TIMERS	64
@@ -431,6 +620,11 @@ static const struct CMUnitTest tests[] = {
 	TEST(overruns_add_up, "missed periods are told at the next read"),
 	TEST(start_in_the_past, "a first date in the past keeps the grid"),
 	TEST(interval_changes, "the interval can be changed while running"),
+	TEST(shortest_period, "a timer which nobody reads takes no time, however short its period"),
+	TEST(unread_period, "time left is told whether the last tick was read or not"),
+	TEST(ticks_go_to_one_reader, "a tick goes to the first of several readers, or to the next one if that is sent away"),
+	TEST(closed_in_storm, "timers are closed while they are set and expire on two CPUs"),
+	TEST(disarmed_for_good, "a timer which is disarmed while it expires stays disarmed"),
 	TEST(many_timers, "many timers, armed in no order"),
 	TEST(realtime_timer_steps, "a realtime timer follows a step of its clock"),
 };

@@ -2,11 +2,17 @@
 /*
  * Timers of user space: anonymous files which count expiries.
  *
+ * A periodic timer rests once it expired until the ticks are read: the periods
+ * which passed are counted then, and the timer is set to the next one. So what a
+ * timer costs is bounded by what its readers do, however short its period is,
+ * and it follows them to the CPU where they are.
+ *
  * Locking: readers.wchan.lock guards the count, the setting and ->released. The
  * locks of threads and timers nest in it.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
+#include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -22,21 +28,28 @@ struct timerfd {
 	struct evl_timer timer;
 	struct evl_wait_queue readers;
 	struct evl_poll_head poll;
+	ktime_t date;			/* which it was set to last */
 	ktime_t interval;		/* of the last setting which armed it */
-	u64 ticks;			/* shots not read yet */
-	unsigned long overruns;		/* of the timer, as of the last readout */
+	u64 ticks;			/* not read yet */
+	bool armed;			/* set to @date, which is yet to come */
+	bool resting;			/* it came, and periods since do not count yet */
 	bool released;
 };
 
-/* Hard irqs off; the tick reschedules. */
+/* Hard irqs off; the tick reschedules. One reader takes all there is. */
 static void timerfd_expired(struct evl_timer *timer)
 {
 	struct timerfd *tf = container_of(timer, struct timerfd, timer);
 
 	raw_spin_lock(&tf->readers.wchan.lock);
-	tf->ticks++;
-	evl_flush_wait_locked(&tf->readers.wchan, 0);
-	evl_signal_poll_events(&tf->poll, EPOLLIN | EPOLLRDNORM);
+	/* It may have been disarmed, or set anew, before we had the lock. */
+	if (tf->armed && !evl_timer_is_running(timer)) {
+		tf->armed = false;
+		tf->resting = tf->interval;
+		tf->ticks++;
+		evl_wake_up_head(&tf->readers.wchan, 0);
+		evl_signal_poll_events(&tf->poll, EPOLLIN | EPOLLRDNORM);
+	}
 	raw_spin_unlock(&tf->readers.wchan.lock);
 }
 
@@ -64,6 +77,44 @@ static int get_user_setting(struct setting *set, u64 ptr)
 	return 0;
 }
 
+/* Lock held. On the CPU of the caller, who is about to wait for it most likely. */
+static void start_timer(struct timerfd *tf, ktime_t date)
+{
+	struct evl_thread *curr = evl_current();
+
+	if (curr)
+		evl_move_timer(&tf->timer, tf->clock, READ_ONCE(curr->rq)->cpu);
+	tf->date = date;
+	tf->armed = true;
+	evl_start_timer(&tf->timer, date, 0);
+}
+
+/* Periods which are over since a resting timer expired. Lock held. */
+static u64 missed_periods(struct timerfd *tf)
+{
+	ktime_t now = evl_read_clock(tf->clock);
+
+	return now > tf->date ? div64_u64(now - tf->date, tf->interval) : 0;
+}
+
+static ktime_t date_after(struct timerfd *tf, u64 missed)
+{
+	return ktime_add_safe(tf->date + missed * tf->interval, tf->interval);
+}
+
+/* Lock held: 1 ns at least, 0 if it is disarmed. */
+static ktime_t time_left(struct timerfd *tf)
+{
+	ktime_t left;
+
+	if (!tf->resting)
+		return evl_get_timer_delta(&tf->timer);
+
+	left = date_after(tf, missed_periods(tf)) - evl_read_clock(tf->clock);
+
+	return max_t(ktime_t, left, 1);
+}
+
 /* What is left until the next shot, and the interval. */
 static int put_user_setting(struct timerfd *tf, void __user *u_its)
 {
@@ -72,7 +123,7 @@ static int put_user_setting(struct timerfd *tf, void __user *u_its)
 	unsigned long flags;
 
 	evl_lock_irqsave(&tf->readers.wchan.lock, flags);
-	left = evl_get_timer_delta(&tf->timer);
+	left = time_left(tf);
 	interval = tf->interval;
 	evl_unlock_irqrestore(&tf->readers.wchan.lock, flags);
 
@@ -85,18 +136,15 @@ static int put_user_setting(struct timerfd *tf, void __user *u_its)
 /* Ticks which were not read survive, as they do upstream. */
 static void apply_setting(struct timerfd *tf, const struct setting *set)
 {
-	struct evl_thread *curr = evl_current();
 	unsigned long flags;
 
 	evl_lock_irqsave(&tf->readers.wchan.lock, flags);
 	evl_stop_timer(&tf->timer);
+	tf->armed = false;
+	tf->resting = false;
 	if (set->value) {
-		/* It will wake up the caller, most likely. */
-		if (curr)
-			evl_move_timer(&tf->timer, tf->clock,
-				       READ_ONCE(curr->rq)->cpu);
 		tf->interval = set->interval;
-		evl_start_timer(&tf->timer, set->value, set->interval);
+		start_timer(tf, set->value);
 	}
 	evl_unlock_irqrestore(&tf->readers.wchan.lock, flags);
 }
@@ -142,29 +190,37 @@ static long timerfd_ioctl(struct file *filp, unsigned int cmd,
 
 /* --- Reading -------------------------------------------------------------------------- */
 
-/* All shots since the last time: lock held. False if there was none. */
+/* All ticks since the last time: lock held. False if there was none. */
 static bool take_ticks(struct timerfd *tf, u64 *ticks)
 {
-	unsigned long overruns = READ_ONCE(tf->timer.overruns);
+	u64 missed;
 
 	if (!tf->ticks)
 		return false;
 
-	/* Those which came in time, then those which came too late to be. */
-	*ticks = tf->ticks + (overruns - tf->overruns);
+	*ticks = tf->ticks;
 	tf->ticks = 0;
-	tf->overruns = overruns;
+	if (tf->resting) {
+		tf->resting = false;
+		missed = missed_periods(tf);
+		*ticks += missed;
+		start_timer(tf, date_after(tf, missed));
+	}
 
 	return true;
 }
 
-static void give_ticks_back(struct timerfd *tf, u64 ticks)
+/* Somebody who was woken up for ticks does not take them: the next one does. */
+static void pass_ticks_on(struct timerfd *tf, u64 back)
 {
 	unsigned long flags;
 
 	evl_lock_irqsave(&tf->readers.wchan.lock, flags);
-	tf->ticks += ticks;
-	evl_signal_poll_events(&tf->poll, EPOLLIN | EPOLLRDNORM);
+	tf->ticks += back;
+	if (tf->ticks) {
+		evl_wake_up_head(&tf->readers.wchan, 0);
+		evl_signal_poll_events(&tf->poll, EPOLLIN | EPOLLRDNORM);
+	}
 	evl_sched_unlock(&tf->readers.wchan.lock, flags);
 }
 
@@ -181,14 +237,12 @@ static ssize_t timerfd_oob_read(struct file *filp, char __user *u_buf,
 
 	ret = evl_wait_event_timeout(&tf->readers, timeout, EVL_REL,
 				     take_ticks(tf, &ticks) || tf->released);
-	if (ret)
-		return ret;
-	if (!ticks)
+	if (!ret && !ticks)
 		return -EIDRM;
-
-	ret = evl_copy_to_user(u_buf, &ticks, sizeof(ticks));
+	if (!ret)
+		ret = evl_copy_to_user(u_buf, &ticks, sizeof(ticks));
 	if (ret) {
-		give_ticks_back(tf, ticks);
+		pass_ticks_on(tf, ticks);
 		return ret;
 	}
 
