@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The watchdog: Linux must get each CPU now and then. The thread found running
- * when the out-of-band stage held a CPU for too long is forced in-band.
+ * when the out-of-band stage held a CPU for too long is forced in-band, and told
+ * of in the log. A kernel thread cannot be forced: it is told of only.
  *
  * The timer is not stopped when a CPU goes back to Linux, which happens far
  * more often than it may expire: an idle shot finds out and lets it rest.
  */
+#include <linux/irq_work.h>
 #include <linux/module.h>
+#include <linux/percpu.h>
 #include <evl/thread.h>
 #include <evl/signal-abi.h>
 #include "core.h"
@@ -15,9 +18,45 @@ static unsigned int watchdog_timeout = 4;
 module_param(watchdog_timeout, uint, 0644);
 MODULE_PARM_DESC(watchdog_timeout, "seconds a CPU may be kept from Linux (default 4, 0 for ever)");
 
-static ktime_t patience(void)
+/* The last thread which was caught on a CPU; told in-band, where one may print. */
+struct report {
+	struct irq_work work;
+	struct evl_thread *thread;	/* NULL if there is nothing to tell */
+	unsigned int seconds;
+};
+
+static DEFINE_PER_CPU(struct report, reports);
+
+static ktime_t timeout(void)
 {
 	return (ktime_t)READ_ONCE(watchdog_timeout) * NSEC_PER_SEC;
+}
+
+static void print_report(struct irq_work *work)
+{
+	struct report *report = container_of(work, struct report, work);
+	struct evl_thread *thread = READ_ONCE(report->thread);
+	bool user = READ_ONCE(thread->state) & EVL_T_USER;
+
+	pr_warn("evl: watchdog: %sthread %s kept CPU%d from Linux for %u s%s\n",
+		user ? "" : "kernel ", thread->name, thread->rq->cpu,
+		report->seconds, user ? ", forcing it in-band" : "");
+	smp_store_release(&report->thread, NULL);
+	evl_put_thread(thread);
+}
+
+/* From the tick. One at a time is enough. */
+static void report_thread(struct evl_thread *thread)
+{
+	struct report *report = this_cpu_ptr(&reports);
+
+	if (smp_load_acquire(&report->thread))
+		return;
+
+	evl_get_thread(thread);
+	report->seconds = READ_ONCE(watchdog_timeout);
+	WRITE_ONCE(report->thread, thread);
+	irq_work_queue(&report->work);
 }
 
 /* From root to a thread: the clock ticks from now on. Run queue locked. */
@@ -25,46 +64,61 @@ void evl_watch_cpu(struct evl_rq *rq)
 {
 	rq->oob_since = rq->last_switch;
 	if (!evl_timer_is_running(&rq->wd_timer) && watchdog_timeout)
-		evl_start_timer(&rq->wd_timer, rq->oob_since + patience(), 0);
+		evl_start_timer(&rq->wd_timer, rq->oob_since + timeout(), 0);
 }
 
-static void check_cpu(struct evl_timer *timer)
+/* The thread which kept the CPU for too long, NULL if none did. */
+static struct evl_thread *find_culprit(struct evl_rq *rq)
 {
-	struct evl_rq *rq = container_of(timer, struct evl_rq, wd_timer);
 	struct evl_thread *curr;
 	ktime_t date;
 
 	raw_spin_lock(&rq->lock);
 	curr = rq->curr;
-	date = rq->oob_since + patience();
+	date = rq->oob_since + timeout();
 	if (curr == rq->root || !watchdog_timeout) {
 		curr = NULL;
 	} else if (date > evl_ktime_monotonic()) {
 		curr = NULL;
-		evl_start_timer(timer, date, 0);
+		evl_start_timer(&rq->wd_timer, date, 0);
 	} else {
 		rq->oob_since = date;
-		evl_start_timer(timer, date + patience(), 0);
+		evl_start_timer(&rq->wd_timer, date + timeout(), 0);
 	}
 	raw_spin_unlock(&rq->lock);
+
+	return curr;
+}
+
+static void check_cpu(struct evl_timer *timer)
+{
+	struct evl_rq *rq = container_of(timer, struct evl_rq, wd_timer);
+	struct evl_thread *curr = find_culprit(rq);
 
 	if (!curr)
 		return;
 
 	/* Current on this CPU, it cannot go away while we run on top of it. */
-	pr_warn("evl: watchdog: thread %s kept CPU%d from Linux for %u s, forcing it in-band\n",
-		curr->name, rq->cpu, watchdog_timeout);
+	report_thread(curr);
 	evl_notify_thread(curr, EVL_HMDIAG_WATCHDOG, 0);
-	evl_kick_thread(curr);
+	/* A kernel thread has no way in-band but its own: a kick would end its
+	 * waits from now on, and give Linux nothing. */
+	if (curr->state & EVL_T_USER)
+		evl_kick_thread(curr);
 }
 
 void evl_init_watchdog(struct evl_rq *rq)
 {
+	struct report *report = per_cpu_ptr(&reports, rq->cpu);
+
+	init_irq_work(&report->work, print_report);
+	report->thread = NULL;
 	evl_init_timer_on_cpu(&rq->wd_timer, &evl_mono_clock, rq->cpu, check_cpu,
-			      EVL_GRAVITY_IRQ);
+			      EVL_GRAVITY_NONE);
 }
 
 void evl_exit_watchdog(struct evl_rq *rq)
 {
 	evl_destroy_timer(&rq->wd_timer);
+	irq_work_sync(&per_cpu_ptr(&reports, rq->cpu)->work);
 }
