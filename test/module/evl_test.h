@@ -38,6 +38,8 @@ enum evl_test_case {
 	TEST_XBUF_READ,
 	TEST_XBUF_WRITE,
 	TEST_XBUF_ECHO,
+	/* Until the program closes its end. */
+	TEST_XBUF_GONE,
 	/* A thread which sleeps until the file is closed; on a cross-buffer. */
 	TEST_KTHREAD_PUBLIC,
 	TEST_XBUF_HOLD,

@@ -186,6 +186,10 @@ static void kthread_is_visible(void)
 	check_ok(set_fifo(efd, 44));
 	check_eq(state_of(efd).eattrs.sched_priority, 44);
 	check_lt(ioctl(efd, EVL_THRIOC_DETACH_SELF), 0);
+	/* It is not for others to force it in-band, where its waits would end. */
+	check_eq(evl_demote_thread(efd), -EPERM);
+	check_eq(state_of(efd).eattrs.sched_priority, 44);
+	check(strtoul(read_attr("thread", "evl_test.public", "state"), NULL, 0) & (EVL_T_DELAY | EVL_T_PEND));
 	close(device);
 	check_eq(evl_unblock_thread(efd), -ESTALE);
 	close(efd);
@@ -410,11 +414,11 @@ static void xbuf_held_by_driver(void)
 	check_eq(run_case((struct evl_test_run){ .nr = TEST_XBUF_HOLD, .xfd = fd }).result, 0);
 	check_eq(write(fd, "read", 4), 4);
 	close(fd);
+	/* Its thread is told, and ends. */
+	await(!first_element("thread"));
 	check(has_element("xbuf", own_name("kapi")));
-	check(first_element("thread"));
 	close(device);
 	await(!has_element("xbuf", own_name("kapi")));
-	await(!first_element("thread"));
 }
 
 /* An exiting process closes its descriptors in the order of their numbers. */
@@ -436,6 +440,34 @@ static void exit_while_held(void)
 {
 	wait_success(fork_child(exit_with_held_xbuf, NULL));
 	wait_success(fork_child(exit_with_held_xbuf, ""));
+}
+
+static void serve_xbuf(struct worker *w)
+{
+	struct evl_test_run *run = w->arg;
+
+	*run = run_case(*run);
+}
+
+/* The driver does not keep the application, which is not to close the file of the driver in order to end it. */
+static void xbuf_is_gone(void)
+{
+	struct evl_test_run run = { .nr = TEST_XBUF_GONE };
+	struct worker w = { .body = serve_xbuf, .name = "driver", .arg = &run };
+	int fd;
+
+	open_device();
+	fd = run.xfd = new_xbuf(64, 64);
+	start_worker(&w);
+	check_eq(write(fd, "more", 4), 4);
+	await(has_element("thread", "evl_test.gone"));
+	check_eq(write(fd, "r", 1), 1);
+	close(fd);
+	join_worker(&w);
+	check_eq(run.result, -EIDRM);
+	/* What was there is not lost. */
+	check_eq(run.count, 5);
+	await(!has_element("xbuf", own_name("kapi")));
 }
 
 /* --- The driver itself --------------------------------------------------------------------------- */
@@ -488,6 +520,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(xbuf_waits_for_room, "a write waits for room"),
 	TEST(xbuf_both_ways, "messages go back and forth"),
 	TEST(xbuf_held_by_driver, "evl_get_xbuf holds the element until evl_put_xbuf"),
+	TEST(xbuf_is_gone, "a driver which waits is told when the application closes its end: -EIDRM"),
 	TEST(exit_while_held, "a process may exit while a driver waits on its cross-buffer"),
 };
 

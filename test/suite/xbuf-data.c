@@ -2,6 +2,8 @@
 /* Cross-buffers under load: streams, several writers and readers, hostile buffers. */
 #include "helpers.h"
 #include <evl/xbuf.h>
+#include <linux/userfaultfd.h>
+#include <sys/syscall.h>
 
 /* --- Streams ------------------------------------------------------------------------------- */
 
@@ -378,6 +380,90 @@ static void unmapped_meanwhile(void)
 	join_worker(&w);
 }
 
+/* --- Readers who stop in the middle ----------------------------------------------------------- */
+
+/* A page which is not there until its owner gives it: whoever touches it waits. */
+static char *absent_page(int *uffd)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	check(page != MAP_FAILED);
+	*uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (*uffd < 0)
+		check_skip("no userfaultfd: %s", strerror(errno));
+	check_sys(ioctl(*uffd, UFFDIO_API, &api));
+	reg.range.start = (uintptr_t)page;
+	reg.range.len = 4096;
+	check_sys(ioctl(*uffd, UFFDIO_REGISTER, &reg));
+	/* Memory of an EVL process is locked, and there at once. */
+	check_sys(munlock(page, 4096));
+	check_sys(madvise(page, 4096, MADV_DONTNEED));
+	return page;
+}
+
+struct stalled {
+	int fd;
+	char *page;
+	bool oob;
+};
+
+static void read_into_absent(struct worker *w)
+{
+	struct stalled *s = w->arg;
+
+	if (s->oob)
+		attach_worker(w);
+	w->result = s->oob ? oob_read(s->fd, s->page, 100) : read(s->fd, s->page, 100);
+}
+
+/* What comes next in the ring is for others meanwhile, and so is space, in its order. */
+static void stalled_reader(bool oob)
+{
+	struct stalled s = { .oob = oob };
+	struct worker w = { .body = read_into_absent, .name = "stalled", .prio = 10, .cpu = other_cpu(), .arg = &s };
+	struct uffdio_zeropage zero = { .range = { .len = 4096 } };
+	struct uffd_msg msg;
+	char buf[200];
+	int uffd;
+
+	attach_fifo(20);
+	s.fd = check_ok(evl_create_xbuf(256, 256, 0, "stalled:%d", getpid()));
+	s.page = absent_page(&uffd);
+	for (int i = 0; i < 200; i++)
+		buf[i] = i;
+	check_eq(oob ? write(s.fd, buf, 200) : oob_write(s.fd, buf, 200), 200);
+	start_worker(&w);
+	check_eq(read(uffd, &msg, sizeof(msg)), sizeof(msg));
+	memset(buf, 0, sizeof(buf));
+	check_eq(oob ? oob_read(s.fd, buf, 60) : read(s.fd, buf, 60), 60);
+	for (int i = 0; i < 60; i++)
+		check_eq((unsigned char)buf[i], 100 + i);
+	/* 40 bytes to be read, and those which the other reader has in hand. */
+	set_nonblocking(s.fd, true);
+	check_eq(oob ? write(s.fd, buf, 57) : oob_write(s.fd, buf, 57), -1);
+	check_eq(oob ? write(s.fd, buf, 56) : oob_write(s.fd, buf, 56), 56);
+	set_nonblocking(s.fd, false);
+	zero.range.start = (uintptr_t)s.page;
+	check_sys(ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+	join_worker(&w);
+	check_eq(w.result, 100);
+	for (int i = 0; i < 100; i++)
+		check_eq(s.page[i], i);
+	check_eq(oob ? write(s.fd, buf, 160) : oob_write(s.fd, buf, 160), 160);
+}
+
+static void stalled_reader_oob(void)
+{
+	stalled_reader(true);
+}
+
+static void stalled_reader_inband(void)
+{
+	stalled_reader(false);
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(stream_to_inband, "a stream to the in-band side arrives byte by byte"),
 	TEST(stream_to_oob, "so does one to the out-of-band side"),
@@ -389,6 +475,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(inband_writers_do_not_mix, "so do those of in-band writers"),
 	TEST(readers_share, "several in-band readers get whole messages"),
 	TEST(oob_readers_share, "so do out-of-band readers"),
+	TEST(stalled_reader_oob, "an out-of-band reader which stops in the middle holds up no other one"),
+	TEST(stalled_reader_inband, "nor does an in-band one"),
 	TEST(bad_pointers, "bad pointers are EFAULT, and leave nothing behind"),
 	TEST(misaligned_buffers, "buffers may start anywhere"),
 	TEST(missing_pages, "pages of a buffer are brought in"),

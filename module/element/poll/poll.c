@@ -123,9 +123,9 @@ static int poll_release(struct inode *inode, struct file *filp)
 
 	evl_lock_irqsave(evl_poll_lock(set), flags);
 	set->released = true;
-	evl_flush_wait_locked(&set->waiters.wchan, EVL_T_RMID);
-	evl_sched_unlock(evl_poll_lock(set), flags);
+	evl_unlock_irqrestore(evl_poll_lock(set), flags);
 
+	evl_flush_wait(&set->waiters.wchan, EVL_T_RMID);
 	evl_release_file(&set->efile);
 	evl_drop_poll_items(set);
 	kfree(set);

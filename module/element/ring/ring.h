@@ -7,6 +7,7 @@
 #define EVL_ELEMENT_RING_H
 
 #include <linux/irq_work.h>
+#include <linux/rbtree.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
 #include <evl/poll_head.h>
@@ -16,10 +17,17 @@
 #define EVL_RING_MAX	(1UL << 30)
 #define EVL_RING_SLOTS	8
 
-/* A run of writes in progress, see ring.c. */
+/* A run of transfers in progress, see ring.c. */
 struct evl_ring_slot {
 	size_t len;
 	unsigned int users;
+};
+
+/* All of one direction, in their order. */
+struct evl_ring_queue {
+	unsigned int first;
+	unsigned int nr;
+	struct evl_ring_slot slots[EVL_RING_SLOTS];
 };
 
 struct evl_ring {
@@ -34,18 +42,16 @@ struct evl_ring {
 	size_t grain;			/* reads are a multiple of it */
 	size_t rd, wr;			/* offsets in mem */
 	size_t fill;			/* bytes which can be read */
-	size_t taken;			/* bytes being read, ahead of them */
+	size_t taken;			/* bytes being read, ahead of rd */
 	size_t reserved;		/* bytes being written, behind them */
 	size_t demand;			/* bytes that waiting readers asked for */
-	bool reading;
 	bool drain;			/* do not wait for more, read what is there */
-	unsigned int blocked;		/* in-band writers waiting for room */
-	size_t blocked_want;		/* what they want, SIZE_MAX if several */
+	bool closed;			/* nobody is at the other end: never wait */
+	struct rb_root_cached blocked;	/* in-band writers waiting for space */
 	unsigned int removals;		/* times the waiters were sent away */
 
-	unsigned int first_slot;
-	unsigned int nr_slots;
-	struct evl_ring_slot slots[EVL_RING_SLOTS];
+	struct evl_ring_queue reads;
+	struct evl_ring_queue writes;
 };
 
 /* How to transfer. */
@@ -82,7 +88,7 @@ void evl_destroy_ring(struct evl_ring *ring);
 
 /*
  * @count is not above the size. Writes are all or nothing. Reads are complete
- * but for EVL_RING_NONBLOCK, a writer which waits for room or ring->drain; 0
+ * but for EVL_RING_NONBLOCK, a writer which waits for space or ring->drain; 0
  * means that nothing is left in that last case. -EAGAIN, -EFAULT, -EIDRM when
  * the waiters were sent away, -EINTR out-of-band, -ERESTARTSYS in-band.
  */
@@ -92,12 +98,12 @@ ssize_t evl_read_ring(struct evl_ring *ring, struct evl_ring_buf dst,
 		      size_t count, int mode);
 
 /* For whoever moves the data by itself: up to @max bytes, never waits. The
- * number in hand, of which @done are put in or removed at the end. */
+ * number in hand, of which @done are put in or removed at the end. There must
+ * be nobody else who goes the same direction. */
 size_t evl_begin_ring_read(struct evl_ring *ring, size_t max,
 			   struct evl_ring_span *span);
 void evl_end_ring_read(struct evl_ring *ring, struct evl_ring_span *span,
 		       size_t done);
-/* There must be no other writer. */
 size_t evl_begin_ring_write(struct evl_ring *ring, size_t max,
 			    struct evl_ring_span *span);
 void evl_end_ring_write(struct evl_ring *ring, struct evl_ring_span *span,
@@ -107,8 +113,10 @@ void evl_end_ring_write(struct evl_ring *ring, struct evl_ring_span *span,
 void evl_kick_ring(struct evl_ring *ring);
 /* Send all waiters away with -EIDRM. In-band, may sleep. */
 void evl_flush_ring(struct evl_ring *ring);
+/* From now on nobody waits, or somebody may again. */
+void evl_close_ring(struct evl_ring *ring, bool closed);
 
-/* --- Copying (ring-copy.c): no lock held, hard irqs on for user memory -------- */
+/* --- Copying (copy.c): no lock held, hard irqs on for user memory -------- */
 
 /* 0 or -EFAULT, with zeroes in place of what could not be read then. */
 int evl_wrap_into_ring(struct evl_ring *ring, size_t pos, struct evl_ring_buf src,

@@ -16,7 +16,7 @@
 #include "element/thread/thread.h"
 
 /* On the stack of the creator, until ready completes. */
-struct birth {
+struct startup {
 	struct evl_kthread *kthread;
 	const char *name;
 	u32 clone_flags;
@@ -56,13 +56,13 @@ static int attach_kthread(struct evl_thread_element *te, int priority)
 	return ret;
 }
 
-static int be_born(struct birth *birth)
+static int create_thread(struct startup *startup)
 {
-	struct evl_kthread *kthread = birth->kthread;
+	struct evl_kthread *kthread = startup->kthread;
 	struct evl_thread_element *te;
 	int ret;
 
-	te = evl_new_thread_element(birth->name, birth->clone_flags, kthread);
+	te = evl_new_thread_element(startup->name, startup->clone_flags, kthread);
 	if (IS_ERR(te))
 		return PTR_ERR(te);
 
@@ -79,16 +79,16 @@ static int be_born(struct birth *birth)
 
 static int run_kthread(void *data)
 {
-	struct birth *birth = data;
-	struct evl_kthread *kthread = birth->kthread;
+	struct startup *startup = data;
+	struct evl_kthread *kthread = startup->kthread;
 	int ret;
 
-	ret = be_born(birth);
-	birth->error = ret;
+	ret = create_thread(startup);
+	startup->error = ret;
 	if (ret)
-		kthread_complete_and_exit(&birth->ready, 0);
+		kthread_complete_and_exit(&startup->ready, 0);
 
-	complete(&birth->ready);
+	complete(&startup->ready);
 
 	/* Kernel threads ignore signals: none may be in the way. */
 	if (!WARN_ON_ONCE(evl_switch_oob())) {
@@ -105,23 +105,23 @@ static int run_kthread(void *data)
 static int spawn(struct evl_kthread *kthread, int cpu, const char *name,
 		 int clone_flags)
 {
-	struct birth birth = {
+	struct startup startup = {
 		.kthread = kthread,
 		.name = name,
 		.clone_flags = clone_flags | EVL_CLONE_COREDEV,
 	};
 	struct task_struct *task;
 
-	init_completion(&birth.ready);
-	task = kthread_create(run_kthread, &birth, "%s", name);
+	init_completion(&startup.ready);
+	task = kthread_create(run_kthread, &startup, "%s", name);
 	if (IS_ERR(task))
 		return PTR_ERR(task);
 
 	kthread_bind(task, cpu);
 	wake_up_process(task);
-	wait_for_completion(&birth.ready);
+	wait_for_completion(&startup.ready);
 
-	return birth.error;
+	return startup.error;
 }
 
 /* -EINVAL if threads may not use @cpu. */

@@ -139,8 +139,13 @@ static long serve_unblock(struct evl_thread_element *te, void __user *u_arg)
 	return 0;
 }
 
+/* A kernel thread belongs to its driver, and cannot be forced in-band: what it
+ * waits for would fail from then on. */
 static long serve_demote(struct evl_thread_element *te, void __user *u_arg)
 {
+	if (!(READ_ONCE(te->thread.state) & EVL_T_USER))
+		return -EPERM;
+
 	evl_demote_thread(&te->thread);
 
 	return 0;

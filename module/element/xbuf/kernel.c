@@ -3,22 +3,14 @@
  * The out-of-band end of a cross-buffer, for drivers.
  *
  * A driver often keeps the cross-buffer for as long as a file of its own is
- * open. An exiting process closes its files one after the other, and closing
- * an EVL file waits for its out-of-band users: if the cross-buffer came first,
- * its turn would never end. So what a driver holds is a reference on the open
- * file itself, which delays the release instead of blocking it.
+ * open. What it holds is the element, not the file of the application: closing
+ * that one neither waits for the driver, nor is delayed by it, and sends the
+ * driver away if it waits for data or space.
  */
 #include <linux/export.h>
 #include <linux/fcntl.h>
-#include <linux/file.h>
-#include <evl/heap.h>
 #include <evl/thread.h>
 #include "element/xbuf/xbuf.h"
-
-struct put_work {
-	struct evl_work work;
-	struct file *filp;
-};
 
 static bool is_atomic(void)
 {
@@ -33,12 +25,11 @@ struct evl_xbuf *evl_get_xbuf(int efd, struct evl_file **efilpp)
 	if (!efilp)
 		return NULL;
 
-	/* The last reference may be gone already, its release waiting for us. */
-	if (efilp->filp->f_op == &evl_xbuf_fops &&
-	    atomic_long_inc_not_zero(&efilp->filp->f_count)) {
+	if (efilp->filp->f_op == &evl_xbuf_fops) {
 		xbuf = container_of(evl_file_element(efilp->filp),
 				    struct evl_xbuf, element);
-		*efilpp = efilp;
+		evl_get_element(&xbuf->element);
+		*efilpp = &xbuf->driver_end;
 	}
 
 	evl_put_file(efilp);
@@ -47,30 +38,15 @@ struct evl_xbuf *evl_get_xbuf(int efd, struct evl_file **efilpp)
 }
 EXPORT_SYMBOL_GPL(evl_get_xbuf);
 
-static void put_file_inband(struct evl_work *work)
-{
-	struct put_work *put = container_of(work, struct put_work, work);
-
-	fput(put->filp);
-	evl_free(put);
-}
-
 void evl_put_xbuf(struct evl_file *efilp)
 {
-	struct put_work *put;
+	struct evl_xbuf *xbuf = container_of(efilp, struct evl_xbuf, driver_end);
 
-	if (!evl_current_oob() && !is_atomic()) {
-		fput(efilp->filp);
-		return;
-	}
-
-	put = evl_alloc(sizeof(*put));
-	if (WARN_ON_ONCE(!put))
-		return;
-
-	put->filp = efilp->filp;
-	evl_init_work(&put->work, put_file_inband);
-	evl_call_inband(&put->work);
+	/* In-band, the element is gone as soon as nobody uses it. */
+	if (evl_current_oob() || is_atomic())
+		evl_put_element(&xbuf->element);
+	else
+		evl_drop_element(&xbuf->element);
 }
 EXPORT_SYMBOL_GPL(evl_put_xbuf);
 

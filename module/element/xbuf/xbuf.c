@@ -122,10 +122,43 @@ static __poll_t xbuf_oob_poll(struct file *filp, struct evl_poll_wait *wait)
 	return ready;
 }
 
+/* --- Files ---------------------------------------------------------------------- */
+
+/* A driver must not wait for what nobody can send any more. */
+static void count_files(struct evl_xbuf *xbuf, int change)
+{
+	mutex_lock(&xbuf->lock);
+	xbuf->nr_files += change;
+	evl_close_ring(&xbuf->in, !xbuf->nr_files);
+	evl_close_ring(&xbuf->out, !xbuf->nr_files);
+	mutex_unlock(&xbuf->lock);
+}
+
+static int xbuf_open(struct inode *inode, struct file *filp)
+{
+	int ret;
+
+	ret = evl_open_element(inode, filp);
+	if (!ret)
+		count_files(file_xbuf(filp), 1);
+
+	return ret;
+}
+
+/* Whoever waits is sent away next, drivers included. */
+static int xbuf_release(struct inode *inode, struct file *filp)
+{
+	/* Unless evl_element_anon_file() gave it up. */
+	if (filp->private_data)
+		count_files(file_xbuf(filp), -1);
+
+	return evl_release_element(inode, filp);
+}
+
 const struct file_operations evl_xbuf_fops = {
 	.owner		= THIS_MODULE,
-	.open		= evl_open_element,
-	.release	= evl_release_element,
+	.open		= xbuf_open,
+	.release	= xbuf_release,
 	.read		= xbuf_read,
 	.write		= xbuf_write,
 	.poll		= xbuf_poll,
@@ -153,6 +186,10 @@ static struct evl_element *xbuf_build(struct evl_factory *factory, const char *n
 	xbuf = kzalloc(sizeof(*xbuf), GFP_KERNEL);
 	if (!xbuf)
 		return ERR_PTR(-ENOMEM);
+
+	mutex_init(&xbuf->lock);
+	/* A private one comes with its only file, which nobody opens. */
+	xbuf->nr_files = !(clone_flags & EVL_CLONE_PUBLIC);
 
 	err = evl_init_ring(&xbuf->in, attrs->i_bufsz, 1, false, "xbuf-write");
 	if (err)

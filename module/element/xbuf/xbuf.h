@@ -3,12 +3,17 @@
 #ifndef EVL_ELEMENT_XBUF_H
 #define EVL_ELEMENT_XBUF_H
 
+#include <linux/mutex.h>
 #include <evl/factory.h>
+#include <evl/file.h>
 #include <evl/xbuf.h>
 #include "element/ring/ring.h"
 
 struct evl_xbuf {
 	struct evl_element element;
+	struct mutex lock;		/* of nr_files */
+	unsigned int nr_files;		/* open ones; drivers do without */
+	struct evl_file driver_end;	/* what drivers know it by; not a file */
 	struct evl_ring in;		/* out-of-band writes, in-band reads */
 	struct evl_ring out;		/* in-band writes, out-of-band reads */
 };

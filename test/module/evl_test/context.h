@@ -89,6 +89,7 @@ void test_contracts_inband(struct context *cx);
 void test_contracts_oob(struct context *cx);
 void test_contracts_irq(struct context *cx);
 void test_xbuf_hold(struct context *cx);
+void test_xbuf_gone(struct context *cx);
 void test_xbuf_get(struct context *cx);
 void test_xbuf_read(struct context *cx);
 void test_xbuf_write(struct context *cx);

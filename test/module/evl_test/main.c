@@ -53,6 +53,7 @@ static void (*const cases[TEST_NR_CASES])(struct context *cx) = {
 	[TEST_XBUF_READ] = test_xbuf_read,
 	[TEST_XBUF_WRITE] = test_xbuf_write,
 	[TEST_XBUF_ECHO] = test_xbuf_echo,
+	[TEST_XBUF_GONE] = test_xbuf_gone,
 	[TEST_XBUF_HOLD] = test_xbuf_hold,
 };
 

@@ -66,6 +66,36 @@ void test_xbuf_hold(struct context *cx)
 		evl_put_xbuf(cx->efilp);
 }
 
+/* What ends it is the end of the application: nobody stops the thread. */
+static void read_until_told(void *arg)
+{
+	struct context *cx = arg;
+	ssize_t ret;
+
+	atomic_set(&cx->asleep, 1);
+	while ((ret = evl_read_xbuf(cx->xbuf, cx->buf, 4, 0)) > 0)
+		cx->run.count += ret;
+	cx->run.result = ret;
+	/* And so it stays. */
+	expect(cx, evl_read_xbuf(cx->xbuf, cx->buf, 1, 0) == ret);
+	expect(cx, evl_write_xbuf(cx->xbuf, cx->buf, 1, 0) == 1);
+}
+
+void test_xbuf_gone(struct context *cx)
+{
+	struct evl_file *efilp;
+	int ret;
+
+	cx->xbuf = evl_get_xbuf(cx->run.xfd, &efilp);
+	if (!expect(cx, cx->xbuf))
+		return;
+	cx->run.count = 0;
+	ret = evl_run_kthread(&cx->thread, read_until_told, cx, 50, 0, "evl_test.gone");
+	if (expect(cx, !ret))
+		evl_join_kthread(&cx->thread);
+	evl_put_xbuf(efilp);
+}
+
 static void use_xbuf(struct context *cx, void (*body)(void *))
 {
 	struct evl_file *efilp;
