@@ -4,6 +4,7 @@
  * which the caller has to handle in-band, and the return of weak threads.
  */
 #include <linux/cred.h>
+#include <linux/export.h>
 #include <linux/fs.h>
 #include <linux/sched/signal.h>
 #include <evl/thread.h>
@@ -54,6 +55,30 @@ static long (*const requests[])(struct evl_file *, unsigned long,
 	[sys_evl_write] = serve_write,
 	[sys_evl_ioctl] = serve_ioctl,
 };
+
+/* Known to no user, and to no handler but by this. */
+#define UNPINNED	(-EIOCBQUEUED)
+
+long evl_unpin_file(long (*fn)(void *data, s64 arg), void *data, s64 arg)
+{
+	struct evl_thread *curr = evl_current();
+
+	curr->unpinned = fn;
+	curr->unpinned_data = data;
+	curr->unpinned_arg = arg;
+
+	return UNPINNED;
+}
+EXPORT_SYMBOL_GPL(evl_unpin_file);
+
+static noinline long serve_unpinned(struct evl_thread *curr)
+{
+	long (*fn)(void *data, s64 arg) = curr->unpinned;
+
+	curr->unpinned = NULL;
+
+	return fn ? fn(curr->unpinned_data, curr->unpinned_arg) : -ENOTTY;
+}
 
 static bool may_request(struct evl_thread *curr)
 {
@@ -132,6 +157,8 @@ long evl_serve_request(struct host_task *h, u32 nr, unsigned long a0,
 		ret = likely(nr == sys_evl_ioctl) ?
 			serve_ioctl(efilp, a1, a2) : requests[nr](efilp, a1, a2);
 		evl_put_file(efilp);
+		if (unlikely(ret == UNPINNED))
+			ret = serve_unpinned(curr);
 	} else {
 		ret = -EBADF;
 	}

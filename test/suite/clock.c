@@ -329,7 +329,40 @@ static void monotonic_ignores_steps(void)
 	step_during(&s, -1800 * NSEC_PER_SEC);
 }
 
+/* A sleep does not need the file which led to the clock. */
+struct sleeper {
+	int fd;
+	int64_t date;
+};
+
+static void sleep_on_file(struct worker *w)
+{
+	struct sleeper *s = w->arg;
+	struct __evl_timespec ts = { .tv_sec = s->date / NSEC_PER_SEC, .tv_nsec = s->date % NSEC_PER_SEC };
+
+	attach_worker(w);
+	w->result = oob_ioctl(s->fd, EVL_CLKIOC_SLEEP, &ts) ? -errno : 0;
+	check_reached(now(), s->date);
+}
+
+static void closed_while_slept_on(void)
+{
+	struct sleeper s = { .fd = open_clock("monotonic") };
+	struct worker w = { .body = sleep_on_file, .name = "sleeper", .prio = 10, .cpu = other_cpu(), .arg = &s };
+
+	check_ok(evl_init());
+	s.date = now() + 3 * NSEC_PER_SEC;
+	start_worker(&w);
+	await(worker_sleeps(&w));
+	close(s.fd);
+	check_lt(now(), s.date);
+	check(worker_sleeps(&w));
+	join_worker(&w);
+	check_eq(w.result, 0);
+}
+
 static const struct CMUnitTest tests[] = {
+	TEST(closed_while_slept_on, "closing a clock waits for no sleeper, and wakes none"),
 	TEST(reads_agree_with_posix, "both clocks read what POSIX says"),
 	TEST(reads_do_not_demote, "reading never moves the caller, nor goes backwards"),
 	TEST(requests_read_clocks, "GET_TIME answers on both stages"),

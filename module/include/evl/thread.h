@@ -71,6 +71,11 @@ struct evl_thread {
 	struct evl_thread_stat stat;
 	ktime_t stat_date, stat_exectime;	/* last readout, for usage */
 
+	/* What is left of a request which let its file go; owner only. */
+	long (*unpinned)(void *data, s64 arg);
+	void *unpinned_data;
+	s64 unpinned_arg;
+
 	struct evl_user_window *window;	/* NULL for kernel threads */
 	struct evl_process *process;	/* NULL for kernel threads */
 	fundle_t fundle;		/* as gates record it */
