@@ -37,13 +37,13 @@ static int init_host(void)
 	return host_init(&evl_host_ops);
 }
 
-/* In this order. The gates of the host open last: all is in place by then. */
+/* In this order. The gates of the host open when all else is in place. */
 static const struct subsystem subsystems[] = {
 	{ init_host, host_cleanup },
 	{ evl_init_heap, evl_exit_heap },
 	{ evl_init_works, evl_exit_works },
 	{ evl_init_shmem, evl_exit_shmem },
-	{ evl_init_files, NULL },
+	{ evl_init_files, evl_exit_files },
 	{ evl_init_timers, evl_exit_timers },
 	{ evl_init_rqs, evl_exit_rqs },
 	{ NULL, evl_exit_processes },
@@ -51,6 +51,7 @@ static const struct subsystem subsystems[] = {
 	{ evl_init_caps, evl_exit_caps },
 	{ evl_init_factories, evl_exit_factories },
 	{ host_start, host_stop },
+	{ evl_init_clocks, evl_exit_clocks },
 };
 
 static void exit_subsystems(int count)

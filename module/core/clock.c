@@ -2,7 +2,10 @@
 /* The two clocks of the core, and conversions of dates. */
 #include <linux/export.h>
 #include <linux/kernel.h>
+#include <linux/notifier.h>
+#include <linux/suspend.h>
 #include <evl/clock.h>
+#include "core.h"
 
 /*
  * Default gravity, i.e. how much earlier than asked a timer is shot to make up
@@ -81,3 +84,30 @@ ktime_t evl_abs_timeout(struct evl_clock *clock, ktime_t timeout,
 	return ktime_add_safe(evl_read_clock(clock), timeout);
 }
 EXPORT_SYMBOL_GPL(evl_abs_timeout);
+
+/*
+ * The wall clock went on while the machine was suspended, which counts as a step:
+ * time to wait got shorter. Kernels used to tell of that as they do of any step;
+ * from 5.14 on they do not.
+ */
+static int power_changed(struct notifier_block *nb, unsigned long event, void *data)
+{
+	if (event == PM_POST_SUSPEND || event == PM_POST_HIBERNATION)
+		evl_clock_was_set();
+
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block power_watch = {
+	.notifier_call = power_changed,
+};
+
+int evl_init_clocks(void)
+{
+	return register_pm_notifier(&power_watch);
+}
+
+void evl_exit_clocks(void)
+{
+	unregister_pm_notifier(&power_watch);
+}

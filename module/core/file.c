@@ -8,30 +8,135 @@
  * if the file was not released before, and still has that descriptor after it
  * was counted: struct file memory may be reused at any time.
  *
- * Locking: a bucket's lock guards its chain, and the transition of users from
- * zero; it is a leaf.
+ * The hash grows with the number of files, in-band, when one is opened: by one
+ * bucket at a time, so that nobody is held up for longer than a chain takes.
+ *
+ * Locking: grow_mutex serialises growth. A bucket's lock guards its chain, and
+ * the transition of users from zero; it is a leaf. What is in a bucket, and which
+ * bucket a file belongs to, only changes with the lock of that bucket held: whoever
+ * has it looks at nr_buckets again.
  */
 #include <linux/export.h>
 #include <linux/fdtable.h>
 #include <linux/hash.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/nospec.h>
+#include <linux/slab.h>
 #include <evl/lock.h>
 #include <evl/file.h>
 #include "core.h"
-
-#define FILE_HASH_BITS	12
 
 struct file_bucket {
 	hard_spinlock_t lock;
 	struct hlist_head chain;
 };
 
-static struct file_bucket buckets[1 << FILE_HASH_BITS];
+/* --- The hash --------------------------------------------------------------- */
 
-static struct file_bucket *bucket_of(const struct file *filp)
+#define BASE_BITS	12
+#define BASE_BUCKETS	(1U << BASE_BITS)
+#define MAX_SEGMENTS	16
+#define MAX_LOAD	2		/* files for each bucket */
+
+static struct file_bucket base[BASE_BUCKETS];
+/* Bucket n is in segments[fls(n >> BASE_BITS)], from the second one on. */
+static struct file_bucket *segments[MAX_SEGMENTS];
+static unsigned int nr_buckets = BASE_BUCKETS;
+static atomic_t nr_files;
+static DEFINE_MUTEX(grow_mutex);
+
+static struct file_bucket *bucket_at(unsigned int index)
 {
-	return &buckets[hash_ptr(filp, FILE_HASH_BITS)];
+	unsigned int segment = fls(index >> BASE_BITS);
+
+	if (!segment)
+		return &base[index];
+
+	return &segments[segment][index - (BASE_BUCKETS << (segment - 1))];
 }
+
+/* With @nr buckets, those from @nr on up to the next power of two are still part
+ * of the ones which they are going to be split from. */
+static unsigned int index_of(u32 hash, unsigned int nr)
+{
+	unsigned int low = rounddown_pow_of_two(nr);
+	unsigned int index = hash & (2 * low - 1);
+
+	return index < nr ? index : index & (low - 1);
+}
+
+/* The bucket of @filp, locked; hard irqs off. */
+static __always_inline struct file_bucket *lock_bucket(const struct file *filp)
+{
+	u32 hash = hash_ptr(filp, 32);
+	struct file_bucket *b;
+	unsigned int nr;
+
+	for (;;) {
+		nr = smp_load_acquire(&nr_buckets);
+		b = likely(nr == BASE_BUCKETS) ? &base[hash & (BASE_BUCKETS - 1)] :
+			bucket_at(index_of(hash, nr));
+		raw_spin_lock(&b->lock);
+		if (likely(READ_ONCE(nr_buckets) == nr))
+			return b;
+		raw_spin_unlock(&b->lock);
+	}
+}
+
+/* Memory for bucket @nr; mutex held. */
+static bool extend_buckets(unsigned int nr)
+{
+	unsigned int segment = fls(nr >> BASE_BITS);
+
+	if (segment >= MAX_SEGMENTS)
+		return false;
+
+	if (!segments[segment])
+		segments[segment] = kvcalloc(BASE_BUCKETS << (segment - 1),
+					     sizeof(struct file_bucket),
+					     GFP_KERNEL | __GFP_NOWARN);
+
+	return segments[segment];
+}
+
+/* One more bucket, which takes its share of another one. */
+static void split_bucket(unsigned int nr)
+{
+	struct file_bucket *from = bucket_at(nr - rounddown_pow_of_two(nr));
+	struct file_bucket *to = bucket_at(nr);
+	struct hlist_node *next;
+	struct evl_file *efilp;
+	unsigned long flags;
+
+	raw_spin_lock_init(&to->lock);
+	INIT_HLIST_HEAD(&to->chain);
+
+	evl_lock_irqsave(&from->lock, flags);
+	raw_spin_lock_nested(&to->lock, SINGLE_DEPTH_NESTING);
+	hlist_for_each_entry_safe(efilp, next, &from->chain, hash) {
+		if (index_of(hash_ptr(efilp->filp, 32), nr + 1) != nr)
+			continue;
+		hlist_del(&efilp->hash);
+		hlist_add_head(&efilp->hash, &to->chain);
+	}
+	smp_store_release(&nr_buckets, nr + 1);
+	raw_spin_unlock(&to->lock);
+	evl_unlock_irqrestore(&from->lock, flags);
+}
+
+/* Chains stay short as files get more. Without memory they do not, that is all. */
+static void grow_hash(void)
+{
+	mutex_lock(&grow_mutex);
+	if (atomic_read(&nr_files) / MAX_LOAD > nr_buckets &&
+	    extend_buckets(nr_buckets))
+		split_bucket(nr_buckets);
+	mutex_unlock(&grow_mutex);
+}
+
+/* --- Files ------------------------------------------------------------------ */
 
 /* The last user is gone; in-band, it may have been an out-of-band one. */
 static void report_idle(struct irq_work *work)
@@ -42,7 +147,7 @@ static void report_idle(struct irq_work *work)
 void evl_open_file(struct evl_file *efilp, struct file *filp,
 		   const struct evl_file_ops *ops)
 {
-	struct file_bucket *b = bucket_of(filp);
+	struct file_bucket *b;
 	unsigned long flags;
 
 	efilp->filp = filp;
@@ -53,20 +158,26 @@ void evl_open_file(struct evl_file *efilp, struct file *filp,
 	efilp->on_release = NULL;
 	INIT_LIST_HEAD(&efilp->watches);
 
-	evl_lock_irqsave(&b->lock, flags);
+	flags = hard_local_irq_save();
+	b = lock_bucket(filp);
 	hlist_add_head(&efilp->hash, &b->chain);
 	evl_unlock_irqrestore(&b->lock, flags);
+
+	if (atomic_inc_return(&nr_files) / MAX_LOAD > READ_ONCE(nr_buckets))
+		grow_hash();
 }
 EXPORT_SYMBOL_GPL(evl_open_file);
 
 void evl_release_file(struct evl_file *efilp)
 {
-	struct file_bucket *b = bucket_of(efilp->filp);
+	struct file_bucket *b;
 	unsigned long flags;
 
-	evl_lock_irqsave(&b->lock, flags);
+	flags = hard_local_irq_save();
+	b = lock_bucket(efilp->filp);
 	hlist_del(&efilp->hash);
 	evl_unlock_irqrestore(&b->lock, flags);
+	atomic_dec(&nr_files);
 
 	if (!atomic_dec_and_test(&efilp->users)) {
 		wait_for_completion(&efilp->idle);
@@ -80,10 +191,9 @@ EXPORT_SYMBOL_GPL(evl_release_file);
 
 static __always_inline struct evl_file *find_and_get(struct file *filp)
 {
-	struct file_bucket *b = bucket_of(filp);
+	struct file_bucket *b = lock_bucket(filp);
 	struct evl_file *efilp;
 
-	raw_spin_lock(&b->lock);
 	hlist_for_each_entry(efilp, &b->chain, hash) {
 		if (efilp->filp == filp) {
 			atomic_inc(&efilp->users);
@@ -159,8 +269,16 @@ int evl_init_files(void)
 {
 	int n;
 
-	for (n = 0; n < ARRAY_SIZE(buckets); n++)
-		raw_spin_lock_init(&buckets[n].lock);
+	for (n = 0; n < BASE_BUCKETS; n++)
+		raw_spin_lock_init(&base[n].lock);
 
 	return 0;
+}
+
+void evl_exit_files(void)
+{
+	int n;
+
+	for (n = 0; n < MAX_SEGMENTS; n++)
+		kvfree(segments[n]);
 }

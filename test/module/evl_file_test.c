@@ -4,9 +4,11 @@
  * taken and dropped by requests from either stage, and events, to be raised by them and polled.
  */
 #include <linux/fs.h>
+#include <linux/math64.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 #include <evl/file.h>
 #include <evl/poll_head.h>
 #include <evl/sched.h>
@@ -77,6 +79,59 @@ static long add_up(struct evl_file_test_sum __user *u_sum)
 	return evl_copy_to_user(u_sum, &sum, sizeof(sum));
 }
 
+/* --- Many files ------------------------------------------------------------------------ */
+
+#define NR_CROWD	400000
+
+/* Of a few lookups, at best: whatever else the machine does comes on top. */
+static ktime_t time_lookups(int fd)
+{
+	ktime_t start, best = KTIME_MAX;
+	struct evl_file *efilp;
+	unsigned long flags;
+	int n, i;
+
+	for (n = 0; n < 500; n++) {
+		flags = hard_local_irq_save();
+		start = ktime_get_mono_fast_ns();
+		for (i = 0; i < 50; i++) {
+			efilp = evl_get_file(fd);
+			if (efilp)
+				evl_put_file(efilp);
+		}
+		best = min_t(ktime_t, best, ktime_get_mono_fast_ns() - start);
+		hard_local_irq_restore(flags);
+	}
+
+	return best;
+}
+
+/* Nobody looks into them: that they have an address of their own is enough. */
+static struct file *crowd_file(int n)
+{
+	return (struct file *)(PAGE_OFFSET + n * 256UL);
+}
+
+static long time_in_crowd(int fd)
+{
+	struct evl_file *crowd = vcalloc(NR_CROWD, sizeof(*crowd));
+	ktime_t alone, along;
+	int n;
+
+	if (!crowd)
+		return -ENOMEM;
+
+	alone = time_lookups(fd);
+	for (n = 0; n < NR_CROWD; n++)
+		evl_open_file(&crowd[n], crowd_file(n), &file_test_oob_ops);
+	along = time_lookups(fd);
+	for (n = 0; n < NR_CROWD; n++)
+		evl_release_file(&crowd[n]);
+	vfree(crowd);
+
+	return div64_s64(10 * along, max_t(ktime_t, alone, 1));
+}
+
 static long file_test_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	struct session *s = filp->private_data;
@@ -104,6 +159,11 @@ static long file_test_ioctl(struct file *filp, unsigned int cmd, unsigned long a
 	default:
 		return -ENOTTY;
 	}
+}
+
+static long file_test_inband_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	return cmd == FILE_TEST_CROWD ? time_in_crowd(arg) : file_test_ioctl(filp, cmd, arg);
 }
 
 static void unwatch(struct evl_poll_head *head)
@@ -159,7 +219,7 @@ static const struct file_operations file_test_fops = {
 	.owner		= THIS_MODULE,
 	.open		= file_test_open,
 	.release	= file_test_release,
-	.unlocked_ioctl	= file_test_ioctl,
+	.unlocked_ioctl	= file_test_inband_ioctl,
 };
 
 static struct miscdevice file_test_device = {

@@ -24,5 +24,7 @@ struct evl_file_test_sum {
 /* How many poll groups watch it. */
 #define FILE_TEST_WATCHES	_IO('~', 7)
 #define FILE_TEST_SUM		_IOWR('~', 8, struct evl_file_test_sum)
+/* How many times as long it takes to find the file behind a descriptor when there are 400,000 more; in tenths. */
+#define FILE_TEST_CROWD		_IO('~', 9)
 
 #endif /* !EVL_FILE_TEST_H */

@@ -457,6 +457,15 @@ static void inband_wait_is_not(void)
 	end_puppet(&c);
 }
 
+/* --- Many ------------------------------------------------------------------------------------ */
+
+static void found_in_crowd(void)
+{
+	int fd = open_file(), tenths = check_sys(ioctl(fd, FILE_TEST_CROWD, fd));
+
+	check_le(tenths, 30);
+}
+
 /* --- The driver itself ------------------------------------------------------------------------ */
 
 static int load_driver(void **state)
@@ -475,6 +484,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(served_on_both_stages, "requests are served on the stage they are made on"),
 	TEST(not_served, "what the driver has no handler for is -ENOTTY or -EINVAL"),
 	TEST(found_by_descriptor, "evl_get_file finds files by descriptor, nothing else"),
+	TEST_WITHIN(found_in_crowd, 120, "and takes no longer when there are many more"),
 	TEST(polled, "evl_poll reports the events of a driver"),
 	TEST(wakes_up_pollers, "evl_signal_poll_events wakes up those who poll, from either stage"),
 	TEST(watched_by_groups, "a file is watched as long as it is in a group"),
