@@ -35,13 +35,33 @@ EXPORT_SYMBOL_GPL(evl_init_poll_head);
 
 static void signal_head(struct evl_poll_head *head, __poll_t events, int level);
 
+/* Have @item looked at. True if it is the first one in the list. Lock of its
+ * group held. */
+static bool note_item(struct evl_poll_item *item)
+{
+	struct evl_poll_set *set = item->set;
+	bool first = false;
+
+	if (item->removed)
+		return false;
+
+	item->signals++;
+	if (list_empty(&item->ready.next)) {
+		list_add_tail(&item->ready.next, &set->ready);
+		first = !set->nr_ready++;
+	}
+	evl_wake_up_head(&set->waiters.wchan, 0);
+
+	return first;
+}
+
 static void raise_item(struct evl_poll_item *item, int level)
 {
 	struct evl_poll_set *set = item->set;
 	bool first;
 
 	raw_spin_lock(evl_poll_lock(set));
-	first = evl_note_poll_item(item);
+	first = note_item(item);
 	raw_spin_unlock(evl_poll_lock(set));
 
 	/* The groups above know of a group as long as its ready list is not
@@ -176,9 +196,21 @@ void evl_detach_poll_item(struct evl_poll_item *item)
 
 /* --- End of a file ------------------------------------------------------------ */
 
-/* Cut off one of the items on a file which is going away; false if none is
- * left. If @nested, nesting is locked. */
-static bool release_item(struct evl_file *efilp, bool nested)
+void evl_attach_poll_item(struct evl_poll_item *item, struct evl_file *efilp,
+			  void (*ended)(struct evl_file *efilp))
+{
+	unsigned long flags;
+
+	evl_lock_irqsave(&connect_lock, flags);
+	if (!item->wait.closed) {
+		efilp->on_release = ended;
+		list_add_tail(&item->file_next, &efilp->watches);
+	}
+	evl_unlock_irqrestore(&connect_lock, flags);
+}
+
+bool evl_end_poll_item(struct evl_file *efilp,
+		       void (*end)(struct evl_poll_item *item))
 {
 	struct evl_poll_item *item;
 	unsigned long flags;
@@ -189,36 +221,10 @@ static bool release_item(struct evl_file *efilp, bool nested)
 	if (item) {
 		disconnect(&item->wait);
 		list_del_init(&item->file_next);
-		if (nested)
-			evl_unnest_poll_item(item);
-		evl_close_poll_item(item);
+		end(item);
 		raise_item(item, 0);
 	}
 	evl_sched_unlock(&connect_lock, flags);
 
 	return item;
-}
-
-static void release_file(struct evl_file *efilp)
-{
-	bool nested = evl_file_poll_set(efilp);
-
-	if (nested)
-		evl_lock_nesting();
-	while (release_item(efilp, nested))
-		;
-	if (nested)
-		evl_unlock_nesting();
-}
-
-void evl_attach_poll_item(struct evl_poll_item *item, struct evl_file *efilp)
-{
-	unsigned long flags;
-
-	evl_lock_irqsave(&connect_lock, flags);
-	if (!item->wait.closed) {
-		efilp->on_release = release_file;
-		list_add_tail(&item->file_next, &efilp->watches);
-	}
-	evl_unlock_irqrestore(&connect_lock, flags);
 }

@@ -110,12 +110,6 @@ static struct evl_poll_item *get_item(struct evl_poll_set *set, struct evl_file 
 	return item;
 }
 
-void evl_unpin_poll_item(struct evl_poll_item *item)
-{
-	if (!--item->pins && item->removed)
-		list_add(&item->file_next, &item->set->spare);
-}
-
 static void unpin_item(struct evl_poll_item *item)
 {
 	unsigned long flags;
@@ -190,7 +184,8 @@ static struct evl_poll_item *find_any(struct evl_poll_set *set, int fd)
 	return find_closed(set, fd) ?: item_of(rb_find(&fd, &set->open, compare_fd));
 }
 
-void evl_close_poll_item(struct evl_poll_item *item)
+/* The file of @item is gone. Hard irqs off. */
+static void close_item(struct evl_poll_item *item)
 {
 	struct evl_poll_set *set = item->set;
 
@@ -293,6 +288,28 @@ void evl_drop_poll_items(struct evl_poll_set *set)
 	}
 }
 
+/* --- End of a file ----------------------------------------------------------------- */
+
+/* Nesting is locked if it is nested. */
+static void end_item(struct evl_poll_item *item)
+{
+	if (item->child)
+		evl_unnest_poll_item(item);
+	close_item(item);
+}
+
+static void end_file(struct evl_file *efilp)
+{
+	bool nested = evl_file_poll_set(efilp);
+
+	if (nested)
+		evl_lock_nesting();
+	while (evl_end_poll_item(efilp, end_item))
+		;
+	if (nested)
+		evl_unlock_nesting();
+}
+
 /* --- Addition ------------------------------------------------------------------- */
 
 /* What was added by the same descriptor, and closed since, is of no use. */
@@ -352,7 +369,7 @@ static int connect_item(struct evl_poll_item *item, struct evl_file *efilp)
 {
 	__poll_t ready;
 
-	evl_attach_poll_item(item, efilp);
+	evl_attach_poll_item(item, efilp, end_file);
 	ready = evl_poll_file(efilp, &item->wait);
 	if (item->wait.overflow)
 		return -ENOSPC;

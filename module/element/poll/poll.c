@@ -2,10 +2,12 @@
 /*
  * /dev/evl/poll: each open file is a group of files polled out-of-band.
  *
- *	head.c	connections: who is told of what
  *	item.c	items, i.e. files in groups, and their memory
  *	ready.c	who is ready, and waiting for it
+ *	head.c	connections: who is told of what
  *	nest.c	groups in groups
+ *
+ * Calls lead downwards in this list.
  *
  * An item stays connected to the poll heads of its file as long as it is in the
  * group, so that waiting costs what is ready, whatever the size of the group.
@@ -65,28 +67,10 @@ static long poll_oob_ioctl(struct file *filp, unsigned int cmd, unsigned long ar
 	}
 }
 
-/* A group in a group is ready as soon as one of its items is. */
-static __poll_t poll_oob_poll(struct file *filp, struct evl_poll_wait *wait)
-{
-	struct evl_poll_set *set = filp->private_data;
-
-	evl_poll_watch(&set->head, wait, NULL);
-
-	return evl_poll_set_ready(set) ? EVL_POLL_IN : 0;
-}
-
 static const struct evl_file_ops poll_oob_ops = {
 	.oob_ioctl = poll_oob_ioctl,
-	.oob_poll = poll_oob_poll,
+	.oob_poll = evl_poll_group,
 };
-
-struct evl_poll_set *evl_file_poll_set(struct evl_file *efilp)
-{
-	if (efilp->ops != &poll_oob_ops)
-		return NULL;
-
-	return container_of(efilp, struct evl_poll_set, efile);
-}
 
 /* --- Files -------------------------------------------------------------------- */
 

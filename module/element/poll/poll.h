@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Poll groups: what the poll*.c files share. See poll.c for the overview. */
+/* Poll groups: what the files in here share. See poll.c for the overview. */
 #ifndef EVL_ELEMENT_POLL_H
 #define EVL_ELEMENT_POLL_H
 
@@ -109,8 +109,22 @@ static inline __poll_t evl_poll_file(struct evl_file *efilp,
 	return efilp->ops->oob_poll(efilp->filp, wait);
 }
 
-/* The set behind a file, NULL if it is something else. (poll.c) */
-struct evl_poll_set *evl_file_poll_set(struct evl_file *efilp);
+/* Lock held: @item may be used again once it was removed and nobody is left. */
+static inline void evl_unpin_poll_item(struct evl_poll_item *item)
+{
+	if (!--item->pins && item->removed)
+		list_add(&item->file_next, &item->set->spare);
+}
+
+/* What makes a file a group. (ready.c) */
+__poll_t evl_poll_group(struct file *filp, struct evl_poll_wait *wait);
+
+/* The group behind a file, NULL if it is something else. */
+static inline struct evl_poll_set *evl_file_poll_set(struct evl_file *efilp)
+{
+	return efilp->ops->oob_poll == evl_poll_group ?
+		container_of(efilp, struct evl_poll_set, efile) : NULL;
+}
 
 /* --- Items (item.c) ---------------------------------------------------- */
 
@@ -120,25 +134,23 @@ int evl_mod_poll_item(struct evl_poll_set *set, const struct evl_poll_ctlreq *re
 int evl_del_poll_item(struct evl_poll_set *set, const struct evl_poll_ctlreq *req);
 /* All of them, with their memory: @set has no user left. In-band. */
 void evl_drop_poll_items(struct evl_poll_set *set);
-/* The file of @item is gone; to be raised next. Hard irqs off. */
-void evl_close_poll_item(struct evl_poll_item *item);
-/* Lock held: @item may be used again once it was removed and nobody is left. */
-void evl_unpin_poll_item(struct evl_poll_item *item);
 
 /* --- Readiness (ready.c) ----------------------------------------------- */
 
-/* Lock held: have @item looked at. True if it is the first one in the list. */
-bool evl_note_poll_item(struct evl_poll_item *item);
-/* True if one of the items is ready. */
-bool evl_poll_set_ready(struct evl_poll_set *set);
 /* EVL_POLIOC_WAIT. */
 long evl_wait_poll_set(struct evl_poll_set *set, bool nonblock,
 		       struct evl_poll_waitreq __user *u_req);
 
 /* --- Connections (head.c) ---------------------------------------------- */
 
-/* Have @item hear of the end of its file, which the caller has a reference to. */
-void evl_attach_poll_item(struct evl_poll_item *item, struct evl_file *efilp);
+/* Have @ended called at the end of the file of @item, which the caller has a
+ * reference to. */
+void evl_attach_poll_item(struct evl_poll_item *item, struct evl_file *efilp,
+			  void (*ended)(struct evl_file *efilp));
+/* At that time, for one of the items on the file: nothing leads to it any more,
+ * @end is called, hard irqs off, then it is raised. False if none was left. */
+bool evl_end_poll_item(struct evl_file *efilp,
+		       void (*end)(struct evl_poll_item *item));
 /* It hears of nothing any more: neither from heads nor from its file. */
 void evl_detach_poll_item(struct evl_poll_item *item);
 /* Note @item, and tell the groups which its group is in. Reschedules. */

@@ -35,27 +35,9 @@
 
 /* --- The ready list: lock held ------------------------------------------------- */
 
-bool evl_note_poll_item(struct evl_poll_item *item)
-{
-	struct evl_poll_set *set = item->set;
-	bool first = false;
-
-	if (item->removed)
-		return false;
-
-	item->signals++;
-	if (list_empty(&item->ready.next)) {
-		list_add_tail(&item->ready.next, &set->ready);
-		first = !set->nr_ready++;
-	}
-	evl_wake_up_head(&set->waiters.wchan, 0);
-
-	return first;
-}
-
 /* @item was looked at: it stays at the end of the list, or leaves. Nothing is to
  * be done if somebody who looked at it later took it off. */
-static void settle_item(struct evl_poll_item *item, bool stay)
+static void requeue_item(struct evl_poll_item *item, bool stay)
 {
 	struct evl_poll_set *set = item->set;
 
@@ -130,7 +112,7 @@ static bool look_at_item(struct evl_poll_item *item, struct evl_poll_event *ev,
 
 	removed = item->removed;
 	if (!removed) {
-		settle_item(item, ready || item->signals != signals);
+		requeue_item(item, ready || item->signals != signals);
 		ev->fd = item->fd;
 		ev->events = (__force u32)ready;
 		ev->pollval = item->pollval;
@@ -140,7 +122,7 @@ static bool look_at_item(struct evl_poll_item *item, struct evl_poll_event *ev,
 	return ready && !removed;
 }
 
-bool evl_poll_set_ready(struct evl_poll_set *set)
+static bool set_is_ready(struct evl_poll_set *set)
 {
 	struct evl_poll_entry mark;
 	struct evl_poll_item *item;
@@ -159,6 +141,16 @@ bool evl_poll_set_ready(struct evl_poll_set *set)
 	evl_unlock_irqrestore(evl_poll_lock(set), flags);
 
 	return ready;
+}
+
+/* A group in a group is ready as soon as one of its items is. */
+__poll_t evl_poll_group(struct file *filp, struct evl_poll_wait *wait)
+{
+	struct evl_poll_set *set = filp->private_data;
+
+	evl_poll_watch(&set->head, wait, NULL);
+
+	return set_is_ready(set) ? EVL_POLL_IN : 0;
 }
 
 /* Up to @max events, NULL for none: their number. */

@@ -11,7 +11,7 @@
 
 #define ring_lock(__ring)	(&(__ring)->oob.wchan.lock)
 
-/* An in-band writer waiting for room, on its stack. */
+/* An in-band writer waiting for space, on its stack. */
 struct evl_ring_writer {
 	struct rb_node node;		/* in ring->blocked, largest request first */
 	size_t want;
