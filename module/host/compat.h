@@ -15,6 +15,9 @@
 #ifndef CONFIG_TRACEPOINTS
 #error "evl: this kernel lacks CONFIG_TRACEPOINTS"
 #endif
+#if !defined(CONFIG_DOVETAIL) && !defined(CONFIG_PREEMPT_NOTIFIERS)
+#error "evl: this kernel lacks CONFIG_PREEMPT_NOTIFIERS, which CONFIG_KVM selects"
+#endif
 #ifndef CONFIG_X86_64
 #error "evl: only x86-64 is supported by this release"
 #endif
