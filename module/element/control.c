@@ -21,6 +21,7 @@
 #include <evl/shmem.h>
 #include <evl/uaccess.h>
 #include "core/core.h"
+#include "element/element.h"
 #include "element/thread/thread.h"
 
 /* As the ABI names what the FPU can do. */
@@ -82,6 +83,7 @@ static int stop_core(void)
 	if (evl_current())
 		return -EPERM;
 
+	evl_sweep_sockets();
 	if (!evl_is_running())
 		return 0;
 

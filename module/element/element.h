@@ -26,6 +26,9 @@ struct device *evl_add_element_device(struct evl_element *element);
 int evl_enter_service(void);
 void evl_leave_service(void);
 
+/* Have proxies go which nobody can get hold of any more. */
+void evl_sweep_sockets(void);
+
 /* The fixed elements of the clock class. */
 int evl_create_clocks(void);
 void evl_delete_clocks(void);

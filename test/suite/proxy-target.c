@@ -190,6 +190,74 @@ static void stuck_target(void)
 	await(pread(held.file, &c, 1, 0) == 1 && c == 'x');
 }
 
+/* --- Proxies sent to their own targets ---------------------------------------------------------------- */
+
+static void send_fd(int sock, int fd)
+{
+	char c = 'f', ctl[CMSG_SPACE(sizeof(int))] = "";
+	struct iovec iov = { &c, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	check_eq(sendmsg(sock, &msg, 0), 1);
+}
+
+/* Leaves proxy "cycle" behind, in the queue of its target. */
+static void make_cycle(int type)
+{
+	int sv[2], fd;
+
+	check_sys(socketpair(AF_UNIX, type, 0, sv));
+	fd = new_output(sv[0], "cycle");
+	send_fd(sv[1], fd);
+	close(fd);
+	close(sv[0]);
+	close(sv[1]);
+	check(has_element("proxy", own_name("cycle")));
+}
+
+static void cycle_is_broken(void)
+{
+	static const int types[] = { SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET };
+
+	check_ok(evl_init());
+	for (unsigned int n = 0; n < ARRAY_SIZE(types); n++) {
+		make_cycle(types[n]);
+		close(new_output(1, "other"));
+		await(!has_element("proxy", own_name("cycle")));
+	}
+}
+
+/* As long as somebody may receive it, it is there. */
+static void message_is_kept(void)
+{
+	char c, ctl[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { &c, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl),
+	};
+	int sv[2], fd;
+
+	check_ok(evl_init());
+	check_sys(socketpair(AF_UNIX, SOCK_STREAM, 0, sv));
+	fd = new_output(sv[0], "kept");
+	send_fd(sv[1], fd);
+	close(fd);
+	close(new_output(1, "other"));
+	check_eq(recvmsg(sv[0], &msg, 0), 1);
+	check(CMSG_FIRSTHDR(&msg));
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+	check_eq(evl_write_proxy(fd, "x", 1), 1);
+	check_eq(read(sv[1], &c, 1), 1);
+	check_eq(c, 'x');
+}
+
 /* --- Eventfds -------------------------------------------------------------------------------------------- */
 
 /* A wakeup of the eventfd ends a request for I/O, whose result goes to the same eventfd. */
@@ -227,6 +295,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(heeds_file_size_limit, "the limit on the size of files holds"),
 	TEST(counts_as_processes, "relays count as processes: -EAGAIN"),
 	TEST(stuck_target, "a target which does not return does not keep close() from it"),
+	TEST(cycle_is_broken, "a proxy in the queue of its own target goes"),
+	TEST(message_is_kept, "but not while somebody may receive it"),
 	TEST(eventfd_wakes_itself, "an eventfd may be its own waiter"),
 };
 

@@ -3,13 +3,14 @@
  * Proxies: rings between any stage and an ordinary file, the target. The
  * out-of-band side never touches the target: a kernel thread for each direction
  * does, the relay (relay.c). in.c and out.c are the two directions, map.c is for
- * those who want to map the target.
+ * those who want to map the target, socket.c for targets which hold a proxy.
  */
 #include <linux/file.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 #include <evl/proxy-abi.h>
+#include "element/element.h"
 #include "element/proxy/proxy.h"
 
 static struct evl_proxy *file_proxy(struct file *filp)
@@ -280,9 +281,12 @@ static struct evl_element *proxy_build(struct evl_factory *factory, const char *
 	if (err)
 		goto put_target;
 
+	evl_sweep_sockets();
 	err = init_proxy(proxy, factory, name, clone_flags | ways);
-	if (!err)
+	if (!err) {
+		evl_watch_socket(proxy);
 		return &proxy->element;
+	}
 
 	kref_put(&proxy->refs, free_proxy);
 
@@ -309,6 +313,8 @@ static void proxy_dispose(struct evl_element *element)
 {
 	struct evl_proxy *proxy = container_of(element, struct evl_proxy, element);
 
+	evl_unwatch_socket(proxy);
+	evl_sweep_sockets();
 	stop_relay(proxy, &proxy->in.relay);
 	stop_relay(proxy, &proxy->out.relay);
 	kref_put(&proxy->refs, free_proxy);

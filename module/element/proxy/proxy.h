@@ -34,6 +34,7 @@ struct evl_proxy {
 	struct evl_element element;
 	struct kref refs;		/* the element has one, and orphaned relays */
 	struct file *target;
+	struct list_head next_socket;	/* see socket.c */
 	size_t grain;
 	struct evl_proxy_out out;
 	struct evl_proxy_in in;
@@ -66,6 +67,12 @@ void evl_drain_proxy_out(struct evl_proxy *proxy);
 struct evl_eventfd *evl_get_eventfd(struct file *filp);
 void evl_put_eventfd(struct evl_eventfd *eventfd);
 void evl_add_eventfd(struct evl_eventfd *eventfd, u64 value);
+
+/* --- Local sockets (socket.c) ------------------------------------------------ */
+
+/* @proxy has its rings. */
+void evl_watch_socket(struct evl_proxy *proxy);
+void evl_unwatch_socket(struct evl_proxy *proxy);
 
 /* --- Mappings (map.c) -------------------------------------------------------- */
 
