@@ -59,6 +59,14 @@ void evl_put_eventfd(struct evl_eventfd *eventfd)
 	eventfd_ctx_put((struct eventfd_ctx *)eventfd);
 }
 
+/* To those who are woken up: no eventfd may be added to from there. */
+static void set_signalling(bool on)
+{
+#ifdef CONFIG_EVENTFD
+	current->in_eventfd = on;
+#endif
+}
+
 /*
  * Saturates, as any addition from the kernel does. Whoever is woken up may want
  * to add to the same eventfd right away, asynchronous I/O for one: it finds out
@@ -70,8 +78,8 @@ void evl_add_eventfd(struct evl_eventfd *eventfd, u64 value)
 
 	spin_lock_irqsave(&eventfd->wqh.lock, flags);
 	eventfd->count += min(value, ULLONG_MAX - eventfd->count);
-	current->in_eventfd = 1;
+	set_signalling(true);
 	wake_up_locked_poll(&eventfd->wqh, EPOLLIN);
-	current->in_eventfd = 0;
+	set_signalling(false);
 	spin_unlock_irqrestore(&eventfd->wqh.lock, flags);
 }
