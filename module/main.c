@@ -46,6 +46,7 @@ static const struct subsystem subsystems[] = {
 	{ evl_init_files, evl_exit_files },
 	{ evl_init_timers, evl_exit_timers },
 	{ evl_init_rqs, evl_exit_rqs },
+	{ evl_init_chains, evl_exit_chains },
 	{ NULL, evl_exit_processes },
 	{ NULL, evl_exit_threads },
 	{ evl_init_caps, evl_exit_caps },

@@ -162,9 +162,13 @@ __evl_inline int __evl_hl_wait_once(struct __evl_hl_unwait *unwait, __u64 timeou
 	req.status = 0;
 	req.value = -1;
 
+	/* What tells that the mutex is not ours any more comes before how the
+	 * wait went. */
 	ret = __evl_hl_wait_request(unwait, &req);
-	if (ret == 0 || ret == -EIDRM)
-		return ret && req.status == 0 ? ret : req.status;
+	if (ret == 0)
+		return req.status;
+	if (ret == -EIDRM)
+		return ret;
 
 	regain = __evl_hl_unwait(unwait);
 	if (ret != -EINTR)

@@ -15,9 +15,8 @@
  *
  * Both locks are needed to link a mutex to its owner, or to unlink it. Hence a
  * mutex cannot vanish while the run queue of its owner is locked, and coming
- * from there its lock can be tried. A chain (the owner waits for a mutex, whose
- * owner waits...) is walked one mutex and one run queue at a time, a reference
- * holding the thread which comes next: see evl_requeue_waiters().
+ * from there its lock can be tried. If the owner waits, too, its new priority
+ * goes on from there: see chain.c.
  */
 #include <linux/export.h>
 #include <evl/thread.h>
@@ -65,8 +64,9 @@ bool evl_update_effective_locked(struct evl_thread *thread)
 	return thread->wprio != old;
 }
 
-void evl_follow_base_change(struct evl_thread *thread)
+void evl_update_effective(struct evl_thread *thread)
 {
+	struct evl_chain_walk walk;
 	unsigned long flags;
 	struct evl_rq *rq;
 
@@ -74,14 +74,11 @@ void evl_follow_base_change(struct evl_thread *thread)
 	evl_update_effective_locked(thread);
 	evl_sched_unlock(&rq->lock, flags);
 
+	evl_begin_walk(&walk);
 	evl_get_thread(thread);
-	evl_requeue_waiters(thread);
-
-	flags = hard_local_irq_save();
-	host_sched_begin();
-	evl_schedule();
-	hard_local_irq_restore(flags);
-	host_sched_end();
+	evl_add_to_walk(&walk, thread);
+	evl_finish_walk(&walk);
+	evl_let_others_run();
 }
 
 /* --- Owners ------------------------------------------------------------------------ */
@@ -116,7 +113,7 @@ static int wanted_boost(struct evl_mutex *mutex)
 
 	first = evl_wait_head(&mutex->wchan);
 
-	return first ? first->wait_key : 0;
+	return first ? first->wait_prio : 0;
 }
 
 /* Run queue of @owner locked as well. False if it left the core. */
@@ -143,6 +140,15 @@ bool evl_track_owner(struct evl_mutex *mutex, struct evl_thread *owner)
 	return alive;
 }
 
+/* What @owner gets out of it. Run queue of @owner, which waits for nothing, locked
+ * as well. */
+static void boost_owner(struct evl_mutex *mutex, struct evl_thread *owner)
+{
+	set_boost(mutex, wanted_boost(mutex));
+	if (mutex->boost)
+		evl_update_effective_locked(owner);
+}
+
 bool evl_track_current(struct evl_mutex *mutex, struct evl_thread *curr, int ceiling)
 {
 	struct evl_rq *rq = evl_lock_thread_rq(curr);
@@ -151,32 +157,47 @@ bool evl_track_current(struct evl_mutex *mutex, struct evl_thread *curr, int cei
 	if (alive) {
 		evl_get_thread(curr);
 		mutex->ceiling_boost = ceiling;
-		set_boost(mutex, wanted_boost(mutex));
-		/* Current runs: nothing to follow. */
-		if (mutex->boost)
-			evl_update_effective_locked(curr);
+		boost_owner(mutex, curr);
 	}
 	raw_spin_unlock(&rq->lock);
 
 	return alive;
 }
 
-struct evl_thread *evl_untrack_owner(struct evl_mutex *mutex)
+bool evl_grant_mutex(struct evl_mutex *mutex, struct evl_thread *waiter)
+{
+	struct evl_rq *rq = evl_lock_thread_rq(waiter);
+	bool alive;
+
+	evl_end_wait_locked(waiter, 0);
+	alive = link_owner(mutex, waiter);
+	if (alive) {
+		evl_get_thread(waiter);
+		mutex->granted = true;
+		boost_owner(mutex, waiter);
+	}
+	raw_spin_unlock(&rq->lock);
+
+	return alive;
+}
+
+void evl_untrack_owner(struct evl_mutex *mutex, struct evl_chain_walk *walk)
 {
 	struct evl_thread *owner = mutex->owner;
-	bool follow = false;
+	bool changed = false;
 	struct evl_rq *rq;
 
 	if (!owner)
-		return NULL;
+		return;
 
 	rq = evl_lock_thread_rq(owner);
 	list_del(&mutex->next_owned);
 	if (mutex->boost) {
 		set_boost(mutex, 0);
-		follow = evl_update_effective_locked(owner) && owner->wchan;
+		changed = evl_update_effective_locked(owner) && owner->wchan;
 	}
 	mutex->owner = NULL;
+	mutex->granted = false;
 	mutex->ceiling_boost = 0;
 	if (mutex->counted) {
 		mutex->counted = false;
@@ -184,39 +205,35 @@ struct evl_thread *evl_untrack_owner(struct evl_mutex *mutex)
 	}
 	raw_spin_unlock(&rq->lock);
 
-	if (follow)
-		return owner;
-
-	evl_put_thread(owner);
-
-	return NULL;
+	if (changed)
+		evl_add_to_walk(walk, owner);
+	else
+		evl_put_thread(owner);
 }
 
-struct evl_thread *evl_update_boost(struct evl_mutex *mutex)
+void evl_update_boost(struct evl_mutex *mutex, struct evl_chain_walk *walk)
 {
 	struct evl_thread *owner = mutex->owner;
 	int boost = wanted_boost(mutex);
 	struct evl_rq *rq;
-	bool follow;
 
 	/* What a boost comes to was settled when it changed. */
 	if (!owner || boost == mutex->boost)
-		return NULL;
+		return;
 
 	rq = evl_lock_thread_rq(owner);
 	set_boost(mutex, boost);
-	follow = evl_update_effective_locked(owner) && owner->wchan;
-	if (follow)
+	if (evl_update_effective_locked(owner) && owner->wchan) {
 		evl_get_thread(owner);
+		evl_add_to_walk(walk, owner);
+	}
 	raw_spin_unlock(&rq->lock);
-
-	return follow ? owner : NULL;
 }
 
-struct evl_thread *evl_mutex_changed(struct evl_wait_channel *wchan,
-				     struct evl_thread *waiter)
+void evl_mutex_changed(struct evl_wait_channel *wchan, struct evl_thread *waiter,
+		       struct evl_chain_walk *walk)
 {
-	return evl_update_boost(container_of(wchan, struct evl_mutex, wchan));
+	evl_update_boost(container_of(wchan, struct evl_mutex, wchan), walk);
 }
 EXPORT_SYMBOL_GPL(evl_mutex_changed);
 
@@ -224,89 +241,6 @@ struct evl_mutex *evl_mutex_of_wchan(struct evl_wait_channel *wchan)
 {
 	return wchan->requeue == evl_mutex_changed ?
 		container_of(wchan, struct evl_mutex, wchan) : NULL;
-}
-
-/* --- Chains ---------------------------------------------------------------------------- */
-
-/*
- * One step. @path gets what identifies the wait of @thread, and what for, among
- * all waits there ever were.
- */
-static struct evl_thread *next_in_chain(struct evl_thread *thread, u64 *path)
-{
-	struct evl_wait_channel *wchan;
-	struct evl_thread *next = NULL;
-	struct evl_mutex *mutex;
-	unsigned long flags;
-	struct evl_rq *rq;
-
-	flags = hard_local_irq_save();
-	wchan = evl_lock_thread_wchan(thread, &rq);
-	raw_spin_unlock(&rq->lock);
-	if (wchan) {
-		mutex = evl_mutex_of_wchan(wchan);
-		if (mutex) {
-			evl_adopt_owner(mutex);
-			next = mutex->owner;
-		}
-		if (next)
-			evl_get_thread(next);
-		*path = (*path + (unsigned long)thread + thread->wait_seq) *
-			0x9e3779b97f4a7c15ULL + (unsigned long)next;
-		raw_spin_unlock(&wchan->lock);
-	}
-	hard_local_irq_restore(flags);
-
-	return next;
-}
-
-/*
- * Walk from @thread to @target, or until a thread is met twice: the mark moves
- * up at each power of two, so that a loop which @target is not part of ends the
- * walk as well.
- */
-static bool walk_chain(struct evl_thread *thread, struct evl_thread *target,
-		       u64 *path)
-{
-	struct evl_thread *mark = NULL, *next;
-	unsigned long steps = 0, limit = 1;
-	bool found = false;
-
-	*path = 0;
-	while (thread && !found) {
-		found = thread == target || thread == mark;
-		if (++steps == limit) {
-			mark = thread;
-			limit *= 2;
-		}
-		next = found ? NULL : next_in_chain(thread, path);
-		evl_put_thread(thread);
-		thread = next;
-	}
-
-	return found;
-}
-
-/*
- * Since the chain is not locked as a whole, what a walk finds may be made of
- * pieces which did not exist at the same time. But if the same waits are found
- * twice in a row, they all existed in between. Of two threads about to close a
- * loop, both are in line before they look: the last one sees the other.
- */
-bool evl_leads_to(struct evl_thread *thread, struct evl_thread *target)
-{
-	u64 path, last = 0;
-	bool found;
-
-	do {
-		evl_get_thread(thread);
-		path = last;
-		found = walk_chain(thread, target, &last);
-	} while (found && path != last);
-
-	evl_put_thread(thread);
-
-	return found;
 }
 
 /* --- Health --------------------------------------------------------------------------------- */
@@ -339,27 +273,40 @@ void evl_check_owned_inband(struct evl_thread *curr)
 
 /*
  * About to wait. The report may be a signal, which ends the wait, then has the
- * request issued again: once is enough until a mutex is taken or dropped.
+ * request issued again: once is enough until a mutex is taken or dropped. It
+ * takes locks of its own, so nothing is locked meanwhile.
  */
+static bool minds_wait(struct evl_thread *curr, int code)
+{
+	return curr->state & EVL_T_WOLI && !(curr->lock_alerts & BIT(code));
+}
+
 static void report_wait(struct evl_thread *curr, int code)
 {
-	if (curr->lock_alerts & BIT(code))
-		return;
-
 	curr->lock_alerts |= BIT(code);
 	evl_notify_thread(curr, code, 0);
 }
 
 /* Sleeping on something which is no gate while holding one. */
-void __evl_check_owned_sleep(struct evl_thread *curr)
+bool evl_minds_owned_sleep(struct evl_thread *curr)
 {
-	if (atomic_read(&curr->held))
-		report_wait(curr, EVL_HMDIAG_LKSLEEP);
+	return unlikely(curr->state & EVL_T_WOLI) && atomic_read(&curr->held) &&
+		minds_wait(curr, EVL_HMDIAG_LKSLEEP);
+}
+
+void evl_report_owned_sleep(struct evl_thread *curr)
+{
+	report_wait(curr, EVL_HMDIAG_LKSLEEP);
 }
 
 /* Waiting for somebody who is in-band. */
-void evl_check_inband_owner(struct evl_mutex *mutex, struct evl_thread *curr)
+bool evl_minds_inband_owner(struct evl_mutex *mutex, struct evl_thread *curr)
 {
-	if (unlikely(curr->state & EVL_T_WOLI) && evl_is_inband(mutex->owner))
-		report_wait(curr, EVL_HMDIAG_LKDEPEND);
+	return unlikely(curr->state & EVL_T_WOLI) && evl_is_inband(mutex->owner) &&
+		minds_wait(curr, EVL_HMDIAG_LKDEPEND);
+}
+
+void evl_report_inband_owner(struct evl_thread *curr)
+{
+	report_wait(curr, EVL_HMDIAG_LKDEPEND);
 }

@@ -21,13 +21,21 @@ static const char *context_of_caller(void)
 	return curr ? "a thread in-band" : "a task which is not attached";
 }
 
+/* The request in progress starts over: see evl_serve_request(). */
 int evl_refuse_waiter(struct evl_thread *curr)
 {
-	if (curr && !host_in_irq() && evl_is_inband(curr) &&
-	    signal_pending(current))
-		return -EINTR;
+	unsigned long flags;
+	struct evl_rq *rq;
 
-	return -EPERM;
+	if (!curr || host_in_irq() || !evl_is_inband(curr) ||
+	    !(curr->request_file || signal_pending(current)))
+		return -EPERM;
+
+	rq = evl_lock_thread_rq_irqsave(curr, flags);
+	curr->info |= EVL_T_BREAK;
+	evl_unlock_irqrestore(&rq->lock, flags);
+
+	return -EINTR;
 }
 EXPORT_SYMBOL_GPL(evl_refuse_waiter);
 

@@ -57,23 +57,12 @@ void evl_init_root(struct evl_rq *rq, struct evl_thread *root);
 void evl_account_switch(struct evl_rq *rq, struct evl_thread *prev,
 			struct evl_thread *next);
 
-/* Set the effective class and priority; requeues. Run queue lock held. */
-void evl_set_effective_locked(struct evl_thread *thread,
-			      const struct evl_sched_class *class, int prio);
-
 /* What evl_get_thread_policy() tells, with what a boost made of it, into @attrs
  * which is zero. Run queue lock held. */
 void evl_fill_effective_locked(struct evl_thread *thread,
 			       struct evl_sched_attrs *attrs);
 /* As evl_thread_exectime(). Run queue lock held. */
 ktime_t evl_exectime_locked(struct evl_rq *rq, struct evl_thread *thread);
-
-/*
- * The priority of @thread, which waits for something, changed: have its channel
- * reorder it, and so on along the chain. Drops a reference to it. No lock held;
- * the caller reschedules.
- */
-void evl_requeue_waiters(struct evl_thread *thread);
 
 /* --- Boosts (boost.c) ------------------------------------------------------- */
 
@@ -82,20 +71,17 @@ int evl_weighted_prio(const struct evl_sched_class *class, int prio);
  * priority. True if that changed. Run queue lock held. */
 bool evl_update_effective_locked(struct evl_thread *thread);
 /* The base parameters of @thread changed. No lock held; reschedules. */
-void evl_follow_base_change(struct evl_thread *thread);
+void evl_update_effective(struct evl_thread *thread);
 /* Gates owned by @thread, which left the core, are released. Atomic. */
 void evl_drop_owned_mutexes(struct evl_thread *thread);
-/* Report a demotion while holding gates, or a wait for something else. */
+/* Report a demotion while holding gates. */
 void evl_check_owned_inband(struct evl_thread *curr);
-void __evl_check_owned_sleep(struct evl_thread *curr);
+/* Does current want to be told that it waits for something else while it holds
+ * a gate, and was not yet? Then do so, with no lock held. */
+bool evl_minds_owned_sleep(struct evl_thread *curr);
+void evl_report_owned_sleep(struct evl_thread *curr);
 /* Have a gate which current grabbed by itself raise it. Hard irqs off. */
 void evl_commit_ceiling(struct evl_thread *curr);
-
-static inline void evl_check_owned_sleep(struct evl_thread *curr)
-{
-	if (unlikely(curr->state & EVL_T_WOLI))
-		__evl_check_owned_sleep(curr);
-}
 
 static inline bool evl_ceiling_pending(struct evl_thread *curr)
 {
@@ -127,13 +113,30 @@ int evl_wait_code(u32 info);
 
 /*
  * The channel @thread waits on, with its lock and that of the run queue taken
- * (hard irqs off), or NULL with only the latter taken.
+ * and hard irqs off, or NULL with only the latter taken.
  */
 struct evl_wait_channel *evl_lock_thread_wchan(struct evl_thread *thread,
-					       struct evl_rq **rqp);
-/* Remove @thread from its channel or from a delay, both locked. The channel is
- * to be told once the run queue is not locked any more. */
-void evl_abort_wait_locked(struct evl_thread *thread, int reason);
+					       struct evl_rq **rqp, unsigned long *flags);
+/* Remove @thread from its channel or from a delay, both locked. If it was sent
+ * away, the channel is to be told once the run queue is not locked any more. */
+void evl_end_wait_locked(struct evl_thread *thread, int reason);
+/* Put @thread in its new place in the line where it waits, if anywhere. No lock
+ * held. */
+void evl_reorder_waiter(struct evl_thread *thread, struct evl_chain_walk *walk);
+/* @thread, which left the line of @wchan to get what it waits for and has not
+ * run since, did not get it: back in line, ahead of its equals, for it to find
+ * itself there. Channel lock held. */
+void evl_requeue_robbed(struct evl_wait_channel *wchan, struct evl_thread *thread);
+
+/* --- PI chain walks (chain.c), see also mutex.h ------------------------------ */
+
+int evl_init_chains(void);
+void evl_exit_chains(void);
+/* Take steps which were put off in an interrupt. Current runs out-of-band, no
+ * lock held. */
+void evl_complete_walks(void);
+/* The local CPU picks again if it was asked to. No lock held. */
+void evl_let_others_run(void);
 
 /* The resource timer of @thread expired. */
 void evl_time_out(struct evl_thread *thread);

@@ -31,6 +31,7 @@ static bool lower(struct evl_flag *flag)
 	return raised;
 }
 
+/* The caller was woken up: was that by a pulse? */
 static int pulsed(void)
 {
 	return READ_ONCE(evl_current()->info) & EVL_T_BCAST ? -EAGAIN : 0;

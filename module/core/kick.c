@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Forced unblocking: timeouts, signals, demotions and migrations. */
 #include <linux/export.h>
+#include <evl/mutex.h>
 #include <evl/thread.h>
 #include "core.h"
 #include "queue.h"
@@ -21,33 +22,31 @@ static void force_begin(struct forced *f, struct evl_thread *thread)
 {
 	f->thread = thread;
 	f->aborted = false;
-	f->flags = hard_local_irq_save();
-	host_sched_begin();
-	f->wchan = evl_lock_thread_wchan(thread, &f->rq);
+	f->wchan = evl_lock_thread_wchan(thread, &f->rq, &f->flags);
 }
 
 static void abort_wait(struct forced *f, int reason)
 {
-	evl_abort_wait_locked(f->thread, reason);
+	evl_end_wait_locked(f->thread, reason);
 	f->aborted = true;
 }
 
-/* Whoever the thread lent its priority to gives it back at once. */
+/* Whoever the thread lent its priority to gives it back: at once if these are
+ * but a few, soon otherwise. */
 static void force_end(struct forced *f)
 {
 	struct evl_wait_channel *wchan = f->wchan;
-	struct evl_thread *next = NULL;
+	struct evl_chain_walk walk;
 
+	evl_begin_walk(&walk);
+	host_sched_begin();
 	raw_spin_unlock(&f->rq->lock);
 	if (wchan) {
-		if (f->aborted && wchan->abandon)
-			next = wchan->abandon(wchan, f->thread);
+		if (f->aborted && wchan->removed)
+			wchan->removed(wchan, f->thread, &walk);
 		raw_spin_unlock(&wchan->lock);
 	}
-	evl_requeue_waiters(next);
-	evl_schedule();
-	hard_local_irq_restore(f->flags);
-	host_sched_end();
+	evl_end_walk(&walk, f->flags);
 }
 
 bool evl_unblock_thread(struct evl_thread *thread, int reason)

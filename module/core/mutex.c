@@ -13,10 +13,13 @@
  * for its owner to drop it without us. We remember the owner all the same, in
  * case it dies, until the next one who comes finds out that it is another.
  *
- * A mutex is not handed over. Its owner wakes up the first waiter and clears
- * the word; whoever comes first gets it, the waiter tries again, and claims the
- * word before it sleeps again. So if others are in line, either the word has
- * the claim, or somebody was woken up who will set it.
+ * A mutex which others wait for is granted to the first of them, by whoever
+ * drops it: the word names that waiter, with the claim. Until it has run, and
+ * found out, a thread of better priority which comes along may take the mutex
+ * from it, and puts it back in line, ahead of its equals. Others line up. So a
+ * waiter waits for one section of each thread which is before it in line, or
+ * was the owner, however often they come back; but for threads of better
+ * priority, which would have the CPU instead of it anyway.
  *
  * Locking: see boost.c. The word is only changed with mutex->wchan.lock held,
  * and by user space: 0 to its handle, its handle to 0.
@@ -38,47 +41,56 @@ void evl_init_mutex(struct evl_mutex *mutex, struct evl_clock *clock,
 	 * and other channels may be locked while a mutex is. */
 	raw_spin_lock_init(&mutex->wchan.lock);
 	mutex->wchan.requeue = evl_mutex_changed;
-	mutex->wchan.abandon = evl_mutex_changed;
+	mutex->wchan.removed = evl_mutex_changed;
 	mutex->clock = clock;
 	mutex->word = word ?: &mutex->own_word;
 	mutex->ceiling = ceiling;
 	atomic_set(mutex->word, EVL_NO_HANDLE);
 }
 
-void evl_put_mutex_lock(struct evl_mutex *mutex, struct evl_thread *next,
+void evl_put_mutex_lock(struct evl_mutex *mutex, struct evl_chain_walk *walk,
 			unsigned long flags)
 {
 	host_sched_begin();
 	raw_spin_unlock(&mutex->wchan.lock);
-	if (unlikely(next))
-		evl_requeue_waiters(next);
-	evl_schedule();
-	hard_local_irq_restore(flags);
-	host_sched_end();
+	evl_end_walk(walk, flags);
 }
 
-void evl_flush_mutex(struct evl_mutex *mutex, bool dead)
+/* Whoever it was granted to finds out that it goes. */
+static void revoke_grant(struct evl_mutex *mutex, struct evl_chain_walk *walk)
 {
-	struct evl_thread *next;
+	if (!mutex->granted)
+		return;
+
+	evl_untrack_owner(mutex, walk);
+	atomic_set(mutex->word, EVL_NO_HANDLE);
+}
+
+void evl_flush_mutex(struct evl_mutex *mutex)
+{
+	struct evl_chain_walk walk;
 	unsigned long flags;
 
+	evl_begin_walk(&walk);
 	evl_lock_irqsave(&mutex->wchan.lock, flags);
-	mutex->dead = dead;
 	evl_flush_wait_locked(&mutex->wchan, EVL_T_RMID);
-	next = evl_update_boost(mutex);
-	evl_put_mutex_lock(mutex, next, flags);
+	if (mutex->dead)
+		revoke_grant(mutex, &walk);
+	evl_update_boost(mutex, &walk);
+	evl_put_mutex_lock(mutex, &walk, flags);
 }
 
 void evl_destroy_mutex(struct evl_mutex *mutex)
 {
-	struct evl_thread *next;
+	struct evl_chain_walk walk;
 	unsigned long flags;
 
+	evl_begin_walk(&walk);
 	evl_lock_irqsave(&mutex->wchan.lock, flags);
 	mutex->dead = true;
 	evl_flush_wait_locked(&mutex->wchan, EVL_T_RMID);
-	next = evl_untrack_owner(mutex);
-	evl_put_mutex_lock(mutex, next, flags);
+	evl_untrack_owner(mutex, &walk);
+	evl_put_mutex_lock(mutex, &walk, flags);
 }
 
 /* --- Who owns it --------------------------------------------------------------- */
@@ -90,7 +102,7 @@ static struct evl_thread *find_thread(fundle_t handle)
 	return ops && handle != EVL_NO_HANDLE ? ops->get_thread(handle) : NULL;
 }
 
-void evl_adopt_owner(struct evl_mutex *mutex)
+void evl_find_owner(struct evl_mutex *mutex)
 {
 	struct evl_thread *owner;
 
@@ -102,16 +114,17 @@ void evl_adopt_owner(struct evl_mutex *mutex)
 		evl_track_owner(mutex, owner);
 }
 
-/* Where a boost is to be followed from, if the owner we know of is not the one
- * that the word tells. */
-static struct evl_thread *drop_stale_owner(struct evl_mutex *mutex)
+/* True if the owner we knew of is not the one that the word tells. */
+static bool drop_stale_owner(struct evl_mutex *mutex, struct evl_chain_walk *walk)
 {
 	struct evl_thread *owner = mutex->owner;
 
 	if (likely(!owner || owner->fundle == evl_mutex_owner(mutex)))
-		return NULL;
+		return false;
 
-	return evl_untrack_owner(mutex);
+	evl_untrack_owner(mutex, walk);
+
+	return true;
 }
 
 /* --- Taking it ------------------------------------------------------------------- */
@@ -131,27 +144,26 @@ static bool is_watched(struct evl_thread *curr)
 	return curr->state & (EVL_T_WEAK | EVL_T_WOLI);
 }
 
-/* What the word will be if current takes a free mutex. */
+/* The word if current owns the mutex, and user space may not drop it. */
+static u32 claimed_word(struct evl_mutex *mutex, struct evl_thread *thread)
+{
+	return thread->fundle | EVL_MUTEX_FLCLAIM |
+		(mutex->ceiling ? EVL_MUTEX_FLCEIL : 0);
+}
+
+/* What the word will be if current gets the mutex. */
 static u32 word_of_current(struct evl_mutex *mutex, struct evl_thread *curr)
 {
-	if (mutex->ceiling)
-		return curr->fundle | EVL_MUTEX_FLCLAIM | EVL_MUTEX_FLCEIL;
-
 	/* A private word is not seen by who could drop it. */
-	if (evl_wait_active(&mutex->wchan) || is_watched(curr) ||
+	if (mutex->ceiling || evl_wait_active(&mutex->wchan) || is_watched(curr) ||
 	    mutex->word == &mutex->own_word)
-		return curr->fundle | EVL_MUTEX_FLCLAIM;
+		return claimed_word(mutex, curr);
 
 	return curr->fundle;
 }
 
-/* Current owns it from now on, by way of the core. */
-static noinline void become_owner(struct evl_mutex *mutex, struct evl_thread *curr)
+static void count_current(struct evl_mutex *mutex, struct evl_thread *curr)
 {
-	if (!evl_track_current(mutex, curr,
-			       mutex->ceiling ? ceiling_boost(mutex) : 0))
-		return;
-
 	curr->lock_alerts = 0;
 	if (is_watched(curr)) {
 		mutex->counted = true;
@@ -159,12 +171,56 @@ static noinline void become_owner(struct evl_mutex *mutex, struct evl_thread *cu
 	}
 }
 
+/* Current owns it from now on, by way of the core. */
+static noinline void become_owner(struct evl_mutex *mutex, struct evl_thread *curr)
+{
+	if (evl_track_current(mutex, curr, mutex->ceiling ? ceiling_boost(mutex) : 0))
+		count_current(mutex, curr);
+}
+
+/* Current has run, and finds itself the owner. A ceiling counts from here on. */
+static noinline int accept_grant(struct evl_mutex *mutex, struct evl_thread *curr, u32 old,
+				 struct evl_chain_walk *walk)
+{
+	u32 mine = word_of_current(mutex, curr);
+
+	if (mine != old && atomic_cmpxchg(mutex->word, old, mine) != old)
+		return -EAGAIN;
+
+	mutex->granted = false;
+	count_current(mutex, curr);
+	if (mutex->ceiling) {
+		mutex->ceiling_boost = ceiling_boost(mutex);
+		evl_update_boost(mutex, walk);
+	}
+
+	return 0;
+}
+
+/* Current has a better priority than the thread which was going to have it. */
+static noinline int steal_grant(struct evl_mutex *mutex, struct evl_thread *curr, u32 old,
+				struct evl_chain_walk *walk)
+{
+	struct evl_thread *robbed = mutex->owner;
+
+	if (atomic_cmpxchg(mutex->word, old, claimed_word(mutex, curr)) != old)
+		return -EAGAIN;
+
+	evl_get_thread(robbed);
+	evl_untrack_owner(mutex, walk);
+	evl_requeue_robbed(&mutex->wchan, robbed);
+	evl_put_thread(robbed);
+	become_owner(mutex, curr);
+
+	return 0;
+}
+
 /*
- * -EBUSY leaves the word claimed, and an owner known. *@next may be where to
- * follow a boost from.
+ * -EBUSY leaves the word claimed, and an owner known. Only -EAGAIN and -EDEADLK
+ * may leave something to walk.
  */
 static __always_inline int grab_mutex(struct evl_mutex *mutex, struct evl_thread *curr,
-				      struct evl_thread **next)
+				      struct evl_chain_walk *walk)
 {
 	u32 mine = word_of_current(mutex, curr);
 	u32 old = atomic_cmpxchg(mutex->word, EVL_NO_HANDLE, mine), seen;
@@ -172,13 +228,17 @@ static __always_inline int grab_mutex(struct evl_mutex *mutex, struct evl_thread
 	if (old == EVL_NO_HANDLE) {
 		/* It dropped the mutex without us. */
 		if (mutex->owner)
-			*next = evl_untrack_owner(mutex);
+			evl_untrack_owner(mutex, walk);
 		become_owner(mutex, curr);
 		return 0;
 	}
 
 	if (evl_get_index(old) == curr->fundle)
-		return -EDEADLK;
+		return mutex->granted && mutex->owner == curr ?
+			accept_grant(mutex, curr, old, walk) : -EDEADLK;
+
+	if (unlikely(mutex->granted) && curr->wprio > READ_ONCE(mutex->owner->wprio))
+		return steal_grant(mutex, curr, old, walk);
 
 	if (!(old & EVL_MUTEX_FLCLAIM)) {
 		seen = atomic_cmpxchg(mutex->word, old,
@@ -187,7 +247,7 @@ static __always_inline int grab_mutex(struct evl_mutex *mutex, struct evl_thread
 			return -EAGAIN;
 	}
 
-	evl_adopt_owner(mutex);
+	evl_find_owner(mutex);
 	if (mutex->owner)
 		return -EBUSY;
 
@@ -199,31 +259,31 @@ static __always_inline int grab_mutex(struct evl_mutex *mutex, struct evl_thread
 
 /*
  * The whole of an attempt; a word which changes is looked at again. Mutex lock
- * held, which may be dropped meanwhile. *@next is for evl_put_mutex_lock(), and
- * NULL if the result is -EBUSY.
+ * held, which may be dropped meanwhile. @walk is for evl_put_mutex_lock(), and
+ * empty if the result is -EBUSY.
  */
 static __always_inline int try_mutex(struct evl_mutex *mutex, struct evl_thread *curr,
-				     struct evl_thread **next, unsigned long *flags)
+				     struct evl_chain_walk *walk, unsigned long *flags)
 {
 	int ret;
 
-	*next = NULL;
 	for (;;) {
-		if (mutex->dead)
+		evl_begin_walk(walk);
+		if (unlikely(mutex->dead))
 			return -EIDRM;
-		*next = drop_stale_owner(mutex);
-		ret = *next ? -EAGAIN : grab_mutex(mutex, curr, next);
+		ret = unlikely(drop_stale_owner(mutex, walk)) ? -EAGAIN :
+			grab_mutex(mutex, curr, walk);
 		if (ret != -EAGAIN)
 			return ret;
-		evl_put_mutex_lock(mutex, *next, *flags);
-		*next = NULL;
+		evl_put_mutex_lock(mutex, walk, *flags);
 		evl_lock_irqsave(&mutex->wchan.lock, *flags);
 	}
 }
 
 int evl_trylock_mutex(struct evl_mutex *mutex)
 {
-	struct evl_thread *curr = evl_current(), *next;
+	struct evl_thread *curr = evl_current();
+	struct evl_chain_walk walk;
 	unsigned long flags;
 	int ret;
 
@@ -232,30 +292,39 @@ int evl_trylock_mutex(struct evl_mutex *mutex)
 		return ret;
 
 	evl_lock_irqsave(&mutex->wchan.lock, flags);
-	ret = try_mutex(mutex, curr, &next, &flags);
-	evl_put_mutex_lock(mutex, next, flags);
+	ret = try_mutex(mutex, curr, &walk, &flags);
+	evl_put_mutex_lock(mutex, &walk, flags);
 
 	return ret;
 }
 
+/* Current is in line, and may be the owner already: it is not to be sent away. */
+static bool still_waits(struct evl_mutex *mutex, struct evl_thread *curr)
+{
+	return curr->wchan == &mutex->wchan;
+}
+
 /*
- * The owner waits, too: have the boost go on from there, and find out whether
- * we wait for ourselves. That may take long, so nothing is locked meanwhile.
+ * The owner waits, too, or is in-band: have the boost go on from there, find out
+ * whether we wait for ourselves, and tell who asked for it. That may take long,
+ * so nothing is locked meanwhile.
  */
-static int walk_from_owner(struct evl_mutex *mutex, struct evl_thread *next,
-			   unsigned long *flags)
+static noinline int look_at_owner(struct evl_mutex *mutex, struct evl_chain_walk *walk,
+				  unsigned long *flags)
 {
 	struct evl_thread *curr = evl_current(), *owner = mutex->owner;
-	bool deadlock;
+	bool report = evl_minds_inband_owner(mutex, curr), deadlock;
 
 	evl_get_thread(owner);
 	evl_unlock_irqrestore(&mutex->wchan.lock, *flags);
 
-	evl_requeue_waiters(next);
+	if (report)
+		evl_report_inband_owner(curr);
+	evl_finish_walk(walk);
 	deadlock = evl_leads_to(owner, curr);
 
 	evl_lock_irqsave(&mutex->wchan.lock, *flags);
-	if (!deadlock || curr->wchan != &mutex->wchan || mutex->owner != owner)
+	if (!deadlock || !still_waits(mutex, curr) || mutex->owner != owner)
 		return 0;
 
 	evl_unqueue(&mutex->wchan);
@@ -263,40 +332,66 @@ static int walk_from_owner(struct evl_mutex *mutex, struct evl_thread *next,
 	return -EDEADLK;
 }
 
+/* The owner is to be looked at after current got in line. */
+static bool owner_needs_look(struct evl_mutex *mutex, struct evl_thread *curr,
+			     struct evl_chain_walk *walk)
+{
+	/* Two threads are about to close a loop: the last one in line sees the
+	 * other there, whose own barrier this pairs with. */
+	smp_mb();
+
+	return walk->nr || READ_ONCE(mutex->owner->wchan) ||
+		unlikely(evl_minds_inband_owner(mutex, curr));
+}
+
 /*
  * Wait for the owner, once. Mutex lock held, dropped on return. 0 means to try
  * again.
  */
 static int wait_for_owner(struct evl_mutex *mutex, struct evl_thread *curr,
-			  ktime_t timeout, enum evl_tmode tmode,
-			  unsigned long flags)
+			  ktime_t timeout, unsigned long flags)
 {
-	struct evl_thread *next;
+	struct evl_chain_walk walk;
 	int ret = 0;
 
-	evl_check_inband_owner(mutex, curr);
-	evl_queue_on(&mutex->wchan);
-	next = evl_update_boost(mutex);
-	if (next || READ_ONCE(mutex->owner->wchan))
-		ret = walk_from_owner(mutex, next, &flags);
-
-	if (!ret && evl_sleep_queued(&mutex->wchan, mutex->clock, timeout,
-				     tmode)) {
-		evl_unlock_irqrestore(&mutex->wchan.lock, flags);
-		return evl_wait_schedule(&mutex->wchan);
+	evl_begin_walk(&walk);
+	/* Robbed of the mutex, it is in line already. */
+	if (likely(!still_waits(mutex, curr)))
+		ret = evl_queue_on(&mutex->wchan, true);
+	if (likely(!ret)) {
+		evl_update_boost(mutex, &walk);
+		if (owner_needs_look(mutex, curr, &walk))
+			ret = look_at_owner(mutex, &walk, &flags);
 	}
 
-	ret = ret ?: evl_wait_code(curr->info);
-	next = evl_update_boost(mutex);
-	evl_put_mutex_lock(mutex, next, flags);
+	ret = ret ?: evl_sleep_queued(&mutex->wchan, mutex->clock, timeout, EVL_ABS);
+	if (likely(!ret)) {
+		evl_unlock_irqrestore(&mutex->wchan.lock, flags);
+		ret = evl_wait_schedule(&mutex->wchan);
+		/* Ours is the priority that is to be taken back. */
+		if (unlikely(ret))
+			evl_complete_walks();
+		return ret;
+	}
+
+	evl_update_boost(mutex, &walk);
+	evl_put_mutex_lock(mutex, &walk, flags);
 
 	return ret;
+}
+
+/* It got the mutex, or an error, after it was put back in line. */
+static noinline void leave_line(struct evl_mutex *mutex, struct evl_chain_walk *walk)
+{
+	evl_unqueue(&mutex->wchan);
+	evl_update_boost(mutex, walk);
 }
 
 int evl_lock_mutex_timeout(struct evl_mutex *mutex, ktime_t timeout,
 			   enum evl_tmode tmode)
 {
-	struct evl_thread *curr = evl_current(), *next;
+	struct evl_thread *curr = evl_current();
+	struct evl_chain_walk walk;
 	unsigned long flags;
 	int ret;
 
@@ -309,12 +404,14 @@ int evl_lock_mutex_timeout(struct evl_mutex *mutex, ktime_t timeout,
 
 	do {
 		evl_lock_irqsave(&mutex->wchan.lock, flags);
-		ret = try_mutex(mutex, curr, &next, &flags);
+		ret = try_mutex(mutex, curr, &walk, &flags);
 		if (ret != -EBUSY) {
-			evl_put_mutex_lock(mutex, next, flags);
+			if (unlikely(still_waits(mutex, curr)))
+				leave_line(mutex, &walk);
+			evl_put_mutex_lock(mutex, &walk, flags);
 			break;
 		}
-		ret = wait_for_owner(mutex, curr, timeout, EVL_ABS, flags);
+		ret = wait_for_owner(mutex, curr, timeout, flags);
 	} while (!ret);
 
 	return ret;
@@ -323,33 +420,39 @@ EXPORT_SYMBOL_GPL(evl_lock_mutex_timeout);
 
 /* --- Dropping it --------------------------------------------------------------------- */
 
-struct evl_thread *evl_release_mutex_locked(struct evl_mutex *mutex)
+/* The word last: nothing of ours but user space looks at it before we unlock. */
+void evl_release_mutex_locked(struct evl_mutex *mutex, struct evl_chain_walk *walk)
 {
-	struct evl_thread *next = NULL;
+	struct evl_thread *first;
 
 	if (mutex->owner) {
 		mutex->owner->lock_alerts = 0;
-		next = evl_untrack_owner(mutex);
+		evl_untrack_owner(mutex, walk);
 	}
-	if (evl_wait_active(&mutex->wchan))
-		evl_wake_up_head(&mutex->wchan, 0);
-	atomic_set_release(mutex->word, EVL_NO_HANDLE);
 
-	return next;
+	while ((first = evl_wait_head(&mutex->wchan))) {
+		if (evl_grant_mutex(mutex, first)) {
+			atomic_set_release(mutex->word, claimed_word(mutex, first));
+			return;
+		}
+	}
+	atomic_set_release(mutex->word, EVL_NO_HANDLE);
 }
 
 int evl_unlock_mutex(struct evl_mutex *mutex)
 {
-	struct evl_thread *curr = evl_current(), *next = NULL;
+	struct evl_thread *curr = evl_current();
+	struct evl_chain_walk walk;
 	unsigned long flags;
 	int ret = 0;
 
+	evl_begin_walk(&walk);
 	evl_lock_irqsave(&mutex->wchan.lock, flags);
 	if (curr && evl_mutex_owner(mutex) == curr->fundle)
-		next = evl_release_mutex_locked(mutex);
+		evl_release_mutex_locked(mutex, &walk);
 	else
 		ret = -EPERM;
-	evl_put_mutex_lock(mutex, next, flags);
+	evl_put_mutex_lock(mutex, &walk, flags);
 
 	if (unlikely(ret) && curr && curr->state & EVL_T_WOLI)
 		evl_notify_thread(curr, EVL_HMDIAG_LKIMBALANCE, 0);
@@ -385,18 +488,19 @@ static struct evl_mutex *lock_first_owned(struct evl_thread *thread,
 
 void evl_drop_owned_mutexes(struct evl_thread *thread)
 {
+	struct evl_chain_walk walk;
 	struct evl_mutex *mutex;
-	struct evl_thread *next;
 	unsigned long flags;
 
 	while ((mutex = lock_first_owned(thread, &flags))) {
+		evl_begin_walk(&walk);
 		if (evl_mutex_owner(mutex) == thread->fundle) {
-			next = evl_release_mutex_locked(mutex);
+			evl_release_mutex_locked(mutex, &walk);
 		} else {
-			next = evl_untrack_owner(mutex);
+			evl_untrack_owner(mutex, &walk);
 			evl_wake_up_head(&mutex->wchan, 0);
 		}
-		evl_put_mutex_lock(mutex, next, flags);
+		evl_put_mutex_lock(mutex, &walk, flags);
 	}
 }
 
@@ -404,13 +508,16 @@ void evl_drop_owned_mutexes(struct evl_thread *thread)
 
 bool evl_apply_ceiling(struct evl_mutex *mutex, struct evl_thread *curr)
 {
-	struct evl_thread *next, *boosted = NULL;
+	struct evl_chain_walk walk;
+	bool owner;
 	u32 old;
 
+	evl_begin_walk(&walk);
 	raw_spin_lock(&mutex->wchan.lock);
-	next = drop_stale_owner(mutex);
+	drop_stale_owner(mutex, &walk);
 	old = atomic_read(mutex->word);
-	if (evl_get_index(old) == curr->fundle && !(old & EVL_MUTEX_FLCEIL) &&
+	owner = evl_get_index(old) == curr->fundle;
+	if (owner && !(old & EVL_MUTEX_FLCEIL) &&
 	    atomic_cmpxchg(mutex->word, old, old | EVL_MUTEX_FLCEIL) == old) {
 		if (!mutex->owner) {
 			evl_get_thread(curr);
@@ -419,14 +526,13 @@ bool evl_apply_ceiling(struct evl_mutex *mutex, struct evl_thread *curr)
 		/* It may be about to sleep, in line somewhere. */
 		if (mutex->owner) {
 			mutex->ceiling_boost = ceiling_boost(mutex);
-			boosted = evl_update_boost(mutex);
+			evl_update_boost(mutex, &walk);
 		}
 	}
 	raw_spin_unlock(&mutex->wchan.lock);
-	evl_requeue_waiters(next);
-	evl_requeue_waiters(boosted);
+	evl_finish_walk(&walk);
 
-	return old == EVL_NO_HANDLE;
+	return owner;
 }
 
 void evl_commit_ceiling(struct evl_thread *curr)

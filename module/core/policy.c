@@ -41,10 +41,15 @@ int evl_weighted_prio(const struct evl_sched_class *class, int prio)
 	return class->weight * EVL_CLASS_WEIGHT_UNIT + prio;
 }
 
-/* Whoever gets more important goes to the tail of its new group, as does the
- * one that was asked to change; a thread which loses a boost stays first. */
-void evl_set_effective_locked(struct evl_thread *thread,
-			      const struct evl_sched_class *class, int prio)
+/*
+ * Where a thread goes which waits for the CPU: to the tail of its new priority if
+ * it gains, or was asked to change. One which loses what it had been lent goes
+ * to the head: it was ahead of all of those before.
+ */
+enum place { TAIL, HEAD };
+
+static void set_effective(struct evl_thread *thread, const struct evl_sched_class *class,
+			  int prio, enum place place)
 {
 	struct evl_rq *rq = thread->rq;
 	bool ready = thread->state & EVL_T_READY;
@@ -57,7 +62,9 @@ void evl_set_effective_locked(struct evl_thread *thread,
 	thread->wprio = evl_weighted_prio(class, prio);
 	thread->slot = evl_level_slot(class, prio);
 
-	if (ready)
+	if (ready && place == HEAD)
+		evl_enqueue_thread_head(rq, thread);
+	else if (ready)
 		evl_enqueue_thread(rq, thread);
 
 	if (!(thread->state & EVL_THREAD_BLOCK_BITS))
@@ -74,16 +81,17 @@ static void inband_params(struct evl_thread *thread, int *policy, int *prio)
 void evl_boost_thread_locked(struct evl_thread *thread,
 			     const struct evl_sched_class *class, int prio)
 {
-	int policy, inband_prio;
+	int policy, inband_prio, old = thread->wprio;
 
 	if (class) {
 		thread->state |= EVL_T_BOOST;
-		evl_set_effective_locked(thread, class, prio);
 	} else {
 		thread->state &= ~EVL_T_BOOST;
-		evl_set_effective_locked(thread, thread->base_class,
-					 thread->bprio);
+		class = thread->base_class;
+		prio = thread->bprio;
 	}
+	set_effective(thread, class, prio,
+		      evl_weighted_prio(class, prio) < old ? HEAD : TAIL);
 
 	/* How it ranks in Linux depends on that, if we run as Linux tasks. */
 	if (thread->state & EVL_T_WEAK) {
@@ -173,7 +181,7 @@ static void apply_policy(struct evl_thread *thread,
 	/* A boost stays above the base priority; gates see to it afterwards. */
 	if (!(thread->state & EVL_T_BOOST) ||
 	    evl_weighted_prio(pc->class, pc->prio) > thread->wprio)
-		evl_set_effective_locked(thread, pc->class, pc->prio);
+		set_effective(thread, pc->class, pc->prio, TAIL);
 
 	if (thread == thread->rq->curr)
 		evl_start_quantum(thread->rq, thread);
@@ -198,7 +206,7 @@ int evl_set_thread_policy(struct evl_thread *thread,
 	host_params_changed(&thread->host, policy, prio);
 	evl_sched_unlock(&rq->lock, flags);
 
-	evl_follow_base_change(thread);
+	evl_update_effective(thread);
 
 	return 0;
 }

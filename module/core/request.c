@@ -56,30 +56,6 @@ static long (*const requests[])(struct evl_file *, unsigned long,
 	[sys_evl_ioctl] = serve_ioctl,
 };
 
-/* Known to no user, and to no handler but by this. */
-#define UNPINNED	(-EIOCBQUEUED)
-
-long evl_unpin_file(long (*fn)(void *data, s64 arg), void *data, s64 arg)
-{
-	struct evl_thread *curr = evl_current();
-
-	curr->unpinned = fn;
-	curr->unpinned_data = data;
-	curr->unpinned_arg = arg;
-
-	return UNPINNED;
-}
-EXPORT_SYMBOL_GPL(evl_unpin_file);
-
-static noinline long serve_unpinned(struct evl_thread *curr)
-{
-	long (*fn)(void *data, s64 arg) = curr->unpinned;
-
-	curr->unpinned = NULL;
-
-	return fn ? fn(curr->unpinned_data, curr->unpinned_arg) : -ENOTTY;
-}
-
 static bool may_request(struct evl_thread *curr)
 {
 	return curr && cap_raised(current_cap(), CAP_SYS_NICE);
@@ -131,11 +107,64 @@ static long finish_request(struct evl_thread *curr, long ret)
 	return ret;
 }
 
+void evl_unpin_request_file(void)
+{
+	struct evl_thread *curr = evl_current();
+	struct evl_file *efilp = curr->request_file;
+
+	curr->request_file = NULL;
+	if (efilp)
+		evl_put_file(efilp);
+}
+
+static __always_inline long serve_once(struct evl_thread *curr, u32 nr,
+				       unsigned long a0, unsigned long a1, unsigned long a2)
+{
+	struct evl_file *efilp = evl_get_file((int)a0);
+	long ret;
+
+	if (unlikely(!efilp))
+		return -EBADF;
+
+	curr->request_file = efilp;
+	/* By far the most frequent, and worth a direct call. */
+	ret = likely(nr == sys_evl_ioctl) ?
+		serve_ioctl(efilp, a1, a2) : requests[nr](efilp, a1, a2);
+	if (likely(curr->request_file)) {
+		curr->request_file = NULL;
+		evl_put_file(efilp);
+	}
+
+	return ret;
+}
+
+/*
+ * The request ended in-band. If it was going to wait, that did not begin, and
+ * nothing has happened yet: again, unless it is for the signal which kept it
+ * in-band to come first.
+ */
+static noinline bool start_over(struct evl_thread *curr, long *ret)
+{
+	unsigned long flags;
+	struct evl_rq *rq;
+
+	if (*ret != -EINTR || !(curr->info & EVL_T_BREAK) ||
+	    curr->local_info & EVL_T_NORST)
+		return false;
+
+	rq = evl_lock_thread_rq_irqsave(curr, flags);
+	curr->info &= ~EVL_T_BREAK;
+	evl_unlock_irqrestore(&rq->lock, flags);
+
+	*ret = evl_switch_oob();
+
+	return !*ret;
+}
+
 long evl_serve_request(struct host_task *h, u32 nr, unsigned long a0,
 		       unsigned long a1, unsigned long a2)
 {
 	struct evl_thread *curr = evl_thread_of_host(h);
-	struct evl_file *efilp;
 	long ret;
 
 	if (unlikely(nr >= NR_EVL_SYSCALLS))
@@ -151,17 +180,9 @@ long evl_serve_request(struct host_task *h, u32 nr, unsigned long a0,
 	}
 
 	curr->local_info = 0;
-	efilp = evl_get_file((int)a0);
-	if (likely(efilp)) {
-		/* By far the most frequent, and worth a direct call. */
-		ret = likely(nr == sys_evl_ioctl) ?
-			serve_ioctl(efilp, a1, a2) : requests[nr](efilp, a1, a2);
-		evl_put_file(efilp);
-		if (unlikely(ret == UNPINNED))
-			ret = serve_unpinned(curr);
-	} else {
-		ret = -EBADF;
-	}
+	do
+		ret = serve_once(curr, nr, a0, a1, a2);
+	while (unlikely(evl_is_inband(curr)) && start_over(curr, &ret));
 
 	curr->stat.sc++;
 	ret = finish_request(curr, ret);

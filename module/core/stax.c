@@ -139,8 +139,10 @@ void evl_unlock_stax(struct evl_stax *stax)
 {
 	unsigned long flags;
 
+	/* All who are inside came from the same stage. The caller may be on the
+	 * other one by now, if a fault or a signal moved it. */
 	evl_lock_irqsave(&stax->oob.wchan.lock, flags);
-	stax->holders += evl_current_oob() ? -1 : 1;
+	stax->holders += stax->holders > 0 ? -1 : 1;
 	if (!stax->holders)
 		let_in(stax);
 	evl_sched_unlock(&stax->oob.wchan.lock, flags);

@@ -68,6 +68,7 @@ void evl_init_thread(struct evl_thread *thread, const char *name,
 	thread->exited = exited;
 	INIT_LIST_HEAD(&thread->rq_next);
 	INIT_LIST_HEAD(&thread->owned);
+	INIT_LIST_HEAD(&thread->walk_next);
 	evl_init_timer_on_cpu(&thread->rtimer, &evl_mono_clock, cpu, timed_out,
 			      EVL_GRAVITY_USER);
 	thread->migrate_work = IRQ_WORK_INIT_HARD(note_migration);

@@ -19,7 +19,7 @@ void evl_init_wchan(struct evl_wait_channel *wchan, const char *name)
 	wchan->waiters = RB_ROOT_CACHED;
 	wchan->name = name;
 	wchan->requeue = NULL;
-	wchan->abandon = NULL;
+	wchan->removed = NULL;
 }
 
 void evl_init_wait(struct evl_wait_queue *wq, struct evl_clock *clock,
@@ -53,24 +53,24 @@ int evl_wait_code(u32 info)
 }
 
 /* In line of arrival: no priority is below this one. */
-#define FIFO_KEY	(-1)
+#define FIFO_PRIO	(-1)
 
 #define waiter_of(__node)	rb_entry(__node, struct evl_thread, wait_node)
 
 static bool goes_first(struct rb_node *a, const struct rb_node *b)
 {
-	return waiter_of(a)->wait_key > waiter_of(b)->wait_key;
+	return waiter_of(a)->wait_prio > waiter_of(b)->wait_prio;
 }
 
-/*
- * After those which are at least as important. The key is a copy, since the
- * priority may change while only the run queue is locked. Both locks held.
- */
-static void link_waiter(struct evl_wait_channel *wchan,
-			struct evl_thread *thread, bool by_priority)
+static bool goes_first_of_equals(struct rb_node *a, const struct rb_node *b)
 {
-	thread->wait_key = by_priority ? thread->wprio : FIFO_KEY;
-	rb_add_cached(&thread->wait_node, &wchan->waiters, goes_first);
+	return waiter_of(a)->wait_prio >= waiter_of(b)->wait_prio;
+}
+
+static void link_waiter(struct evl_wait_channel *wchan, struct evl_thread *thread,
+			bool (*less)(struct rb_node *, const struct rb_node *))
+{
+	rb_add_cached(&thread->wait_node, &wchan->waiters, less);
 	thread->wchan = wchan;
 	thread->wait_seq++;
 }
@@ -89,21 +89,48 @@ static inline void unlink_waiter(struct evl_thread *thread)
 	thread->wchan = NULL;
 }
 
-/* The result of the last wait is forgotten. Run queue locked. */
-static void begin_wait(struct evl_thread *curr)
+/*
+ * Every wait starts here, with the run queue of current locked, and none does
+ * unless current is out-of-band: a request which touched user memory may have
+ * been sent in-band by a fault, and be kept there by a signal. Nothing has
+ * happened yet then, so whoever wanted to wait gets -EINTR, and the request
+ * starts over where it can: see evl_serve_request(). A thread asked to come
+ * in-band does not fall asleep either. The result of the last wait is forgotten.
+ */
+static __always_inline int begin_wait(struct evl_thread *curr)
 {
 	curr->info &= ~EVL_THREAD_WAKE_BITS;
+
+	if (likely(!((curr->state & EVL_T_INBAND) | (curr->info & EVL_T_KICKED))))
+		return 0;
+
+	curr->info |= EVL_T_BREAK;
+
+	return -EINTR;
 }
 
-/* A thread which must go in-band does not fall asleep. Run queue locked. */
-static bool may_wait(struct evl_thread *curr)
+/*
+ * Put current in line, after those which are at least as important. The priority
+ * is a copy, since that of the thread may change while only the run queue is
+ * locked. Both locks held. A thread which is in line somewhere is not put in
+ * another one: there is a single node to link it by.
+ */
+static __always_inline int join_line(struct evl_wait_channel *wchan, struct evl_thread *curr,
+				     bool by_priority)
 {
-	if (unlikely(curr->info & EVL_T_KICKED)) {
+	int ret = begin_wait(curr);
+
+	if (unlikely(ret))
+		return ret;
+	if (unlikely(curr->wchan)) {
 		curr->info |= EVL_T_BREAK;
-		return false;
+		return -EINTR;
 	}
 
-	return true;
+	curr->wait_prio = by_priority ? curr->wprio : FIFO_PRIO;
+	link_waiter(wchan, curr, goes_first);
+
+	return 0;
 }
 
 static void start_timeout(struct evl_thread *curr, struct evl_clock *clock,
@@ -116,78 +143,91 @@ static void start_timeout(struct evl_thread *curr, struct evl_clock *clock,
 	evl_start_timer(&curr->rtimer, date, 0);
 }
 
-static noinline bool hold_until(struct evl_thread *curr, struct evl_clock *clock,
+static noinline int block_until(struct evl_thread *curr, struct evl_clock *clock,
 				ktime_t timeout, enum evl_tmode tmode)
 {
 	timeout = evl_abs_timeout(clock, timeout, tmode);
 	if (tmode == EVL_ABS && timeout <= evl_read_clock(clock)) {
 		curr->info |= EVL_T_TIMEO;
-		return false;
+		return -ETIMEDOUT;
 	}
 
 	evl_hold_thread_locked(curr, EVL_T_PEND | EVL_T_DELAY);
 	start_timeout(curr, clock, timeout);
 
-	return true;
+	return 0;
 }
 
-/* Current, which is in line, falls asleep unless it is too late for that. */
-static __always_inline bool hold_waiter(struct evl_thread *curr, struct evl_clock *clock,
+/* Current, which is in line, blocks unless it is too late for that. */
+static __always_inline int block_waiter(struct evl_thread *curr, struct evl_clock *clock,
 					ktime_t timeout, enum evl_tmode tmode)
 {
-	if (!may_wait(curr))
-		return false;
+	int ret;
 
-	if (timeout != EVL_INFINITE)
-		return hold_until(curr, clock, timeout, tmode);
+	if (likely(timeout == EVL_INFINITE)) {
+		evl_hold_thread_locked(curr, EVL_T_PEND);
+		return 0;
+	}
 
-	evl_hold_thread_locked(curr, EVL_T_PEND);
-
-	return true;
-}
-
-bool evl_sleep_on(struct evl_wait_channel *wchan, struct evl_clock *clock,
-		  ktime_t timeout, enum evl_tmode tmode, bool by_priority)
-{
-	struct evl_thread *curr = evl_current();
-	struct evl_rq *rq = evl_lock_thread_rq(curr);
-	bool asleep;
-
-	begin_wait(curr);
-	link_waiter(wchan, curr, by_priority);
-	asleep = hold_waiter(curr, clock, timeout, tmode);
-	if (!asleep)
+	ret = block_until(curr, clock, timeout, tmode);
+	if (ret)
 		unlink_waiter(curr);
-	raw_spin_unlock(&rq->lock);
 
-	return asleep;
+	return ret;
 }
 
-void evl_queue_on(struct evl_wait_channel *wchan)
+int __evl_sleep_on(struct evl_wait_channel *wchan, struct evl_clock *clock,
+		   ktime_t timeout, enum evl_tmode tmode, bool by_priority)
+{
+	struct evl_thread *curr = evl_current();
+	struct evl_rq *rq;
+	int ret;
+
+	if (unlikely(!curr))
+		return -EPERM;
+
+	rq = evl_lock_thread_rq(curr);
+	ret = join_line(wchan, curr, by_priority);
+	if (likely(!ret))
+		ret = block_waiter(curr, clock, timeout, tmode);
+	raw_spin_unlock(&rq->lock);
+
+	return ret;
+}
+
+int evl_queue_on(struct evl_wait_channel *wchan, bool by_priority)
+{
+	struct evl_thread *curr = evl_current();
+	struct evl_rq *rq;
+	int ret;
+
+	if (unlikely(!curr))
+		return -EPERM;
+
+	rq = evl_lock_thread_rq(curr);
+	ret = join_line(wchan, curr, by_priority);
+	raw_spin_unlock(&rq->lock);
+
+	return ret;
+}
+
+int evl_sleep_queued(struct evl_wait_channel *wchan, struct evl_clock *clock,
+		     ktime_t timeout, enum evl_tmode tmode)
 {
 	struct evl_thread *curr = evl_current();
 	struct evl_rq *rq = evl_lock_thread_rq(curr);
-
-	begin_wait(curr);
-	link_waiter(wchan, curr, true);
-	raw_spin_unlock(&rq->lock);
-}
-
-bool evl_sleep_queued(struct evl_wait_channel *wchan, struct evl_clock *clock,
-		      ktime_t timeout, enum evl_tmode tmode)
-{
-	struct evl_thread *curr = evl_current();
-	struct evl_rq *rq = evl_lock_thread_rq(curr);
-	bool asleep = false;
+	int ret = 0;
 
 	if (curr->wchan) {
-		asleep = hold_waiter(curr, clock, timeout, tmode);
-		if (!asleep)
+		ret = begin_wait(curr);
+		if (ret)
 			unlink_waiter(curr);
+		else
+			ret = block_waiter(curr, clock, timeout, tmode);
 	}
 	raw_spin_unlock(&rq->lock);
 
-	return asleep;
+	return ret;
 }
 
 void evl_unqueue(struct evl_wait_channel *wchan)
@@ -200,20 +240,85 @@ void evl_unqueue(struct evl_wait_channel *wchan)
 	raw_spin_unlock(&rq->lock);
 }
 
-void evl_add_wait_queue(struct evl_wait_queue *wq, ktime_t timeout,
-			enum evl_tmode tmode)
+void evl_requeue_robbed(struct evl_wait_channel *wchan, struct evl_thread *thread)
+{
+	struct evl_rq *rq = evl_lock_thread_rq(thread);
+
+	if (!thread->wchan) {
+		thread->wait_prio = thread->wprio;
+		link_waiter(wchan, thread, goes_first_of_equals);
+	}
+	raw_spin_unlock(&rq->lock);
+}
+
+/*
+ * It wants to know about waits while it holds a mutex. Telling it takes locks,
+ * or ends the wait by a signal: it is in line before, and blocks afterwards.
+ */
+static noinline int report_and_sleep(struct evl_wait_channel *wchan, struct evl_clock *clock,
+				     ktime_t timeout, enum evl_tmode tmode,
+				     bool by_priority)
+{
+	int ret;
+
+	timeout = evl_abs_timeout(clock, timeout, tmode);
+	ret = evl_queue_on(wchan, by_priority);
+	if (ret)
+		return ret;
+
+	raw_spin_unlock(&wchan->lock);
+	evl_report_owned_sleep(evl_current());
+	raw_spin_lock(&wchan->lock);
+
+	return evl_sleep_queued(wchan, clock, timeout, EVL_ABS);
+}
+
+int evl_sleep_on(struct evl_wait_channel *wchan, struct evl_clock *clock,
+		 ktime_t timeout, enum evl_tmode tmode, bool by_priority)
 {
 	struct evl_thread *curr = evl_current();
 
+	if (unlikely(curr && evl_minds_owned_sleep(curr)))
+		return report_and_sleep(wchan, clock, timeout, tmode, by_priority);
+
+	return __evl_sleep_on(wchan, clock, timeout, tmode, by_priority);
+}
+
+void evl_add_wait_queue(struct evl_wait_queue *wq, ktime_t timeout,
+			enum evl_tmode tmode)
+{
 	/* evl_wait_schedule() has the error. */
-	if (evl_check_waiter(curr))
+	if (evl_check_waiter(evl_current()))
 		return;
 
-	evl_check_owned_sleep(curr);
 	evl_sleep_on(&wq->wchan, wq->clock, timeout, tmode,
 		     !(wq->flags & EVL_WAIT_FIFO));
 }
 EXPORT_SYMBOL_GPL(evl_add_wait_queue);
+
+/* Linux let current go on although it was not picked: have its CPU pick again. */
+static void block_again(struct evl_thread *curr)
+{
+	unsigned long flags;
+	struct evl_rq *rq;
+
+	rq = evl_lock_thread_rq_irqsave(curr, flags);
+	if (curr->state & EVL_THREAD_WAIT_BITS)
+		evl_set_resched(rq);
+	evl_sched_unlock(&rq->lock, flags);
+	cpu_relax();
+	host_settle();
+}
+
+/* Current loses the CPU until the core has released it, and no other than the
+ * core tells when that is. */
+static __always_inline void wait_until_released(struct evl_thread *curr)
+{
+	evl_schedule();
+	host_settle();
+	while (unlikely(READ_ONCE(curr->state) & EVL_THREAD_WAIT_BITS))
+		block_again(curr);
+}
 
 int evl_wait_schedule(struct evl_wait_channel *wchan)
 {
@@ -224,8 +329,7 @@ int evl_wait_schedule(struct evl_wait_channel *wchan)
 	if (unlikely(ret))
 		return ret;
 
-	evl_schedule();
-	host_settle();
+	wait_until_released(curr);
 
 	return evl_wait_code(READ_ONCE(curr->info));
 }
@@ -314,71 +418,49 @@ EXPORT_SYMBOL_GPL(evl_flush_wait);
 /*
  * The order is channel first. Coming from the thread, the channel can only be
  * tried: its owner may be spinning on the run queue that we hold, which is also
- * what keeps the channel from vanishing under us.
+ * what keeps the channel from vanishing under us. Interrupts are let in between
+ * two tries, unless the caller is one.
  */
 struct evl_wait_channel *evl_lock_thread_wchan(struct evl_thread *thread,
-					       struct evl_rq **rqp)
+					       struct evl_rq **rqp, unsigned long *flags)
 {
 	struct evl_wait_channel *wchan;
-	struct evl_rq *rq;
 
 	for (;;) {
-		rq = evl_lock_thread_rq(thread);
+		*rqp = evl_lock_thread_rq_irqsave(thread, *flags);
 		wchan = thread->wchan;
-		if (!wchan || raw_spin_trylock(&wchan->lock)) {
-			*rqp = rq;
+		if (!wchan || raw_spin_trylock(&wchan->lock))
 			return wchan;
-		}
-		raw_spin_unlock(&rq->lock);
+		evl_unlock_irqrestore(&(*rqp)->lock, *flags);
 		cpu_relax();
 	}
 }
 
-void evl_abort_wait_locked(struct evl_thread *thread, int reason)
+void evl_end_wait_locked(struct evl_thread *thread, int reason)
 {
 	end_wait(thread, reason);
 }
 
-/*
- * Step by step from the waiter to whom it waits for: one channel, then one run
- * queue locked at a time. Whatever changes meanwhile has somebody else take the
- * steps which we would miss.
- */
-static struct evl_thread *reorder(struct evl_thread *thread)
+void evl_reorder_waiter(struct evl_thread *thread, struct evl_chain_walk *walk)
 {
 	struct evl_wait_channel *wchan;
-	struct evl_thread *next = NULL;
 	unsigned long flags;
 	struct evl_rq *rq;
 
-	flags = hard_local_irq_save();
-	wchan = evl_lock_thread_wchan(thread, &rq);
-	if (wchan && thread->wait_key != FIFO_KEY &&
-	    thread->wait_key != thread->wprio) {
+	wchan = evl_lock_thread_wchan(thread, &rq, &flags);
+	if (wchan && thread->wait_prio != FIFO_PRIO &&
+	    thread->wait_prio != thread->wprio) {
 		rb_erase_cached(&thread->wait_node, &wchan->waiters);
-		thread->wait_key = thread->wprio;
+		thread->wait_prio = thread->wprio;
 		rb_add_cached(&thread->wait_node, &wchan->waiters, goes_first);
 	}
 	raw_spin_unlock(&rq->lock);
 	if (wchan) {
 		if (wchan->requeue)
-			next = wchan->requeue(wchan, thread);
+			wchan->requeue(wchan, thread, walk);
 		raw_spin_unlock(&wchan->lock);
 	}
 	hard_local_irq_restore(flags);
-
-	return next;
-}
-
-void evl_requeue_waiters(struct evl_thread *thread)
-{
-	struct evl_thread *next;
-
-	while (thread) {
-		next = reorder(thread);
-		evl_put_thread(thread);
-		thread = next;
-	}
 }
 
 /* --- Plain delays --------------------------------------------------------- */
@@ -395,12 +477,12 @@ int evl_sleep_until_clock(struct evl_clock *clock, ktime_t date)
 		return ret;
 
 	rq = evl_lock_thread_rq_irqsave(curr, flags);
-	begin_wait(curr);
-	if (may_wait(curr) && date > evl_read_clock(clock)) {
+	if (!begin_wait(curr) && date > evl_read_clock(clock)) {
 		evl_hold_thread_locked(curr, EVL_T_DELAY);
 		start_timeout(curr, clock, date);
 	}
 	evl_sched_unlock(&rq->lock, flags);
+	wait_until_released(curr);
 
 	return READ_ONCE(curr->info) & EVL_T_BREAK ? -EINTR : 0;
 }

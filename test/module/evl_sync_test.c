@@ -580,6 +580,29 @@ static void test_stax(void)
 	expect(high.result == -EIDRM);
 }
 
+/* As a fault would on a host which takes those in-band. */
+static void change_stage_inside(void)
+{
+	expect(!evl_lock_stax(&stax));
+	evl_switch_inband(0, 0);
+	evl_unlock_stax(&stax);
+	expect(!READ_ONCE(stax.holders));
+	expect(!evl_lock_stax(&stax));
+	expect(!evl_switch_oob());
+	evl_unlock_stax(&stax);
+	expect(!READ_ONCE(stax.holders));
+}
+
+static void test_stax_stage(void)
+{
+	evl_init_stax(&stax);
+	start(&low, change_stage_inside, 5);
+	join(&low);
+	expect(!evl_trylock_stax(&stax));
+	evl_unlock_stax(&stax);
+	evl_destroy_stax(&stax);
+}
+
 static const struct {
 	const char *what;
 	void (*run)(void);
@@ -595,6 +618,7 @@ static const struct {
 	{ "a wait queue used directly", test_wait_queue },
 	{ "timeouts of a wait queue", test_wait_dates },
 	{ "stage exclusion", test_stax },
+	{ "stage exclusion for who changes stage inside", test_stax_stage },
 };
 
 static int __init sync_test_init(void)

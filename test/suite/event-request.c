@@ -429,6 +429,37 @@ static void loses_the_gate_for_good(void)
 	end_puppet(&s);
 }
 
+static int unwait_by_hand(struct puppet *p)
+{
+	struct cond *c = p->arg;
+	struct evl_monitor_unwaitreq req = { .gatefd = c->mutex.monitor.efd };
+
+	return oob_ioctl(c->event.monitor.efd, EVL_MONIOC_UNWAIT, &req) ? -errno : 0;
+}
+
+static int close_event_fd(struct puppet *p)
+{
+	return close(((struct cond *)p->arg)->event.monitor.efd);
+}
+
+static void unwaits_for_who_closes(void)
+{
+	struct puppet a, s;
+	struct cond c;
+
+	new_cond(&c);
+	start_puppet(&s, "s", 5, 0);
+	start_puppet(&a, "a", 10, other_cpu());
+	check_eq(perform(&s, lock, &c.mutex), 0);
+	begin_wait(&a, unwait_by_hand, &c);
+	check_eq(perform(&s, close_event_fd, &c), 0);
+	check_eq(perform(&s, unlock, &c.mutex), 0);
+	check_eq(result(&a), 0);
+	check_eq(perform(&a, unlock, &c.mutex), 0);
+	end_puppet(&a);
+	end_puppet(&s);
+}
+
 /* --- Targets which are none ------------------------------------------------------------------ */
 
 static int detach_act(struct puppet *p)
@@ -494,6 +525,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(loses_the_gate_to_a_close, "so has a close of the event"),
 	TEST(is_interrupted_at_the_gate, "a signal on the way back to the gate is EAGAIN there"),
 	TEST(loses_the_gate_for_good, "a gate which is closed on the way back does not change the status"),
+	TEST(unwaits_for_who_closes, "the owner of the gate may close the event which somebody enters it through"),
 	TEST(refuses_targets, "a signal for a thread wants an event, and a thread"),
 };
 

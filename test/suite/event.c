@@ -312,6 +312,68 @@ static void closes_mutex(void)
 	end_puppet(&a);
 }
 
+static int close_its_event(struct puppet *p)
+{
+	struct cond *c = p->arg;
+
+	return evl_close_event(&c->event);
+}
+
+/* @a, whose time is up, wants the mutex back, which @s has. */
+static void time_out_behind(struct puppet *a, struct puppet *s, struct cond *c)
+{
+	new_cond(c);
+	start_puppet(s, "s", 5, 0);
+	start_puppet(a, "a", 10, other_cpu());
+	c->date = now() + 100 * NSEC_PER_MSEC;
+	begin_wait(a, wait_once, c);
+	check_eq(perform(s, lock, &c->mutex), 0);
+	await(now() > c->date && !watched(c) && worker_sleeps(&a->w));
+}
+
+static void owner_closes_event(void)
+{
+	struct puppet a, s;
+	struct cond c;
+
+	time_out_behind(&a, &s, &c);
+	check_eq(perform(&s, close_its_event, &c), 0);
+	check_eq(perform(&s, unlock, &c.mutex), 0);
+	check_eq(result(&a), -ETIMEDOUT);
+	end_puppet(&a);
+	end_puppet(&s);
+}
+
+static void tells_that_mutex_is_lost(void)
+{
+	struct puppet a, s;
+	struct cond c;
+
+	time_out_behind(&a, &s, &c);
+	check_ok(close(c.mutex.monitor.efd));
+	check_eq(result(&a), -EIDRM);
+	end_puppet(&a);
+	end_puppet(&s);
+}
+
+/* Before, while and after somebody begins to wait. */
+static void closes_mutex_any_time(void)
+{
+	struct puppet a;
+	struct cond c;
+
+	start_puppet(&a, "a", 10, other_cpu());
+	for (int i = 0; i < 150; i++) {
+		new_cond(&c);
+		begin(&a, wait_once, &c);
+		spin_until(now() + rand() % 300000);
+		check_ok(close(c.mutex.monitor.efd));
+		check(result(&a) != 0);
+		check_ok(close(c.event.monitor.efd));
+	}
+	end_puppet(&a);
+}
+
 /* --- Many units through one event ---------------------------------------------------- */
 
 #define UNITS	500
@@ -543,6 +605,9 @@ static const struct CMUnitTest tests[] = {
 	TEST(outlasts_signals, "a signal does not end a wait"),
 	TEST(closes_event, "closing the event sends waiters away"),
 	TEST(closes_mutex, "so does closing the mutex for good"),
+	TEST(owner_closes_event, "the owner of the mutex may close the event, whoever wants the mutex back"),
+	TEST(tells_that_mutex_is_lost, "a wait which ends without the mutex says so, even if its time was up"),
+	TEST(closes_mutex_any_time, "nobody waits with a mutex which was closed meanwhile"),
 	TEST(loses_nothing, "no signal gets lost between unlocking and waiting"),
 	TEST(is_signaled_from_elsewhere, "another process signals a public event"),
 	TEST(signals_elsewhere, "waiters in other processes are signaled"),

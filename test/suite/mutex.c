@@ -365,6 +365,54 @@ static void applies_ceiling_lazily(void)
 	end_puppet(&a);
 }
 
+static atomic_int phase;
+
+/* As evl_lock_mutex() does, interrupted between the two steps. */
+static int lock_in_two_steps(struct puppet *p)
+{
+	struct evl_mutex *m = p->arg;
+	struct __evl_hl_thread *self = __evl_hl_self();
+	__u32 nobody = 0;
+
+	check_ok(evl_switch_oob());
+	__atomic_store_n(&self->window->pp_pending, m->monitor.fundle, __ATOMIC_SEQ_CST);
+	check_ok(evl_yield());
+	atomic_store(&phase, 1);
+	while (atomic_load(&phase) != 2)
+		;
+	check(__atomic_compare_exchange_n(&m->monitor.state->u.gate.owner, &nobody, self->handle, false,
+					  __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+	m->monitor.state->u.gate.nesting = 1;
+	check_ok(evl_yield());
+	return state_of(p->w.efd).eattrs.sched_priority;
+}
+
+static void keeps_pending_ceiling(void)
+{
+	struct puppet a, b;
+	struct evl_mutex m;
+
+	new_ceiling_mutex(&m, 60, "pending");
+	start_puppet(&a, "a", 10, 0);
+	start_puppet(&b, "b", 20, other_cpu());
+	pin_to(other_cpu());
+	for (int taken = 0; taken < 2; taken++) {
+		atomic_store(&phase, 0);
+		if (taken)
+			check_eq(perform(&b, lock, &m), 0);
+		begin(&a, lock_in_two_steps, &m);
+		await(atomic_load(&phase) == 1);
+		if (taken)
+			check_eq(perform(&b, unlock, &m), 0);
+		atomic_store(&phase, 2);
+		check_eq(result(&a), 60);
+		check_eq(perform(&a, unlock, &m), 0);
+		check_eq(prio_of(&a), 10);
+	}
+	end_puppet(&a);
+	end_puppet(&b);
+}
+
 static int get_weak(struct puppet *p)
 {
 	struct evl_sched_attrs attrs = { .sched_policy = SCHED_WEAK };
@@ -424,6 +472,25 @@ static void closes_under_waiters(void)
 	end_puppet(&b);
 }
 
+/* Each has a file of its own; the last one closed does not matter to the other. */
+static void open_and_close(void *arg)
+{
+	struct evl_mutex m;
+
+	(void)arg;
+	attach_fifo(5);
+	for (int i = 0; i < 300; i++) {
+		check_ok(evl_open_mutex(&m, "/reopened"));
+		/* By a request. */
+		if (oob_ioctl(m.monitor.efd, EVL_MONIOC_TRYENTER, NULL))
+			check_eq(errno, EBUSY);
+		if (evl_get_index(owner_word(&m)) == __evl_hl_self()->handle)
+			check_sys(oob_ioctl(m.monitor.efd, EVL_MONIOC_EXIT, NULL));
+		check_ok(evl_close_mutex(&m));
+	}
+	_exit(0);
+}
+
 static int detach(struct puppet *p)
 {
 	(void)p;
@@ -475,6 +542,30 @@ static void releases_on_detach(void)
 	check_eq(owner_word(&untracked), 0x80003fff);
 	end_puppet(&a);
 	end_puppet(&b);
+}
+
+static void opens_while_others_close(void)
+{
+	struct evl_clone_req req = { 0 };
+	struct evl_monitor_attrs attrs = { 0 };
+	pid_t pid[2];
+	int clonefd;
+
+	check_ok(evl_init());
+	/* Kept by its clone descriptor, with no file of its own. */
+	attrs.clockfd = (__u32)EVL_CLOCK_MONOTONIC;
+	attrs.type = EVL_MONITOR_GATE & 3;
+	attrs.protocol = EVL_GATE_PI;
+	req.name_ptr = (uintptr_t)"reopened";
+	req.attrs_ptr = (uintptr_t)&attrs;
+	req.clone_flags = EVL_CLONE_PUBLIC;
+	clonefd = check_sys(open("/dev/evl/monitor/clone", O_RDWR));
+	check_sys(ioctl(clonefd, EVL_IOC_CLONE, &req));
+	for (int i = 0; i < 2; i++)
+		pid[i] = fork_child(open_and_close, NULL);
+	for (int i = 0; i < 2; i++)
+		wait_success(pid[i]);
+	close(clonefd);
 }
 
 static void hold_public(void *arg)
@@ -658,8 +749,10 @@ static const struct CMUnitTest tests[] = {
 	TEST(detects_deadlock, "a deadlock is an error"),
 	TEST(applies_ceiling, "the owner runs at the ceiling"),
 	TEST(applies_ceiling_lazily, "a ceiling taken without a request is applied on the way to sleep"),
+	TEST(keeps_pending_ceiling, "a ceiling is not lost by who is interrupted on the way to take the mutex"),
 	TEST(keeps_weak_oob, "a weak thread stays out-of-band as long as it holds a mutex"),
 	TEST(closes_under_waiters, "closing sends waiters away"),
+	TEST(opens_while_others_close, "a mutex just opened is not the worse for the last one who closed it"),
 	TEST(releases_on_detach, "a thread which detaches leaves its mutexes"),
 	TEST(releases_on_kill, "a thread which is killed leaves its mutexes"),
 	TEST(survives_scribbling, "shared words may hold anything"),

@@ -494,6 +494,65 @@ static void errors_come_up_late(void)
 	check_eq(peek(&taken), 1);
 }
 
+/* --- Faults on the way to a wait ----------------------------------------------------- */
+
+static struct evl_sem nobody_posts;
+static atomic_int nr_waits;
+
+static void count_nothing(int sig)
+{
+	(void)sig;
+}
+
+/* The date is in a page which has to be brought in, in-band, where signals come in the way. */
+static void wait_through_fault(struct worker *w)
+{
+	int memfd = check_sys(memfd_create("date", 0));
+	struct evl_monitor_waitreq req;
+	struct __evl_timespec *page;
+	struct timespec ts;
+
+	check_sys(ftruncate(memfd, 4096));
+	page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, memfd, 0);
+	check(page != MAP_FAILED);
+	check_sys(munlock(page, 4096));
+	attach_worker(w);
+	for (int i = 0; i < 100; i++) {
+		int64_t date = now() + 5 * NSEC_PER_MSEC;
+
+		ts = ns_ts(date);
+		check_eq(pwrite(memfd, &(struct __evl_timespec){ ts.tv_sec, ts.tv_nsec }, sizeof(*page), 0),
+			 sizeof(*page));
+		check_sys(madvise(page, 4096, MADV_DONTNEED));
+		req = (struct evl_monitor_waitreq){ .timeout_ptr = (uintptr_t)page, .gatefd = -1 };
+		check(oob_ioctl(nobody_posts.monitor.efd, EVL_MONIOC_WAIT, &req));
+		check(errno == ETIMEDOUT || errno == EINTR);
+		if (errno == ETIMEDOUT)
+			check_reached(now(), date);
+		atomic_fetch_add(&nr_waits, 1);
+	}
+}
+
+static void faults_before_wait(void)
+{
+	struct worker w = { .body = wait_through_fault, .name = "faulty", .prio = 10 };
+
+	check_ok(evl_init());
+	check_ok(evl_new_sem(&nobody_posts, "nobody:%d", getpid()));
+	signal(SIGUSR1, count_nothing);
+	pin_to(other_cpu());
+	start_worker(&w);
+	await(atomic_load(&w.attached));
+	while (!atomic_load(&w.done)) {
+		pthread_kill(w.thread, SIGUSR1);
+		spin_until(now() + rand() % 200000);
+	}
+	join_worker(&w);
+	check_eq(atomic_load(&nr_waits), 100);
+	check_eq(evl_tryget_sem(&nobody_posts), -EAGAIN);
+	check_eq(peek(&nobody_posts), 0);
+}
+
 /* Each with a name which is taken but for the first two, with the second one for its process. */
 #define NR_RACED	30
 
@@ -573,8 +632,6 @@ static DEFINE_EVL_SEM(twin);
 
 static void use_other_twin(void *arg)
 {
-	char name[32];
-
 	(void)arg;
 	await(exists("twin"));
 	attach_fifo(5);
@@ -582,8 +639,6 @@ static void use_other_twin(void *arg)
 		check_eq(evl_put_sem(&twin), 0);
 	check_eq(evl_get_sem(&twin), 0);
 	check_eq(peek(&twin), 4);
-	snprintf(name, sizeof(name), "twin.%d", getpid());
-	check(exists(name));
 }
 
 static void are_of_their_process(void)
@@ -608,6 +663,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(waits_without_limit, "a date of zero means no limit"),
 	TEST(follows_its_clock, "dates are those of the clock which the semaphore was made for"),
 	TEST(flushes, "flushing, and closing under waiters"),
+	TEST_WITHIN(faults_before_wait, 60, "a wait which a fault and a signal keep in-band does not begin"),
 	TEST(does_not_block, "O_NONBLOCK"),
 	TEST(ping_pong, "two threads hand units back and forth"),
 	TEST(survives_kills, "waiters may be killed"),

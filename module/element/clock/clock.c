@@ -75,11 +75,6 @@ static long set_time(struct evl_clock *clock, void __user *u_arg)
 	return evl_get_user_timespec(&date, u_arg) ?: -EOPNOTSUPP;
 }
 
-static long sleep_unpinned(void *data, s64 date)
-{
-	return evl_sleep_until_clock(data, date);
-}
-
 /* Clocks are there for good: a file which leads to one may be closed. */
 static long sleep_until(struct evl_clock *clock, void __user *u_arg)
 {
@@ -94,8 +89,9 @@ static long sleep_until(struct evl_clock *clock, void __user *u_arg)
 	if (date <= evl_read_clock(clock))
 		return 0;
 
-	return evl_unpin_file(sleep_unpinned, clock,
-			      min_t(ktime_t, date, KTIME_MAX - 1));
+	evl_unpin_request_file();
+
+	return evl_sleep_until_clock(clock, min_t(ktime_t, date, KTIME_MAX - 1));
 }
 
 static long clock_common_ioctl(struct evl_clock *clock, unsigned int cmd,

@@ -12,20 +12,18 @@
 #include "element/monitor/monitor.h"
 
 /* Back to the count with the unit which it would have got. */
-static struct evl_thread *waiter_left(struct evl_wait_channel *wchan,
-				      struct evl_thread *waiter)
+static void waiter_removed(struct evl_wait_channel *wchan, struct evl_thread *waiter,
+			   struct evl_chain_walk *walk)
 {
 	struct evl_event *event = container_of(wchan, struct evl_event, wchan);
 
 	atomic_inc(evl_event_value(evl_monitor_of_event(event)));
-
-	return NULL;
 }
 
 void evl_init_count(struct evl_monitor *mon)
 {
 	evl_init_wchan(&mon->event.wchan, "sem");
-	mon->event.wchan.abandon = waiter_left;
+	mon->event.wchan.removed = waiter_removed;
 	evl_init_poll_head(&mon->event.poll_head);
 }
 
@@ -66,22 +64,24 @@ int evl_try_count(struct evl_monitor *mon)
 int evl_wait_count(struct evl_monitor *mon, ktime_t timeout)
 {
 	struct evl_wait_channel *wchan = &mon->event.wchan;
-	struct evl_thread *curr = evl_current();
 	unsigned long flags;
-	int ret;
+	int ret = 0;
+	bool taken;
 
 	evl_lock_irqsave(&wchan->lock, flags);
-	if (atomic_dec_return(evl_event_value(mon)) >= 0) {
-		evl_unlock_irqrestore(&wchan->lock, flags);
-		return 0;
+	taken = atomic_dec_return(evl_event_value(mon)) >= 0;
+	if (!taken) {
+		ret = evl_sleep_on(wchan, mon->clock, timeout, EVL_ABS, true);
+		if (unlikely(ret))
+			atomic_inc(evl_event_value(mon));
 	}
-	evl_check_owned_sleep(curr);
-	if (!evl_sleep_on(wchan, mon->clock, timeout, EVL_ABS, true))
-		atomic_inc(evl_event_value(mon));
 	evl_unlock_irqrestore(&wchan->lock, flags);
 
+	if (taken || unlikely(ret))
+		return ret;
+
 	ret = evl_wait_schedule(wchan);
-	if (!ret && READ_ONCE(curr->info) & EVL_T_BCAST)
+	if (!ret && READ_ONCE(evl_current()->info) & EVL_T_BCAST)
 		ret = -EAGAIN;
 
 	return ret;

@@ -15,14 +15,12 @@
 #include "core/core.h"
 #include "element/monitor/monitor.h"
 
-static struct evl_thread *waiter_left(struct evl_wait_channel *wchan,
-				      struct evl_thread *waiter)
+static void waiter_removed(struct evl_wait_channel *wchan, struct evl_thread *waiter,
+			   struct evl_chain_walk *walk)
 {
 	if (!evl_wait_active(wchan))
 		evl_reset_gate_offset(container_of(wchan, struct evl_event,
 						   wchan));
-
-	return NULL;
 }
 
 void evl_init_gated(struct evl_monitor *mon)
@@ -30,7 +28,7 @@ void evl_init_gated(struct evl_monitor *mon)
 	struct evl_event *event = &mon->event;
 
 	evl_init_wchan(&event->wchan, "event");
-	event->wchan.abandon = waiter_left;
+	event->wchan.removed = waiter_removed;
 	event->gate = NULL;
 	evl_reset_gate_offset(event);
 }
@@ -101,7 +99,7 @@ static int join_gate(struct evl_event *event, struct evl_monitor *gate)
 	return 0;
 }
 
-/* Gate locked. As join_gate(), or what made the wait end at once. */
+/* Gate locked, and owned. As join_gate(), or what made the wait end at once. */
 static int fall_asleep(struct evl_monitor *mon, struct evl_monitor *gate,
 		       ktime_t timeout)
 {
@@ -109,15 +107,11 @@ static int fall_asleep(struct evl_monitor *mon, struct evl_monitor *gate,
 	int ret;
 
 	raw_spin_lock(&event->wchan.lock);
-	ret = join_gate(event, gate);
-	if (!ret) {
-		if (evl_sleep_on(&event->wchan, mon->clock, timeout, EVL_ABS,
-				 true))
-			WRITE_ONCE(mon->state->u.event.gate_offset,
-				   gate->element.state_offset);
-		else
-			ret = evl_wait_code(evl_current()->info);
-	}
+	ret = join_gate(event, gate) ?:
+		__evl_sleep_on(&event->wchan, mon->clock, timeout, EVL_ABS, true);
+	if (!ret)
+		WRITE_ONCE(mon->state->u.event.gate_offset,
+			   gate->element.state_offset);
 	raw_spin_unlock(&event->wchan.lock);
 
 	return ret;
@@ -131,25 +125,46 @@ static int drop_and_wait(struct evl_monitor *mon, struct evl_monitor *gate,
 			 ktime_t timeout, bool *dropped)
 {
 	struct evl_mutex *mutex = &gate->gate.mutex;
-	struct evl_thread *next = NULL;
+	struct evl_chain_walk walk;
 	unsigned long flags;
 	int ret;
 
+	/* A fault may have sent it in-band. If a signal keeps it there, that ends
+	 * the wait as if it had come later. */
+	if (unlikely(evl_is_inband(evl_current())))
+		evl_switch_oob();
+
+	evl_begin_walk(&walk);
 	do {
 		evl_lock_irqsave(&mutex->wchan.lock, flags);
 		ret = -EPERM;
 		if (evl_mutex_owner(mutex) == evl_current()->fundle) {
 			/* These are for threads which were there before. */
 			evl_deliver_signals(gate);
-			ret = fall_asleep(mon, gate, timeout);
+			/* Nobody could wake up who waits with a closed gate. */
+			ret = mutex->dead ? -EIDRM : fall_asleep(mon, gate, timeout);
 		}
-		*dropped = !ret || ret == -EINTR;
+		*dropped = !ret || ret == -EINTR || ret == -EIDRM;
 		if (*dropped)
-			next = evl_release_mutex_locked(mutex);
-		evl_put_mutex_lock(mutex, next, flags);
+			evl_release_mutex_locked(mutex, &walk);
+		evl_put_mutex_lock(mutex, &walk, flags);
 	} while (ret == -EAGAIN);
 
 	return ret ?: evl_wait_schedule(&mon->event.wchan);
+}
+
+/* Back into the gate. Its owner may be about to close the event, which waits for
+ * requests on that file: no longer for this one, whatever happens. */
+static long enter_again(struct evl_monitor *gate)
+{
+	long ret = evl_trylock_mutex(&gate->gate.mutex);
+
+	if (ret != -EBUSY)
+		return ret;
+
+	evl_unpin_request_file();
+
+	return evl_lock_mutex(&gate->gate.mutex);
 }
 
 /* How it went, once the gate was dropped; gets it back where it has to. */
@@ -169,7 +184,7 @@ static long end_wait(struct evl_monitor *gate, int waited, int *status)
 	if (waited == -EIDRM)
 		return -EIDRM;
 
-	ret = evl_lock_mutex(&gate->gate.mutex);
+	ret = enter_again(gate);
 	if (ret == -EINTR) {
 		curr->local_info |= EVL_T_NORST;
 		*status = waited ?: -EAGAIN;
@@ -178,6 +193,8 @@ static long end_wait(struct evl_monitor *gate, int waited, int *status)
 	return ret;
 }
 
+/* Neither of the monitors is pinned by its file for long, which may be closed
+ * while we sleep. */
 long evl_wait_gated(struct evl_monitor *mon, int gatefd, ktime_t timeout,
 		    int *status)
 {
@@ -190,7 +207,6 @@ long evl_wait_gated(struct evl_monitor *mon, int gatefd, ktime_t timeout,
 		return -EINVAL;
 	}
 
-	/* Not its file, which may be closed while we sleep. */
 	gate = evl_get_monitor(gatefd);
 	if (!gate) {
 		*status = -EINVAL;
@@ -219,8 +235,7 @@ static void mark_waiter(struct evl_monitor *mon, struct evl_thread *thread)
 	unsigned long flags;
 	struct evl_rq *rq;
 
-	flags = hard_local_irq_save();
-	wchan = evl_lock_thread_wchan(thread, &rq);
+	wchan = evl_lock_thread_wchan(thread, &rq, &flags);
 	if (wchan == &event->wchan) {
 		thread->info |= EVL_T_SIGNAL;
 		waits = true;

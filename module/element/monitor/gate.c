@@ -30,46 +30,82 @@ void evl_init_gate(struct evl_monitor *mon)
 		       &state->u.gate.ceiling : NULL, "gate");
 }
 
-/* All events which name it; @reason ends the wait of those who wait there. */
-static void forget_events(struct evl_monitor *mon, int reason)
+/* Mutex locked: one event less which names this gate. False if there is none, or
+ * if the gate was opened again. */
+static bool forget_event(struct evl_monitor *mon)
+{
+	struct evl_event *event;
+
+	event = list_first_entry_or_null(&mon->gate.events, struct evl_event, next);
+	if (!event || mon->gate.nr_files)
+		return false;
+
+	raw_spin_lock(&event->wchan.lock);
+	evl_flush_wait_locked(&event->wchan, EVL_T_RMID);
+	evl_reset_gate_offset(event);
+	event->gate = NULL;
+	list_del(&event->next);
+	raw_spin_unlock(&event->wchan.lock);
+
+	return true;
+}
+
+static void forget_events(struct evl_monitor *mon)
 {
 	struct evl_mutex *mutex = &mon->gate.mutex;
-	struct evl_event *event, *tmp;
 	unsigned long flags;
+	bool more;
 
-	evl_lock_irqsave(&mutex->wchan.lock, flags);
-	list_for_each_entry_safe(event, tmp, &mon->gate.events, next) {
-		raw_spin_lock(&event->wchan.lock);
-		evl_flush_wait_locked(&event->wchan, reason);
-		evl_reset_gate_offset(event);
-		event->gate = NULL;
-		list_del(&event->next);
-		raw_spin_unlock(&event->wchan.lock);
-	}
-	evl_put_mutex_lock(mutex, NULL, flags);
+	do {
+		evl_lock_irqsave(&mutex->wchan.lock, flags);
+		more = forget_event(mon);
+		evl_sched_unlock(&mutex->wchan.lock, flags);
+	} while (more);
 }
 
 void evl_destroy_gate(struct evl_monitor *mon)
 {
-	forget_events(mon, EVL_T_RMID);
+	forget_events(mon);
 	evl_destroy_mutex(&mon->gate.mutex);
 }
 
 void evl_flush_gate(struct evl_monitor *mon)
 {
-	evl_flush_mutex(&mon->gate.mutex, !atomic_read(&mon->nr_files));
+	evl_flush_mutex(&mon->gate.mutex);
 }
 
-/* They could not get it back. */
+/* All its files may have been closed, yet its clone descriptor kept it. */
+void evl_open_gate(struct evl_monitor *mon)
+{
+	struct evl_mutex *mutex = &mon->gate.mutex;
+	unsigned long flags;
+
+	evl_lock_irqsave(&mutex->wchan.lock, flags);
+	mon->gate.nr_files++;
+	mutex->dead = false;
+	evl_unlock_irqrestore(&mutex->wchan.lock, flags);
+}
+
+/*
+ * With the last descriptor gone, nobody can enter it, nor have it back after a
+ * wait for an event. Whoever is about to begin such a wait finds it dead, or is
+ * found by us.
+ */
 void evl_close_gate(struct evl_monitor *mon)
 {
-	evl_flush_mutex(&mon->gate.mutex, true);
-	forget_events(mon, EVL_T_RMID);
-}
+	struct evl_mutex *mutex = &mon->gate.mutex;
+	unsigned long flags;
+	bool dead;
 
-void evl_reopen_gate(struct evl_monitor *mon)
-{
-	evl_flush_mutex(&mon->gate.mutex, false);
+	evl_lock_irqsave(&mutex->wchan.lock, flags);
+	dead = !--mon->gate.nr_files;
+	mutex->dead = dead;
+	evl_unlock_irqrestore(&mutex->wchan.lock, flags);
+
+	if (dead) {
+		evl_flush_mutex(mutex);
+		forget_events(mon);
+	}
 }
 
 /* --- Requests -------------------------------------------------------------------- */
@@ -160,18 +196,20 @@ void __evl_deliver_signals(struct evl_monitor *mon)
 long evl_exit_gate(struct evl_monitor *mon)
 {
 	struct evl_mutex *mutex = &mon->gate.mutex;
-	struct evl_thread *curr = evl_current(), *next = NULL;
+	struct evl_thread *curr = evl_current();
+	struct evl_chain_walk walk;
 	unsigned long flags;
 	bool owner;
 
+	evl_begin_walk(&walk);
 	evl_lock_irqsave(&mutex->wchan.lock, flags);
 	owner = evl_mutex_owner(mutex) == curr->fundle;
 	if (owner) {
 		evl_deliver_signals(mon);
 		clear_pending(mon, curr);
-		next = evl_release_mutex_locked(mutex);
+		evl_release_mutex_locked(mutex, &walk);
 	}
-	evl_put_mutex_lock(mutex, next, flags);
+	evl_put_mutex_lock(mutex, &walk, flags);
 
 	if (owner)
 		return 0;
@@ -211,10 +249,10 @@ static bool commit_ceiling(fundle_t handle, struct evl_thread *curr)
 		return false;
 
 	mon = evl_monitor_of(element);
-	/* A free gate may be ours in an instant: we were interrupted on our way
-	 * to take it. */
+	/* If it is not ours it may be in an instant, whoever has it now: we were
+	 * interrupted on our way to take it. User space forgets it if it failed. */
 	if (mon->kind == MONITOR_GATE && mon->protocol == EVL_GATE_PP)
-		keep = evl_apply_ceiling(&mon->gate.mutex, curr);
+		keep = !evl_apply_ceiling(&mon->gate.mutex, curr);
 	evl_put_element(element);
 
 	return keep;

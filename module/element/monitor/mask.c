@@ -137,7 +137,7 @@ int evl_wait_mask(struct evl_monitor *mon, u32 *bits, bool exact,
 {
 	struct evl_wait_channel *wchan = &mon->event.wchan;
 	struct mask_wait wait = wanted(*bits, exact);
-	struct evl_thread *curr;
+	struct evl_thread *curr = evl_current();
 	unsigned long flags;
 	int ret = 0;
 	bool done;
@@ -145,14 +145,12 @@ int evl_wait_mask(struct evl_monitor *mon, u32 *bits, bool exact,
 	evl_lock_irqsave(&wchan->lock, flags);
 	done = collect(mon, &wait);
 	if (!done) {
-		curr = evl_current();
-		evl_check_owned_sleep(curr);
 		curr->wait_data = &wait;
-		evl_sleep_on(wchan, mon->clock, timeout, EVL_ABS, true);
+		ret = evl_sleep_on(wchan, mon->clock, timeout, EVL_ABS, true);
 	}
 	evl_sched_unlock(&wchan->lock, flags);
 
-	if (!done)
+	if (!done && !ret)
 		ret = evl_wait_schedule(wchan);
 	if (!ret)
 		*bits = wait.got;

@@ -104,12 +104,6 @@ static struct evl_wait_channel *monitor_wchan(struct evl_monitor *mon)
 		&mon->event.wchan;
 }
 
-/* Open by its private descriptor, which is about to be made. */
-static void init_files(struct evl_monitor *mon, u32 clone_flags)
-{
-	atomic_set(&mon->nr_files, clone_flags & EVL_CLONE_PUBLIC ? 0 : 1);
-}
-
 static int init_monitor(struct evl_monitor *mon, struct evl_factory *factory,
 			const char *name, u32 clone_flags,
 			const struct evl_monitor_attrs *attrs)
@@ -125,7 +119,9 @@ static int init_monitor(struct evl_monitor *mon, struct evl_factory *factory,
 		return -ENOMEM;
 
 	init_kind(mon, attrs);
-	init_files(mon, clone_flags);
+	/* Open by its private descriptor, which is about to be made. */
+	if (mon->kind == MONITOR_GATE && !(clone_flags & EVL_CLONE_PUBLIC))
+		evl_open_gate(mon);
 
 	ret = evl_init_element(&mon->element, factory, name, clone_flags);
 	if (ret) {

@@ -21,6 +21,7 @@ enum monitor_kind {
 struct evl_gate {
 	struct evl_mutex mutex;
 	struct list_head events;	/* evl_event.next; mutex lock */
+	int nr_files;			/* open ones, or about to be; mutex lock */
 };
 
 struct evl_event {
@@ -48,7 +49,6 @@ struct evl_monitor {
 	struct evl_clock *clock;
 	enum monitor_kind kind;
 	u32 protocol;
-	atomic_t nr_files;		/* open ones, or about to be */
 	union {
 		struct evl_gate gate;
 		struct evl_event event;
@@ -95,17 +95,19 @@ static inline void evl_reset_gate_offset(struct evl_event *event)
 	WRITE_ONCE(mon->state->u.event.gate_offset, EVL_MONITOR_NOGATE);
 }
 
-/* The monitor behind a descriptor of current, with a reference to its element,
- * or NULL. Any stage. */
+/* base.c: the monitor behind a descriptor of current, with a reference to its
+ * element, or NULL. Any stage. */
 struct evl_monitor *evl_get_monitor(int fd);
+/* Connect a semaphore or flags to a poller. */
+void evl_watch_event(struct evl_monitor *mon, struct evl_poll_wait *wait);
 
 /* gate.c */
 void evl_init_gate(struct evl_monitor *mon);
 void evl_destroy_gate(struct evl_monitor *mon);
 void evl_flush_gate(struct evl_monitor *mon);
-/* No descriptor leads there any more. */
+/* A file of it came, or goes. */
+void evl_open_gate(struct evl_monitor *mon);
 void evl_close_gate(struct evl_monitor *mon);
-void evl_reopen_gate(struct evl_monitor *mon);
 long evl_enter_gate(struct evl_monitor *mon, ktime_t timeout);
 long evl_try_gate(struct evl_monitor *mon);
 long evl_exit_gate(struct evl_monitor *mon);
@@ -140,8 +142,5 @@ int evl_try_mask(struct evl_monitor *mon, u32 *bits, bool exact);
 int evl_read_mask_inband(struct evl_monitor *mon, u32 *bits);
 void evl_post_mask(struct evl_monitor *mon, u32 bits, bool all);
 __poll_t evl_poll_mask(struct evl_monitor *mon, struct evl_poll_wait *wait);
-
-/* ops.c: connect a semaphore or flags to a poller. */
-void evl_watch_event(struct evl_monitor *mon, struct evl_poll_wait *wait);
 
 #endif /* !EVL_ELEMENT_MONITOR_H */

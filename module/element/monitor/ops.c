@@ -3,29 +3,13 @@
 #include <linux/compat.h>
 #include <linux/module.h>
 #include <linux/poll.h>
+#include <evl/thread.h>
 #include <evl/uaccess.h>
 #include "element/monitor/monitor.h"
 
 static struct evl_monitor *file_monitor(struct file *filp)
 {
 	return evl_monitor_of(evl_file_element(filp));
-}
-
-struct evl_monitor *evl_get_monitor(int fd)
-{
-	struct evl_file *efilp = evl_get_file(fd);
-	struct evl_monitor *mon = NULL;
-
-	if (!efilp)
-		return NULL;
-
-	if (efilp->filp->f_op == &evl_monitor_fops) {
-		mon = file_monitor(efilp->filp);
-		evl_get_element(&mon->element);
-	}
-	evl_put_file(efilp);
-
-	return mon;
 }
 
 /* --- Requests ------------------------------------------------------------------------ */
@@ -96,6 +80,8 @@ static long serve_unwait(struct file *filp, void __user *u_arg)
 	if (!gate)
 		return -EINVAL;
 
+	/* As after a wait: its owner may be about to close the event. */
+	evl_unpin_request_file();
 	if (gate->kind == MONITOR_GATE)
 		ret = evl_enter_gate(gate, EVL_INFINITE);
 	evl_put_element(&gate->element);
@@ -112,37 +98,34 @@ static void give_back(struct evl_monitor *mon, u32 bits)
 		evl_post_mask(mon, bits, false);
 }
 
-static int wait_ungated(struct file *filp, s32 *value, ktime_t timeout,
-			bool exact)
+static int wait_ungated(struct evl_monitor *mon, bool nonblock, s32 *value,
+			ktime_t timeout, bool exact)
 {
-	struct evl_monitor *mon = file_monitor(filp);
-
 	if (mon->kind == MONITOR_COUNT)
-		return is_nonblock(filp) ? evl_try_count(mon) :
+		return nonblock ? evl_try_count(mon) :
 			evl_wait_count(mon, timeout);
 
-	return is_nonblock(filp) ? evl_try_mask(mon, (u32 *)value, exact) :
+	return nonblock ? evl_try_mask(mon, (u32 *)value, exact) :
 		evl_wait_mask(mon, (u32 *)value, exact, timeout);
 }
 
-static long wait_event_of(struct file *filp, struct evl_monitor_waitreq *req,
-			  ktime_t timeout, bool exact)
+static long wait_event_of(struct evl_monitor *mon, bool nonblock,
+			  struct evl_monitor_waitreq *req, ktime_t timeout, bool exact)
 {
-	struct evl_monitor *mon = file_monitor(filp);
 	int status = -EINVAL;
 	long ret = 0;
 
 	if (mon->kind == MONITOR_GATED)
 		ret = evl_wait_gated(mon, req->gatefd, timeout, &status);
 	else if (mon->kind != MONITOR_GATE && req->gatefd < 0)
-		ret = status = wait_ungated(filp, &req->value, timeout, exact);
+		ret = status = wait_ungated(mon, nonblock, &req->value, timeout, exact);
 	req->status = status;
 
 	return ret;
 }
 
-static long wait_request(struct file *filp,
-			 struct evl_monitor_waitreq __user *u_req, bool exact)
+static long wait_for(struct evl_monitor *mon, bool nonblock,
+		     struct evl_monitor_waitreq __user *u_req, bool exact)
 {
 	struct evl_monitor_waitreq req __uninitialized;
 	ktime_t timeout;
@@ -155,16 +138,33 @@ static long wait_request(struct file *filp,
 	if (ret)
 		return ret;
 
-	ret = wait_event_of(filp, &req, timeout, exact);
+	ret = wait_event_of(mon, nonblock, &req, timeout, exact);
 	/* Both at once: a wait which failed left the value as it was. */
 	BUILD_BUG_ON(offsetofend(typeof(req), status) !=
 		     offsetof(typeof(req), value));
 	if (evl_copy_to_user(&u_req->status, &req.status,
 			     sizeof(req.status) + sizeof(req.value))) {
 		if (!ret && !req.status)
-			give_back(file_monitor(filp), req.value);
+			give_back(mon, req.value);
 		return -EFAULT;
 	}
+
+	return ret;
+}
+
+static long wait_request(struct file *filp,
+			 struct evl_monitor_waitreq __user *u_req, bool exact)
+{
+	struct evl_monitor *mon = file_monitor(filp);
+	long ret;
+
+	if (mon->kind != MONITOR_GATED)
+		return wait_for(mon, is_nonblock(filp), u_req, exact);
+
+	/* Its file may go in the course of it. */
+	evl_get_element(&mon->element);
+	ret = wait_for(mon, is_nonblock(filp), u_req, exact);
+	evl_put_element(&mon->element);
 
 	return ret;
 }
@@ -409,28 +409,6 @@ static __poll_t monitor_poll(struct file *filp, poll_table *pt)
 		EPOLLIN | EPOLLRDNORM : EPOLLOUT | EPOLLWRNORM;
 }
 
-static atomic_t *pollrefs(struct evl_monitor *mon)
-{
-	return (atomic_t *)&mon->state->u.event.pollrefs;
-}
-
-static void unwatch_event(struct evl_poll_head *head)
-{
-	struct evl_event *event = container_of(head, struct evl_event,
-					       poll_head);
-
-	atomic_dec(pollrefs(evl_monitor_of_event(event)));
-}
-
-/* User space comes to tell us of changes from now on. */
-void evl_watch_event(struct evl_monitor *mon, struct evl_poll_wait *wait)
-{
-	if (evl_poll_watch(&mon->event.poll_head, wait, unwatch_event)) {
-		atomic_inc(pollrefs(mon));
-		smp_mb__after_atomic();
-	}
-}
-
 static __poll_t monitor_oob_poll(struct file *filp, struct evl_poll_wait *wait)
 {
 	struct evl_monitor *mon = file_monitor(filp);
@@ -458,10 +436,8 @@ static int monitor_open(struct inode *inode, struct file *filp)
 		return ret;
 
 	mon = file_monitor(filp);
-	/* All its files were closed, yet it was kept by its clone descriptor. */
-	if (atomic_inc_return(&mon->nr_files) == 1 &&
-	    mon->kind == MONITOR_GATE)
-		evl_reopen_gate(mon);
+	if (mon->kind == MONITOR_GATE)
+		evl_open_gate(mon);
 
 	return 0;
 }
@@ -472,8 +448,7 @@ static int monitor_release(struct inode *inode, struct file *filp)
 
 	if (filp->private_data) {
 		mon = file_monitor(filp);
-		if (atomic_dec_and_test(&mon->nr_files) &&
-		    mon->kind == MONITOR_GATE)
+		if (mon->kind == MONITOR_GATE)
 			evl_close_gate(mon);
 	}
 

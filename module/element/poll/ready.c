@@ -208,13 +208,6 @@ static int sleep_on_set(struct evl_poll_set *set, ktime_t timeout)
 	unsigned long flags;
 	int err = 0;
 
-	/* A fault on user memory may have left us on the wrong stage. */
-	if (unlikely(!evl_current_oob())) {
-		err = evl_switch_oob();
-		if (err)
-			return err;
-	}
-
 	evl_lock_irqsave(evl_poll_lock(set), flags);
 	if (set->released) {
 		err = -EIDRM;

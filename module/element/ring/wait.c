@@ -69,20 +69,12 @@ void evl_wake_ring_waiters(struct evl_ring *ring)
 
 static int sleep_oob(struct evl_ring *ring, size_t want, unsigned long *flags)
 {
-	struct evl_thread *curr = evl_current();
 	int err;
 
-	/* A fault on user memory may have left us on the wrong stage. */
-	if (evl_is_inband(curr)) {
-		evl_sched_unlock(ring_lock(ring), *flags);
-		err = evl_switch_oob();
-	} else {
-		curr->wait_data = (void *)want;
-		evl_add_wait_queue(&ring->oob, EVL_INFINITE, EVL_REL);
-		evl_unlock_irqrestore(ring_lock(ring), *flags);
-		err = evl_wait_schedule(&ring->oob.wchan);
-	}
-
+	evl_current()->wait_data = (void *)want;
+	evl_add_wait_queue(&ring->oob, EVL_INFINITE, EVL_REL);
+	evl_unlock_irqrestore(ring_lock(ring), *flags);
+	err = evl_wait_schedule(&ring->oob.wchan);
 	evl_lock_irqsave(ring_lock(ring), *flags);
 
 	return err;

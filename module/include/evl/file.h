@@ -27,14 +27,6 @@ struct evl_file_ops {
 	__poll_t (*oob_poll)(struct file *filp, struct evl_poll_wait *wait);
 };
 
-/*
- * For an oob_ioctl() handler which comes down to a wait that has nothing to do
- * with its file: "return evl_unpin_file(fn, data, arg)". @fn is called once the
- * file was let go, and its result is that of the request. The handler returns at
- * once; a file which somebody is in an operation of cannot be closed.
- */
-long evl_unpin_file(long (*fn)(void *data, s64 arg), void *data, s64 arg);
-
 struct evl_file {
 	struct file *filp;
 	const struct evl_file_ops *ops;

@@ -10,6 +10,7 @@
 #include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
+#include <evl/sched.h>
 #include <evl/wait.h>
 #include <evl/types-abi.h>
 
@@ -25,6 +26,7 @@ struct evl_mutex {
 	const u32 *ceiling;		/* NULL for priority inheritance */
 	int ceiling_boost;		/* what it amounts to since applied, or 0 */
 	bool dead;			/* nobody may wait for it any more */
+	bool granted;			/* to owner, which has not run since */
 	bool counted;			/* in owner->held */
 	struct evl_thread *owner;	/* as far as we know; with a reference */
 	struct list_head next_owned;	/* in owner->owned */
@@ -40,13 +42,13 @@ void evl_init_mutex(struct evl_mutex *mutex, struct evl_clock *clock,
 		    atomic_t *word, const u32 *ceiling, const char *name);
 /* Waiters get -EIDRM, the owner is forgotten. */
 void evl_destroy_mutex(struct evl_mutex *mutex);
-/* Waiters get -EIDRM; if @dead, so does whoever comes from now on. */
-void evl_flush_mutex(struct evl_mutex *mutex, bool dead);
+/* Waiters get -EIDRM; whoever comes while it is @mutex->dead does as well. */
+void evl_flush_mutex(struct evl_mutex *mutex);
 
 /*
- * Current must be out-of-band. 0, -EDEADLK if the owner waits for current,
- * directly or not, or is current, -EOWNERDEAD if it does not exist, or an error
- * of evl_wait_schedule().
+ * 0, -EDEADLK if the owner waits for current, directly or not, or is current,
+ * -EOWNERDEAD if it does not exist, or an error of evl_wait_schedule(). Those
+ * who are not out-of-band do not wait: see evl_add_wait_queue().
  */
 int evl_lock_mutex_timeout(struct evl_mutex *mutex, ktime_t timeout,
 			   enum evl_tmode tmode);
@@ -68,20 +70,59 @@ static inline fundle_t evl_mutex_owner(struct evl_mutex *mutex)
 	return evl_get_index(atomic_read(mutex->word));
 }
 
+/*
+ * A PI chain walk: which threads got another priority while they wait, so that
+ * their channels have to reorder them, and so on. Noted with locks held, walked
+ * once they are dropped: see core/chain.c.
+ */
+struct evl_chain_walk {
+	int nr;
+	struct evl_thread *next[2];	/* with references */
+};
+
+static inline void evl_begin_walk(struct evl_chain_walk *walk)
+{
+	walk->nr = 0;
+}
+
+/* Takes over a reference. No operation on a mutex adds more than two. */
+static inline void evl_add_to_walk(struct evl_chain_walk *walk, struct evl_thread *thread)
+{
+	walk->next[walk->nr++] = thread;
+}
+
+/* No lock held; with hard irqs on, reschedules. */
+void evl_finish_walk(struct evl_chain_walk *walk);
+void evl_end_long_walk(struct evl_chain_walk *walk, unsigned long flags);
+
+/* The same, followed by what evl_sched_unlock() does once the lock is dropped,
+ * host_sched_begin() having been called before. */
+static inline void evl_end_walk(struct evl_chain_walk *walk, unsigned long flags)
+{
+	if (unlikely(walk->nr)) {
+		evl_end_long_walk(walk, flags);
+		return;
+	}
+	evl_schedule();
+	hard_local_irq_restore(flags);
+	host_sched_end();
+}
+
 /* Mutex lock held, current being the owner. To be followed by the next one. */
-struct evl_thread *evl_release_mutex_locked(struct evl_mutex *mutex);
+void evl_release_mutex_locked(struct evl_mutex *mutex, struct evl_chain_walk *walk);
 /* Drop the lock, complete the changes of priorities, reschedule. */
-void evl_put_mutex_lock(struct evl_mutex *mutex, struct evl_thread *next,
+void evl_put_mutex_lock(struct evl_mutex *mutex, struct evl_chain_walk *walk,
 			unsigned long flags);
 /* Current may have grabbed it in user space, which leaves the ceiling to us.
- * True if nobody did yet. Hard irqs off. */
+ * False if it did not, or not yet. Hard irqs off. */
 bool evl_apply_ceiling(struct evl_mutex *mutex, struct evl_thread *curr);
 
-/* What the core has to ask the room above it. Atomic, any stage. */
+/* What the core has to ask the elements above it. Atomic, any stage. */
 struct evl_gate_ops {
 	/* With a reference, or NULL. */
 	struct evl_thread *(*get_thread)(fundle_t handle);
-	/* A thread left @handle in its window: false to forget it. */
+	/* A thread left @handle in its window: false to forget it, true if it
+	 * may still be on its way to take that gate. */
 	bool (*commit_ceiling)(fundle_t handle, struct evl_thread *curr);
 };
 
@@ -96,9 +137,9 @@ struct evl_kmutex {
 	struct evl_mutex mutex;
 };
 
-/* Its waiters changed: wchan.requeue and wchan.abandon of every mutex. */
-struct evl_thread *evl_mutex_changed(struct evl_wait_channel *wchan,
-				     struct evl_thread *waiter);
+/* Its waiters changed: wchan.requeue and wchan.removed of every mutex. */
+void evl_mutex_changed(struct evl_wait_channel *wchan, struct evl_thread *waiter,
+		       struct evl_chain_walk *walk);
 
 #define EVL_KMUTEX_INITIALIZER(__name)					\
 	{								\
@@ -109,7 +150,7 @@ struct evl_thread *evl_mutex_changed(struct evl_wait_channel *wchan,
 				.waiters = RB_ROOT_CACHED,		\
 				.name = #__name,			\
 				.requeue = evl_mutex_changed,		\
-				.abandon = evl_mutex_changed,		\
+				.removed = evl_mutex_changed,		\
 			},						\
 			.clock = &evl_mono_clock,			\
 			.word = &(__name).mutex.own_word,		\

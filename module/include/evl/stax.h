@@ -29,7 +29,8 @@ void evl_destroy_stax(struct evl_stax *stax);
 
 /*
  * Sleeps if the other stage is inside. 0, out-of-band -EINTR or -EIDRM, in-band
- * -ERESTARTSYS, -EPERM where neither stage may sleep. A section entered on a stage is left on the same one.
+ * -ERESTARTSYS, -EPERM where neither stage may sleep. A section counts as used from
+ * the stage it was entered on, even if the caller changes stage inside.
  */
 int evl_lock_stax(struct evl_stax *stax);
 /* 0 or -EAGAIN. */

@@ -15,6 +15,7 @@
 #include <evl/thread-abi.h>
 
 struct evl_process;
+struct evl_file;
 
 /* Whatever keeps a thread off the CPU. */
 #define EVL_THREAD_BLOCK_BITS						\
@@ -59,11 +60,12 @@ struct evl_thread {
 
 	struct evl_wait_channel *wchan;	/* slept on, with wchan->lock too */
 	struct rb_node wait_node;	/* guarded by wchan->lock, as are these: */
-	int wait_key;			/* its place: a weighted priority */
+	int wait_prio;			/* its place: a weighted priority */
 	u32 wait_seq;			/* of this wait among all */
 	void *wait_data;		/* for the owner of the channel */
 	struct evl_timer rtimer;	/* resource timeouts and delays */
 
+	struct list_head walk_next;	/* PI chain walk to go on here: chain.c */
 	struct list_head owned;		/* evl_mutex.next_owned */
 	struct rb_root_cached boosters;	/* evl_mutex.boost_node, highest first */
 	u32 lock_alerts;		/* see boost.c, owner only */
@@ -71,11 +73,7 @@ struct evl_thread {
 	struct evl_thread_stat stat;
 	ktime_t stat_date, stat_exectime;	/* last readout, for usage */
 
-	/* What is left of a request which let its file go; owner only. */
-	long (*unpinned)(void *data, s64 arg);
-	void *unpinned_data;
-	s64 unpinned_arg;
-
+	struct evl_file *request_file;	/* pinned by the request in progress */
 	struct evl_user_window *window;	/* NULL for kernel threads */
 	struct evl_process *process;	/* NULL for kernel threads */
 	fundle_t fundle;		/* as gates record it */
@@ -175,6 +173,16 @@ int evl_switch_oob(void);
  * to notify it if it wants to know of such switches, 0 for none; @details go
  * with it. */
 void evl_switch_inband(int hmdiag, u64 details);
+
+/* --- Requests (request.c) ---------------------------------------------------- */
+
+/*
+ * The request in progress is going to wait for somebody who may be about to
+ * close the file which it was made on, and close(2) waits for requests: let go
+ * of it. What the handler still needs it has to hold by other means, its code
+ * included: this is for elements of the core.
+ */
+void evl_unpin_request_file(void);
 
 /* --- Forced unblocking (kick.c) ---------------------------------------------- */
 

@@ -13,6 +13,7 @@
 #include <evl/timer.h>
 
 struct evl_thread;
+struct evl_chain_walk;
 
 struct evl_wait_channel {
 	hard_spinlock_t lock;
@@ -20,14 +21,14 @@ struct evl_wait_channel {
 	const char *name;		/* as shown by thread/wchan */
 	/*
 	 * @waiter was put in another place because its priority changed, or was
-	 * sent away by a timeout or a forced unblock. Channel lock held. Either
-	 * may return a thread whose own channel has to reorder it in turn, with
-	 * a reference. NULL if nothing is to be done.
+	 * removed by a timeout or a forced unblock. Channel lock held. Either
+	 * may add to @walk a thread whose own channel has to reorder it in turn.
+	 * NULL if nothing is to be done.
 	 */
-	struct evl_thread *(*requeue)(struct evl_wait_channel *wchan,
-				      struct evl_thread *waiter);
-	struct evl_thread *(*abandon)(struct evl_wait_channel *wchan,
-				      struct evl_thread *waiter);
+	void (*requeue)(struct evl_wait_channel *wchan, struct evl_thread *waiter,
+			struct evl_chain_walk *walk);
+	void (*removed)(struct evl_wait_channel *wchan, struct evl_thread *waiter,
+			struct evl_chain_walk *walk);
 };
 
 #define EVL_WAIT_PRIO	0
@@ -57,29 +58,40 @@ struct evl_wait_queue {
 void evl_init_wchan(struct evl_wait_channel *wchan, const char *name);
 void evl_init_wait(struct evl_wait_queue *wq, struct evl_clock *clock,
 		   int flags, const char *name);
-/* Waiters are released with EVL_T_RMID. Reschedules. */
+/*
+ * Waiters are released with EVL_T_RMID. Reschedules. They look at @wq once more
+ * when they run, to drop out of evl_wait_event() for instance, so its memory has
+ * to stay until they are gone, be it by evl_join_kthread(), or by
+ * evl_release_file() which waits for requests in progress.
+ */
 void evl_destroy_wait(struct evl_wait_queue *wq);
 
 /*
- * Going to sleep, step 1: the caller, out-of-band, is queued to @wq. @timeout
- * is as @tmode says on the clock of @wq, EVL_INFINITE for no limit. Channel
- * lock held. Then drop the lock, and step 2: evl_wait_schedule().
+ * Going to sleep, step 1: the caller is queued to @wq. @timeout is as @tmode
+ * says on the clock of @wq, EVL_INFINITE for no limit. Channel lock held. Then
+ * drop the lock, and step 2: evl_wait_schedule(). A caller which is not an
+ * out-of-band thread does not wait: that returns -EINTR at once if the thread is
+ * in-band, -EPERM if there is none.
  */
 void evl_add_wait_queue(struct evl_wait_queue *wq, ktime_t timeout,
 			enum evl_tmode tmode);
-/* The same for any channel. False if the caller does not fall asleep after all:
- * evl_wait_schedule() tells why. */
-bool evl_sleep_on(struct evl_wait_channel *wchan, struct evl_clock *clock,
-		  ktime_t timeout, enum evl_tmode tmode, bool by_priority);
+/* The same for any channel. 0 if the caller falls asleep, or was woken up in the
+ * meantime: evl_wait_schedule() tells how that ended. Else the caller is not in
+ * line, and the error is what evl_wait_schedule() would return. */
+int evl_sleep_on(struct evl_wait_channel *wchan, struct evl_clock *clock,
+		 ktime_t timeout, enum evl_tmode tmode, bool by_priority);
+/* The same, about which nobody who watches locks is told. */
+int __evl_sleep_on(struct evl_wait_channel *wchan, struct evl_clock *clock,
+		   ktime_t timeout, enum evl_tmode tmode, bool by_priority);
 /*
  * The same in two steps, for who has to do something in between which takes
  * time, the channel unlocked: the caller is in line first, yet keeps running;
- * it may be woken up as any waiter, but not sent away. False from the second
- * step if it was woken up meanwhile, or does not fall asleep.
+ * it may be woken up as any waiter, but not sent away. Both return as
+ * evl_sleep_on() does.
  */
-void evl_queue_on(struct evl_wait_channel *wchan);
-bool evl_sleep_queued(struct evl_wait_channel *wchan, struct evl_clock *clock,
-		      ktime_t timeout, enum evl_tmode tmode);
+int evl_queue_on(struct evl_wait_channel *wchan, bool by_priority);
+int evl_sleep_queued(struct evl_wait_channel *wchan, struct evl_clock *clock,
+		     ktime_t timeout, enum evl_tmode tmode);
 /* Out of the line, instead of the second step. */
 void evl_unqueue(struct evl_wait_channel *wchan);
 /* 0 when woken up, -EIDRM, -ENOMEM, -ETIMEDOUT or -EINTR (in that order); -EPERM
@@ -119,16 +131,20 @@ struct evl_thread *evl_wait_next(struct evl_thread *waiter);
 #define evl_wait_event_timeout(__wq, __timeout, __tmode, __cond)	\
 ({									\
 	struct evl_wait_queue *__q = (__wq);				\
+	ktime_t __date = (__timeout);					\
 	unsigned long __fl;						\
 	int __err = 0;							\
 									\
+	/* Woken up in vain, it does not start over with all of it. */	\
+	if (__date != EVL_INFINITE && __date != EVL_NONBLOCK)		\
+		__date = evl_abs_timeout(__q->clock, __date, __tmode);		\
 	evl_lock_irqsave(&__q->wchan.lock, __fl);			\
 	while (!__err && !(__cond)) {					\
-		if ((__timeout) == EVL_NONBLOCK) {			\
+		if (__date == EVL_NONBLOCK) {				\
 			__err = -EAGAIN;				\
 			break;						\
 		}							\
-		evl_add_wait_queue(__q, __timeout, __tmode);		\
+		evl_add_wait_queue(__q, __date, EVL_ABS);		\
 		evl_unlock_irqrestore(&__q->wchan.lock, __fl);		\
 		__err = evl_wait_schedule(&__q->wchan);			\
 		evl_lock_irqsave(&__q->wchan.lock, __fl);		\

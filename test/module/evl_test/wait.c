@@ -139,10 +139,41 @@ static void wait_in_vain(void *arg)
 	expect(cx, !evl_wait_active(&cx->wq.wchan));
 }
 
+/* Woken up all the time, it still is over at some time, which was asked for once. */
+static void wait_disturbed(void *arg)
+{
+	struct context *cx = arg;
+	int asked = 0;
+
+	expect(cx, evl_wait_event_timeout(&cx->wq, (asked++, 20 * NSEC_PER_MSEC), EVL_REL,
+					  READ_ONCE(cx->condition)) == -ETIMEDOUT);
+	expect(cx, asked == 1);
+	atomic_set(&cx->arrived, 1);
+}
+
+static void disturb(struct context *cx)
+{
+	ktime_t limit = evl_ktime_monotonic() + 5 * NSEC_PER_SEC;
+
+	cx->condition = false;
+	atomic_set(&cx->arrived, 0);
+	if (!expect(cx, !evl_run_kthread_on_cpu(&cx->thread, cpumask_last(cpu_online_mask), wait_disturbed, cx, 10, 0,
+						"evl_test.disturbed")))
+		return;
+	while (!atomic_read(&cx->arrived) && evl_ktime_monotonic() < limit) {
+		evl_flush_wait(&cx->wq.wchan, 0);
+		usleep_range(500, 1000);
+	}
+	WRITE_ONCE(cx->condition, true);
+	evl_flush_wait(&cx->wq.wchan, 0);
+	evl_join_kthread(&cx->thread);
+}
+
 void test_wait_timeout(struct context *cx)
 {
 	evl_init_wait(&cx->wq, &evl_mono_clock, EVL_WAIT_PRIO, "evl_test");
 	run_thread(cx, wait_in_vain);
+	disturb(cx);
 	evl_destroy_wait(&cx->wq);
 }
 
