@@ -22,7 +22,7 @@ const struct evl_sched_class evl_sched_weak = {
 	.name = "weak",
 	.weight = 1,
 	.policy = SCHED_WEAK,
-	.level_base = 0,
+	.index_base = 0,
 	.min_prio = 0,
 	.max_prio = 99,
 };
@@ -31,7 +31,7 @@ const struct evl_sched_class evl_sched_fifo = {
 	.name = "fifo",
 	.weight = 4,
 	.policy = SCHED_FIFO,
-	.level_base = 128,
+	.index_base = 128,
 	.min_prio = 1,
 	.max_prio = 99,
 };
@@ -60,7 +60,7 @@ static void set_effective(struct evl_thread *thread, const struct evl_sched_clas
 	thread->class = class;
 	thread->cprio = prio;
 	thread->wprio = evl_weighted_prio(class, prio);
-	thread->slot = evl_level_slot(class, prio);
+	thread->rq_index = evl_rq_index(class, prio);
 
 	if (ready && place == HEAD)
 		evl_enqueue_thread_head(rq, thread);

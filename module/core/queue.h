@@ -9,51 +9,51 @@
 #include <linux/bitops.h>
 #include <evl/thread.h>
 
-/* --- Levels --------------------------------------------------------------- */
+/* --- Queue ---------------------------------------------------------------- */
 
-/* Bit 0 is the highest level, so that the first bit set is the one to pick. */
-static inline unsigned int evl_level_slot(const struct evl_sched_class *class, int prio)
+/* Index 0 is the highest priority, so that the first bit set is the one to pick. */
+static inline unsigned int evl_rq_index(const struct evl_sched_class *class, int prio)
 {
-	return EVL_NR_LEVELS - 1 - (class->level_base + prio);
+	return EVL_NR_RQ_INDEXES - 1 - (class->index_base + prio);
 }
 
 static inline void evl_enqueue_thread(struct evl_rq *rq, struct evl_thread *thread)
 {
-	unsigned int slot = thread->slot;
+	unsigned int index = thread->rq_index;
 
-	list_add_tail(&thread->rq_next, &rq->queue.head[slot]);
-	__set_bit(slot, rq->queue.map);
+	list_add_tail(&thread->rq_next, &rq->queue.head[index]);
+	__set_bit(index, rq->queue.map);
 	thread->state |= EVL_T_READY;
 }
 
 static inline void evl_enqueue_thread_head(struct evl_rq *rq, struct evl_thread *thread)
 {
-	unsigned int slot = thread->slot;
+	unsigned int index = thread->rq_index;
 
-	list_add(&thread->rq_next, &rq->queue.head[slot]);
-	__set_bit(slot, rq->queue.map);
+	list_add(&thread->rq_next, &rq->queue.head[index]);
+	__set_bit(index, rq->queue.map);
 	thread->state |= EVL_T_READY;
 }
 
 static inline void evl_dequeue_thread(struct evl_rq *rq, struct evl_thread *thread)
 {
-	unsigned int slot = thread->slot;
+	unsigned int index = thread->rq_index;
 
 	__list_del_entry(&thread->rq_next);
-	if (list_empty(&rq->queue.head[slot]))
-		__clear_bit(slot, rq->queue.map);
+	if (list_empty(&rq->queue.head[index]))
+		__clear_bit(index, rq->queue.map);
 	thread->state &= ~EVL_T_READY;
 }
 
 static inline struct evl_thread *evl_top_thread(struct evl_rq *rq)
 {
-	unsigned int n, slot;
+	unsigned int n, index;
 
 	/* A few words, most of the time empty: no need to call for help. */
-	for (n = 0; n < BITS_TO_LONGS(EVL_NR_LEVELS); n++) {
+	for (n = 0; n < BITS_TO_LONGS(EVL_NR_RQ_INDEXES); n++) {
 		if (rq->queue.map[n]) {
-			slot = n * BITS_PER_LONG + __ffs(rq->queue.map[n]);
-			return list_first_entry(&rq->queue.head[slot],
+			index = n * BITS_PER_LONG + __ffs(rq->queue.map[n]);
+			return list_first_entry(&rq->queue.head[index],
 						struct evl_thread, rq_next);
 		}
 	}

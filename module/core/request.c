@@ -72,7 +72,7 @@ static long interrupted(struct evl_thread *curr, long ret)
 }
 
 /* Nothing in-band turns this one into an error which users know of. */
-static long settle_restart(long ret)
+static long finish_restart(long ret)
 {
 	if (ret == -ERESTARTSYS && !signal_pending(current))
 		return -EINTR;
@@ -176,7 +176,7 @@ long evl_serve_request(struct host_task *h, u32 nr, unsigned long a0,
 		evl_propagate_params(curr);
 		ret = evl_switch_oob();
 		if (ret)
-			return settle_restart(ret);
+			return finish_restart(ret);
 	}
 
 	curr->local_info = 0;
@@ -188,7 +188,7 @@ long evl_serve_request(struct host_task *h, u32 nr, unsigned long a0,
 	ret = finish_request(curr, ret);
 	evl_sync_window(curr);
 
-	return settle_restart(ret);
+	return finish_restart(ret);
 }
 
 void evl_inband_syscall(struct host_task *h, bool oob)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Run queues and their level queues: what there is before and after the core
+ * Run queues and their queues: what there is before and after the core
  * runs, see queue.h for the rest.
  */
 #include <linux/cpumask.h>
@@ -21,17 +21,17 @@ struct cpumask evl_oob_cpus;
 
 static DEFINE_PER_CPU(struct evl_thread, root_threads);
 
-static int init_level_queue(struct evl_level_queue *queue, int cpu)
+static int init_queue(struct evl_rq_queue *queue, int cpu)
 {
 	int n;
 
-	queue->head = kcalloc_node(EVL_NR_LEVELS, sizeof(*queue->head),
+	queue->head = kcalloc_node(EVL_NR_RQ_INDEXES, sizeof(*queue->head),
 				   GFP_KERNEL, cpu_to_node(cpu));
 	if (!queue->head)
 		return -ENOMEM;
 
-	bitmap_zero(queue->map, EVL_NR_LEVELS);
-	for (n = 0; n < EVL_NR_LEVELS; n++)
+	bitmap_zero(queue->map, EVL_NR_RQ_INDEXES);
+	for (n = 0; n < EVL_NR_RQ_INDEXES; n++)
 		INIT_LIST_HEAD(&queue->head[n]);
 
 	return 0;
@@ -42,7 +42,7 @@ static int init_rq(struct evl_rq *rq, int cpu)
 	struct evl_thread *root = &per_cpu(root_threads, cpu);
 	int ret;
 
-	ret = init_level_queue(&rq->queue, cpu);
+	ret = init_queue(&rq->queue, cpu);
 	if (ret)
 		return ret;
 

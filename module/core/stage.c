@@ -245,7 +245,7 @@ void evl_switch_inband(int hmdiag, u64 details)
 	evl_schedule_here();
 	host_finish_inband(&curr->host);
 	hard_local_irq_restore(flags);
-	host_settle();
+	host_resched_point();
 
 	evl_sync_window(curr);
 	evl_propagate_params(curr);

@@ -61,7 +61,7 @@ void evl_init_thread(struct evl_thread *thread, const char *name,
 	thread->state = EVL_T_DORMANT | EVL_T_INBAND | EVL_T_WEAK;
 	thread->base_class = &evl_sched_weak;
 	thread->class = &evl_sched_weak;
-	thread->slot = evl_level_slot(&evl_sched_weak, 0);
+	thread->rq_index = evl_rq_index(&evl_sched_weak, 0);
 	thread->wprio = evl_sched_weak.weight * EVL_CLASS_WEIGHT_UNIT;
 	thread->name = name;
 	thread->release = release;

@@ -307,7 +307,7 @@ static void block_again(struct evl_thread *curr)
 		evl_set_resched(rq);
 	evl_sched_unlock(&rq->lock, flags);
 	cpu_relax();
-	host_settle();
+	host_resched_point();
 }
 
 /* Current loses the CPU until the core has released it, and no other than the
@@ -315,7 +315,7 @@ static void block_again(struct evl_thread *curr)
 static __always_inline void wait_until_released(struct evl_thread *curr)
 {
 	evl_schedule();
-	host_settle();
+	host_resched_point();
 	while (unlikely(READ_ONCE(curr->state) & EVL_THREAD_WAIT_BITS))
 		block_again(curr);
 }

@@ -108,8 +108,8 @@ static void discard_element(struct evl_element *element)
 {
 	struct evl_factory *factory = element->factory;
 
-	if (factory->abandon)
-		factory->abandon(element);
+	if (factory->undo)
+		factory->undo(element);
 	evl_drop_element(element);
 }
 

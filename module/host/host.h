@@ -7,7 +7,7 @@
  * - What a thread waits for ends by what the core decides, never by what a host
  *   believes. A host may have a thread run any time, and find itself wrong: the
  *   thread looks at its state and goes back to sleep.
- * - A resched point (host_settle()) returns to its caller when the core picked
+ * - A resched point (host_resched_point()) returns to its caller when the core picked
  *   that thread, on the CPU where it really runs, or when it is in-band. It is
  *   where the rest of what Linux did to the thread meanwhile is followed: it
  *   may sleep, change CPUs, or leave the out-of-band stage, and must not be
@@ -39,7 +39,7 @@
  *   host_in_irq()	true when the caller interrupted something: it may
  *			neither sleep nor switch
  *   host_sched_begin/end()	bracket "unlock; reschedule; irqs on"
- *   host_settle()	a resched point, see above; any context: where the
+ *   host_resched_point()	a resched point, see above; any context: where the
  *			caller may not sleep, it is one on its way to user space
  *   host_set_home(h, cpu)	@h is on the run queue of @cpu from now on
  *   host_vacate(h)	@h is not current on its run queue any more, without

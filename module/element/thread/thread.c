@@ -318,7 +318,7 @@ static struct evl_element *thread_build(struct evl_factory *factory,
 	return &te->element;
 }
 
-static void thread_abandon(struct evl_element *element)
+static void thread_undo(struct evl_element *element)
 {
 	evl_detach_self();
 }
@@ -336,7 +336,7 @@ struct evl_factory evl_thread_factory = {
 	.fops = &evl_thread_fops,
 	.oob_ops = &evl_thread_oob_ops,
 	.build = thread_build,
-	.abandon = thread_abandon,
+	.undo = thread_undo,
 	.dispose = thread_dispose,
 	.attrs = evl_thread_groups,
 };

@@ -92,7 +92,7 @@ static inline bool host_in_irq(void)
 
 static inline void host_sched_begin(void) { }
 static inline void host_sched_end(void) { }
-static inline void host_settle(void) { }
+static inline void host_resched_point(void) { }
 static inline void host_set_home(struct host_task *h, int cpu) { }
 
 static inline void host_vacate(struct host_task *h)

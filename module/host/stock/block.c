@@ -72,7 +72,7 @@ static void block(struct host_task *h)
 }
 
 /* Nothing is due, and current is where the core wants it. */
-static __always_inline bool is_settled(struct host_task *h)
+static __always_inline bool nothing_due(struct host_task *h)
 {
 	if (unlikely(READ_ONCE(h->due)))
 		return false;
@@ -83,7 +83,7 @@ static __always_inline bool is_settled(struct host_task *h)
 		likely(READ_ONCE(h->home) == raw_smp_processor_id());
 }
 
-static noinline void settle(struct host_task *h)
+static noinline void pass_resched_point(struct host_task *h)
 {
 	do {
 		if (test_bit(DUE_PRIO, &h->due))
@@ -96,20 +96,20 @@ static noinline void settle(struct host_task *h)
 			host_ops->follow_move(h);
 		else if (!READ_ONCE(h->picked))
 			block(h);
-	} while (!is_settled(h));
+	} while (!nothing_due(h));
 }
 
-void host_settle(void)
+void host_resched_point(void)
 {
 	struct host_task *h = host_current();
 
-	if (!h || likely(is_settled(h)))
+	if (!h || likely(nothing_due(h)))
 		return;
 
 	if (preemptible()) {
 		/* Whatever is called from there comes here again. */
 		if (!h->busy)
-			settle(h);
+			pass_resched_point(h);
 		return;
 	}
 
@@ -119,7 +119,7 @@ void host_settle(void)
 		stock_sync_prio(h);
 	stock_queue_work(h);
 }
-EXPORT_SYMBOL_GPL(host_settle);
+EXPORT_SYMBOL_GPL(host_resched_point);
 
 /* On the way to user space. */
 static void run_task_work(struct callback_head *head)
@@ -134,7 +134,7 @@ static void run_task_work(struct callback_head *head)
 	if (h->attached) {
 		if (h->oob && host_ops->kicked(h))
 			host_ops->demote(h, HOST_CAUSE_SIGNAL, 0);
-		host_settle();
+		host_resched_point();
 		host_ops->deliver(h);
 	}
 
@@ -157,7 +157,7 @@ bool host_switch(struct host_cpu *hc, struct host_task *prev,
 {
 	if (prev->task) {
 		WRITE_ONCE(prev->picked, false);
-		/* Current settles on its own, unless it was interrupted. */
+		/* Current comes to a resched point on its own, unless it was interrupted. */
 		if (prev->oob && (prev->task != current || in_hardirq()))
 			stock_queue_work(prev);
 	}

@@ -106,11 +106,11 @@ static inline bool host_is_asleep(struct host_task *h)
 	return READ_ONCE(h->asleep);
 }
 
-void host_settle(void);
+void host_resched_point(void);
 void host_notify(struct host_task *h, struct irq_work *work);
 void host_params_changed(struct host_task *h, int policy, int prio);
 
-/* No task switch between a wakeup under a lock and the point to settle. */
+/* No task switch between a wakeup under a lock and the resched point. */
 static inline void host_sched_begin(void)
 {
 	preempt_disable();
@@ -119,7 +119,7 @@ static inline void host_sched_begin(void)
 static inline void host_sched_end(void)
 {
 	preempt_enable();
-	host_settle();
+	host_resched_point();
 }
 
 #endif /* !EVL_HOST_STOCK_TYPES_H */

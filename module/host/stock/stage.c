@@ -101,7 +101,7 @@ int host_leave_inband(struct host_task *h)
 	host_ops->enter_oob(h);
 	host_ops->schedule();
 	hard_local_irq_restore(flags);
-	host_settle();
+	host_resched_point();
 
 	/* A signal may have had it leave again, in line for the CPU. */
 	return h->oob ? 0 : -ERESTARTSYS;
@@ -167,7 +167,7 @@ void host_detach_task(struct host_task *h)
 {
 	/* What is due is seen to as long as anybody knows of it. */
 	if (preemptible() && !(current->flags & PF_EXITING))
-		host_settle();
+		host_resched_point();
 	preempt_notifier_unregister(&h->notifier);
 	host_remove_task(h);
 	h->attached = false;

@@ -67,7 +67,7 @@ struct evl_factory {
 	 * The creation failed after build(): drop the references which the element
 	 * holds on itself. dispose() follows. May be NULL.
 	 */
-	void (*abandon)(struct evl_element *element);
+	void (*undo)(struct evl_element *element);
 	/* Nobody refers to it any more: free it, but not its name. May sleep. */
 	void (*dispose)(struct evl_element *element);
 	/* One of its files is being released: wake up whoever sleeps on it. */

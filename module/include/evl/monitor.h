@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Monitors: what other rooms ask of them. */
+/* Monitors: what the rest of the module asks of them. */
 #ifndef EVL_MONITOR_H
 #define EVL_MONITOR_H
 

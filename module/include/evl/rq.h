@@ -10,12 +10,12 @@
 
 struct evl_thread;
 
-/* Weak threads use levels 0..99, SCHED_FIFO and SCHED_RR 128..227. */
-#define EVL_NR_LEVELS	256
+/* Weak threads use indexes 0..99 from the end, SCHED_FIFO and SCHED_RR 128..227. */
+#define EVL_NR_RQ_INDEXES	256
 
 /* The heads are allocated: static per-CPU memory of modules is 8 KB in all. */
-struct evl_level_queue {
-	DECLARE_BITMAP(map, EVL_NR_LEVELS);
+struct evl_rq_queue {
+	DECLARE_BITMAP(map, EVL_NR_RQ_INDEXES);
 	struct list_head *head;
 };
 
@@ -25,7 +25,7 @@ struct evl_rq {
 	int cpu;
 	struct evl_thread *curr;	/* the one picked last */
 	struct evl_thread *root;	/* stands for Linux on this CPU */
-	struct evl_level_queue queue;	/* runnable, but for curr */
+	struct evl_rq_queue queue;	/* runnable, but for curr */
 	struct evl_timer rr_timer;	/* quantum of curr */
 	struct evl_timer wd_timer;	/* watchdog over oob activity */
 	ktime_t last_switch;		/* date of the last change of curr */

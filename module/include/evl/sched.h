@@ -16,7 +16,7 @@ struct evl_sched_class {
 	const char *name;
 	int weight;
 	int policy;			/* as user space names it */
-	int level_base;			/* of its threads in the level queue */
+	int index_base;			/* of its threads in the queue */
 	int min_prio, max_prio;
 };
 

@@ -54,7 +54,7 @@ struct evl_thread {
 	int bprio;			/* base priority in base_class */
 	int cprio;			/* effective priority in class */
 	int wprio;			/* weighted effective priority */
-	unsigned int slot;		/* of both in rq->queue */
+	unsigned int rq_index;		/* of both in rq->queue */
 	struct list_head rq_next;	/* in rq->queue if EVL_T_READY */
 	ktime_t rr_quantum;
 
