@@ -83,6 +83,10 @@ void host_set_inband_prio(struct host_task *h, int policy, int prio)
 		.sched_nice = task_nice(h->task),
 	};
 
+	/* What the user wants children to get is none of our business. */
+	if (h->task->sched_reset_on_fork)
+		attr.sched_flags = SCHED_FLAG_RESET_ON_FORK;
+
 	/* Cannot fail for a policy and a priority that exist. */
 	sched_setattr_nocheck(h->task, &attr);
 }
