@@ -2,15 +2,12 @@
 /*
  * Life of the Dovetail host: what is taken from the kernel, and given back.
  */
-#include <linux/cpu.h>
-#include <linux/cpuhotplug.h>
 #include <linux/hrtimer.h>
 #include <linux/jiffies.h>
+#include <hotplug.h>
 #include "dovetail.h"
 
 const struct host_ops *host_core;
-
-static enum cpuhp_state frozen_cpus;
 
 const char *host_name(void)
 {
@@ -21,27 +18,9 @@ const char *host_name(void)
  * The tick proxies live on the CPUs which are online at load, and taking them
  * off when that set has changed crashes the kernel: it may not change.
  */
-static int refuse_hotplug(unsigned int cpu)
+static bool notrace keeps_cpu(unsigned int cpu)
 {
-	pr_warn("evl: CPU%u stays as it is until evl is unloaded\n", cpu);
-
-	return -EBUSY;
-}
-
-static int freeze_cpus(void)
-{
-	int ret;
-
-	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "evl:frozen",
-					refuse_hotplug, refuse_hotplug);
-	if (ret < 0) {
-		pr_err("evl: cannot freeze the set of CPUs: error %d\n", ret);
-		return ret;
-	}
-
-	frozen_cpus = ret;
-
-	return 0;
+	return true;
 }
 
 /*
@@ -79,7 +58,7 @@ int host_init(const struct host_ops *ops)
 
 	host_core = ops;
 
-	ret = freeze_cpus();
+	ret = host_guard_cpus(keeps_cpu, true);
 	if (ret)
 		disable_oob_stage();
 
@@ -88,7 +67,7 @@ int host_init(const struct host_ops *ops)
 
 void host_cleanup(void)
 {
-	cpuhp_remove_state_nocalls(frozen_cpus);
+	host_unguard_cpus();
 	disable_oob_stage();
 }
 

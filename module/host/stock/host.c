@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Life of the stock host. */
+#include <linux/cpumask.h>
 #include <linux/preempt.h>
 #include <evl/rq.h>
+#include <hotplug.h>
 #include "stock.h"
 
 const struct host_ops *host_ops;
@@ -44,14 +46,33 @@ void host_kick_cpu(int cpu)
 	smp_call_function_single_async(cpu, &evl_cpu_rq(cpu)->host.csd);
 }
 
+/* The timers of its threads would go on elsewhere, and the threads nowhere. */
+static bool notrace keeps_cpu(unsigned int cpu)
+{
+	return cpumask_test_cpu(cpu, &evl_oob_cpus);
+}
+
 int host_start(void)
 {
 	int ret;
 
+	ret = host_guard_cpus(keeps_cpu, false);
+	if (ret)
+		return ret;
+
+	/* One may have gone between being counted and being guarded. */
+	if (!cpumask_subset(&evl_oob_cpus, cpu_online_mask)) {
+		pr_err("evl: a CPU went offline meanwhile: try again\n");
+		host_unguard_cpus();
+		return -EAGAIN;
+	}
+
 	preempt_notifier_inc();
 	ret = stock_install_hooks();
-	if (ret)
+	if (ret) {
 		preempt_notifier_dec();
+		host_unguard_cpus();
+	}
 
 	return ret;
 }
@@ -72,4 +93,5 @@ void host_stop(void)
 	flush_kicks();
 	stock_stop_ticks();
 	preempt_notifier_dec();
+	host_unguard_cpus();
 }
