@@ -43,6 +43,7 @@ static void notrace observe(unsigned long ip, unsigned long parent_ip,
 {
 	struct host_redirect *r = container_of(ops, struct host_redirect, ops);
 
+	WRITE_ONCE(r->site, ip);
 	r->match(fregs);
 }
 
@@ -75,8 +76,12 @@ static bool ftrace_is_off(struct host_redirect *r)
 	return true;
 }
 
+/* The filter is still set. */
 static int explain(struct host_redirect *r, int ret)
 {
+	if (r->optional)
+		return ret;
+
 	switch (ret) {
 	case -ENOENT:
 		pr_err("evl: this kernel has no traceable function %s(): wrong kernel, or built without CONFIG_DYNAMIC_FTRACE\n",
@@ -144,12 +149,9 @@ static void remove_direct(struct host_redirect *r)
 
 #endif
 
-static int install_one(struct host_redirect *r)
+static int install_plain(struct host_redirect *r)
 {
 	int ret;
-
-	if (install_direct(r))
-		return 0;
 
 	setup_ops(r);
 
@@ -164,6 +166,19 @@ static int install_one(struct host_redirect *r)
 	}
 
 	return ret;
+}
+
+static int install_one(struct host_redirect *r)
+{
+	int ret = 0;
+
+	r->direct = false;
+	if (!install_direct(r))
+		ret = install_plain(r);
+
+	r->installed = !ret;
+
+	return r->optional ? 0 : ret;
 }
 
 int host_install_redirects(struct host_redirect *table, int nr)
@@ -184,6 +199,9 @@ int host_install_redirects(struct host_redirect *table, int nr)
 void host_remove_redirects(struct host_redirect *table, int nr)
 {
 	while (nr-- > 0) {
+		if (!table[nr].installed)
+			continue;
+		table[nr].installed = false;
 		if (table[nr].direct) {
 			remove_direct(table + nr);
 			continue;

@@ -18,6 +18,9 @@
  * those for which @match returns true, if there is one. Without @to, @match is
  * merely called ahead of the function, and its result is ignored.
  *
+ * An @optional one which cannot be had, for whatever reason, is merely not
+ * @installed.
+ *
  * If there is a @tramp for @to, see HOST_REDIRECT_TRAMP(), the function is patched
  * to call that one if possible, which takes a tenth of the time.
  *
@@ -29,7 +32,9 @@ struct host_redirect {
 	void *to;
 	bool (*match)(struct ftrace_regs *fregs);
 	void (*tramp)(void);
+	bool optional;		/* the rest works without it */
 	struct ftrace_ops ops;
+	bool installed;
 	bool direct;		/* calls @tramp */
 	unsigned long site;	/* where the function calls ftrace, once known */
 };

@@ -5,8 +5,8 @@
  * Locking: tasks_lock, a hard leaf lock, serialises writers. Readers take no
  * lock: an entry found with hard irqs off stays valid until they are enabled
  * again, since entries are freed a grace period after their removal, which
- * cannot end meanwhile. Whoever looks up current needs not even that: a task
- * inserts and removes itself.
+ * cannot end meanwhile. An entry for current stays for longer, for a task inserts
+ * and removes itself; but the walk to it may pass by those of others.
  */
 #include <linux/export.h>
 #include <linux/hash.h>

@@ -11,8 +11,9 @@
 struct tracepoint;
 
 /*
- * @probe takes @data, then what the TP_PROTO() of the tracepoint says. It runs
- * with preemption disabled.
+ * @probe takes @data, then what the TP_PROTO() of the tracepoint says. It runs in
+ * the context of the tracepoint; that preemption is disabled, as kernels do so
+ * far, is nothing to rely on.
  */
 struct host_tracehook {
 	const char *name;

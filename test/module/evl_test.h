@@ -33,6 +33,10 @@ enum evl_test_case {
 	TEST_CONTRACTS_INBAND,
 	TEST_CONTRACTS_OOB,
 	TEST_CONTRACTS_IRQ,
+	TEST_TRAPS_THREAD,
+	TEST_TRAPS_IRQ,
+	TEST_TRAPS_NMI,
+	TEST_TRAPS_PROBE,
 	/* With a cross-buffer, and the program at its other end. */
 	TEST_XBUF_GET,
 	TEST_XBUF_READ,

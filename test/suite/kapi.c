@@ -170,6 +170,26 @@ static void contracts_irq(void)
 	check_reported("evl_destroy_timer");
 }
 
+static void traps_thread(void)
+{
+	run_simple(TEST_TRAPS_THREAD);
+}
+
+static void traps_irq(void)
+{
+	run_simple(TEST_TRAPS_IRQ);
+}
+
+static void traps_nmi(void)
+{
+	run_simple(TEST_TRAPS_NMI);
+}
+
+static void traps_probe(void)
+{
+	run_simple(TEST_TRAPS_PROBE);
+}
+
 /* A thread of the kernel is an element like any other. */
 static void kthread_is_visible(void)
 {
@@ -509,6 +529,10 @@ static const struct CMUnitTest tests[] = {
 	TEST(contracts_inband, "nor may a thread in-band"),
 	TEST(contracts_oob, "calls which sleep in-band are refused out-of-band"),
 	TEST(contracts_irq, "an interrupt neither waits nor changes stages"),
+	TEST(traps_thread, "an access to user memory which may fail does, with interrupts off or on"),
+	TEST(traps_irq, "so it does in the handler of a timer"),
+	TEST(traps_nmi, "and in that of an NMI, as call chains are taken"),
+	TEST(traps_probe, "a probe of the kernel is served wherever it is hit out-of-band"),
 	TEST(module_is_held, "neither module can be removed while in use"),
 	TEST(xbuf_by_descriptor, "evl_get_xbuf finds cross-buffers by descriptor, nothing else"),
 	TEST(xbuf_reads_what_is_written, "evl_read_xbuf reads what write(2) wrote"),

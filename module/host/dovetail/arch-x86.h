@@ -4,6 +4,7 @@
 #define EVL_HOST_DOVETAIL_ARCH_X86_H
 
 #include <linux/ptrace.h>
+#include <asm/ibt.h>
 #include <asm/trapnr.h>
 #include <asm/syscall.h>
 #include <asm/text-patching.h>
@@ -76,11 +77,47 @@ static inline void arch_own_mm(void)
 	__flush_tlb_all();
 }
 
+/*
+ * Have the access fail which @regs tells of, if it is one which may: go on where
+ * it left word to. The kernel does so by a function which it keeps to itself.
+ */
+#define ARCH_FIXUP_NAME		"fixup_exception"
+
+typedef int (*arch_fixup_fn)(struct pt_regs *regs, int trapnr,
+			     unsigned long error_code, unsigned long address);
+
+static inline arch_fixup_fn arch_fixup(void)
+{
+	unsigned long entry = host_fixup_site;
+
+	/* Indirect calls may have to go through the landing pad. */
+	if (entry && is_endbr(*(u32 *)(entry - ENDBR_INSN_SIZE)))
+		entry -= ENDBR_INSN_SIZE;
+
+	return (arch_fixup_fn)entry;
+}
+
+static inline bool arch_fail_access(unsigned int trapnr, struct pt_regs *regs)
+{
+	arch_fixup_fn fixup = arch_fixup();
+
+	return trapnr == X86_TRAP_PF && !user_mode(regs) && fixup &&
+		fixup(regs, trapnr, 0, 0);
+}
+
 /* A breakpoint or a single step in user space: a debugger's business. */
 static inline bool arch_is_debug_trap(unsigned int trapnr,
 				      struct pt_regs *regs)
 {
 	return user_mode(regs) &&
+		(trapnr == X86_TRAP_DB || trapnr == X86_TRAP_BP);
+}
+
+/* A breakpoint or a single step in the kernel: a tracer's, which is served the
+ * way NMIs are. */
+static inline bool arch_is_probe(unsigned int trapnr, struct pt_regs *regs)
+{
+	return !user_mode(regs) &&
 		(trapnr == X86_TRAP_DB || trapnr == X86_TRAP_BP);
 }
 

@@ -40,6 +40,10 @@ struct host_irq_end {
 
 extern struct host_irq_end host_irq_end;
 
+/* Where the function of the kernel calls ftrace which looks for what to do about
+ * a bad access, see arch_fail_access(); 0 if not known. */
+extern unsigned long host_fixup_site;
+
 /*
  * Hook bodies which may sleep or leave the CPU are counted, so that nobody is
  * in there when the module goes. Any context.

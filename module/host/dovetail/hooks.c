@@ -20,15 +20,19 @@ DEFINE_PER_CPU(long, host_hooks_busy);
 
 /*
  * The thread which was interrupted by a trap or by the end of an interrupt, if
- * it may leave the out-of-band stage here. A handler may not, nor may Linux
- * when preempted on its way in or out.
+ * it may leave the out-of-band stage here. A handler may not, be it that of an
+ * interrupt or of an NMI, nor may Linux when preempted on its way in or out, nor
+ * who holds a hard lock.
  */
-static struct host_task *interrupted_thread(void)
+static struct host_task *interrupted_thread(struct pt_regs *regs)
 {
 	if (!test_thread_local_flags(_TLF_OOB))
 		return NULL;
 
 	if (running_inband() || on_pipeline_entry() || test_oob_stall())
+		return NULL;
+
+	if (!user_mode(regs) && (in_nmi() || regs_irqs_disabled(regs)))
 		return NULL;
 
 	return host_current();
@@ -37,7 +41,7 @@ static struct host_task *interrupted_thread(void)
 /* Hard irqs off on entry, no matter on exit. */
 static void mayday(struct pt_regs *regs)
 {
-	struct host_task *h = interrupted_thread();
+	struct host_task *h = interrupted_thread(regs);
 
 	if (!h || !host_core->kicked(h))
 		return;
@@ -48,14 +52,68 @@ static void mayday(struct pt_regs *regs)
 	host_leave_hook();
 }
 
+/*
+ * The trap for which alone this CPU is in-band, since it hit code that cannot
+ * leave the out-of-band stage, or NULL. The CPU does not change meanwhile.
+ */
+static DEFINE_PER_CPU(struct pt_regs *, lent_to);
+
+/*
+ * What hit code which must not leave the out-of-band stage is either an access
+ * that may fail, by a tracer for instance: then it fails. Or it is for Linux to
+ * do something about on the spot: a breakpoint of a tracer, or the end of it all.
+ * Until it did, it has the stage; without, it would return to what it was hit in,
+ * over and over again.
+ */
+static void handle_in_place(unsigned int trapnr, struct pt_regs *regs)
+{
+	if (user_mode(regs) || arch_fail_access(trapnr, regs))
+		return;
+
+	raw_cpu_write(lent_to, regs);
+	switch_inband(this_inband_staged());
+}
+
+/* True if it was given back, or is not to be by this trap, within the other. */
+static bool give_back_stage(struct pt_regs *regs)
+{
+	struct pt_regs *owner = raw_cpu_read(lent_to);
+
+	if (likely(!owner))
+		return false;
+
+	if (owner != regs) {
+		/* Dovetail takes either for the end of the first one. */
+		set_thread_local_flags(_TLF_OOBTRAP);
+		return true;
+	}
+
+	raw_cpu_write(lent_to, NULL);
+	switch_oob(this_oob_staged());
+
+	return true;
+}
+
+/* Whoever turned page faults off, or has no user memory, wants no page. */
+static bool wants_failure(unsigned int trapnr, struct pt_regs *regs)
+{
+	return !user_mode(regs) && (pagefault_disabled() || !current->mm) &&
+		arch_fail_access(trapnr, regs);
+}
+
 /* Hard irqs off on entry, no matter on exit. Linux handles the trap if we
  * return in-band. */
 static void enter_trap(unsigned int trapnr, struct pt_regs *regs)
 {
-	struct host_task *h = interrupted_thread();
+	struct host_task *h = interrupted_thread(regs);
 	struct pt_regs *user = user_mode(regs) ? regs : current_pt_regs();
 
-	if (!h)
+	if (!h || arch_is_probe(trapnr, regs)) {
+		handle_in_place(trapnr, regs);
+		return;
+	}
+
+	if (wants_failure(trapnr, regs))
 		return;
 
 	host_enter_hook();
@@ -75,6 +133,9 @@ static void leave_trap(unsigned int trapnr, struct pt_regs *regs)
 {
 	struct host_task *h;
 
+	if (give_back_stage(regs))
+		return;
+
 	if (user_mode(regs) || running_oob())
 		return;
 
@@ -90,6 +151,19 @@ static void leave_trap(unsigned int trapnr, struct pt_regs *regs)
 }
 
 /*
+ * Kernels from 6.12 on leave a task which fell asleep on the run queue, until its
+ * share of the CPU is settled.
+ */
+static bool runs_in_linux(struct task_struct *task)
+{
+#ifdef EVL_DELAYED_DEQUEUE
+	if (task->se.sched_delayed)
+		return false;
+#endif
+	return READ_ONCE(task->on_rq);
+}
+
+/*
  * @task left the in-band stage, from the point of view of Linux: the core may
  * have it. Current is the task which Linux picked next on this CPU, and its
  * run queue is locked: no call to the Linux scheduler here. Hard irqs off.
@@ -102,7 +176,7 @@ static void resume_task(struct task_struct *task)
 {
 	struct host_task *h;
 
-	if (unlikely(READ_ONCE(task->on_rq))) {
+	if (unlikely(runs_in_linux(task))) {
 		clear_ti_local_flags(task_thread_info(task), _TLF_OFFSTAGE);
 		return;
 	}
@@ -212,7 +286,7 @@ HOST_REDIRECT_TRAMP(host_oob_syscall_tramp, host_oob_syscall);
 static struct host_redirect hooks[] = {
 	{ .name = "handle_oob_mayday", .to = mayday },
 	{ .name = "synchronize_pipeline", .to = host_schedule_as_irq_end,
-	  .match = resched_due, .tramp = host_irq_end_tramp },
+	  .match = resched_due, .tramp = host_irq_end_tramp, .optional = true },
 	{ .name = "handle_oob_trap_entry", .to = enter_trap },
 	{ .name = "handle_oob_trap_exit", .to = leave_trap },
 	{ .name = "handle_inband_event", .to = inband_event },
@@ -228,8 +302,13 @@ static struct host_redirect *const irq_end = &hooks[1];
 
 struct host_irq_end host_irq_end;
 
+/* An internal function of Dovetail: without it, interrupts take a detour. */
 static void find_irq_end(void)
 {
+	host_irq_end.site = NULL;
+	if (!irq_end->installed)
+		return;
+
 	if (irq_end->direct) {
 		host_irq_end.site = &host_irq_end_site;
 		host_irq_end.target = (unsigned long)irq_end->tramp;
@@ -243,10 +322,38 @@ static struct host_tracehook probes[] = {
 	{ .name = "sched_process_exec", .probe = probe_exec },
 };
 
+/* --- Accesses which may fail ------------------------------------------------ */
+
+unsigned long host_fixup_site;
+
+static bool notrace note_fixup(struct ftrace_regs *fregs)
+{
+	return false;
+}
+
+/* Where the kernel has bad accesses fail: it shows when one is made. */
+static struct host_redirect fixup[] = {
+	{ .name = ARCH_FIXUP_NAME, .match = note_fixup, .optional = true },
+};
+
+static void find_fixup(void)
+{
+	char c;
+
+	if (host_install_redirects(fixup, ARRAY_SIZE(fixup)))
+		return;
+
+	/* Nobody has memory there. */
+	if (__get_user(c, (char __user *)0))
+		host_fixup_site = READ_ONCE(fixup->site);
+	host_remove_redirects(fixup, ARRAY_SIZE(fixup));
+}
+
 int host_install_hooks(void)
 {
 	int ret;
 
+	find_fixup();
 	ret = host_install_redirects(hooks, ARRAY_SIZE(hooks));
 	if (ret)
 		return ret;

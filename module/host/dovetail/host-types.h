@@ -42,6 +42,9 @@ struct host_task *host_find_task(struct task_struct *task);
 
 static inline struct host_task *host_current(void)
 {
+	struct host_task *h;
+	unsigned long flags;
+
 	/* An out-of-band thread neither leaves its CPU nor loses it unseen. */
 	if (test_thread_local_flags(_TLF_OOB))
 		return raw_cpu_read(host_curr);
@@ -49,7 +52,12 @@ static inline struct host_task *host_current(void)
 	if (!test_thread_local_flags(_TLF_DOVETAIL))
 		return NULL;
 
-	return host_find_task(current);
+	/* Others in the bucket go away a grace period after they were removed. */
+	flags = hard_local_irq_save();
+	h = host_find_task(current);
+	hard_local_irq_restore(flags);
+
+	return h;
 }
 
 /*

@@ -204,6 +204,11 @@ int host_install_tick(void)
  * one. That of a CPU would be accepted for either, and be lost when its CPU
  * goes offline, the way a tick device must not be. None which stops in deep
  * idle states is wanted: so it does, for a moment.
+ *
+ * This writes to a device which belongs to Linux. But of all that Linux looks at
+ * before it accepts one, in both places, C3STOP is the only thing which does
+ * no harm: a CPU which goes idle meanwhile, in a state which stops its timer, is
+ * woken up by the broadcast device instead.
  */
 static void refuse_broadcast(struct host_cpu *hc)
 {
