@@ -71,6 +71,8 @@ EXPORT_SYMBOL_GPL(evl_wait_flag_timeout);
 
 void evl_raise_flag_locked(struct evl_flag *flag)
 {
+	evl_assert_locked(&flag->wait.wchan.lock);
+
 	flag->raised = true;
 	evl_flush_wait_locked(&flag->wait.wchan, 0);
 }
@@ -98,6 +100,8 @@ EXPORT_SYMBOL_GPL(evl_raise_flag);
 
 void evl_pulse_flag_locked(struct evl_flag *flag)
 {
+	evl_assert_locked(&flag->wait.wchan.lock);
+
 	evl_flush_wait_locked(&flag->wait.wchan, EVL_T_BCAST);
 }
 EXPORT_SYMBOL_GPL(evl_pulse_flag_locked);

@@ -32,6 +32,7 @@ void evl_destroy_stax(struct evl_stax *stax)
 {
 	unsigned long flags;
 
+	evl_assert_inband();
 	WARN_ON(READ_ONCE(stax->holders) > 0);
 
 	/* Some may have been woken up to enter, and not have run yet. */

@@ -12,6 +12,7 @@
  */
 #include <linux/bitops.h>
 #include <linux/workqueue.h>
+#include <evl/assert.h>
 #include <evl/work.h>
 #include "core/core.h"
 
@@ -62,6 +63,8 @@ EXPORT_SYMBOL_GPL(evl_call_inband);
 
 void evl_flush_work(struct evl_work *work)
 {
+	evl_assert_inband();
+
 	irq_work_sync(&work->irq_work);
 	flush_work(&work->work);
 }
@@ -69,6 +72,8 @@ EXPORT_SYMBOL_GPL(evl_flush_work);
 
 void evl_cancel_work(struct evl_work *work)
 {
+	evl_assert_inband();
+
 	irq_work_sync(&work->irq_work);
 	if (cancel_work_sync(&work->work))
 		clear_bit(WORK_PENDING, &work->flags);

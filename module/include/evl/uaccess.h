@@ -8,6 +8,7 @@
 
 #include <linux/uaccess.h>
 #include <linux/time64.h>
+#include <evl/assert.h>
 #include <evl/types-abi.h>
 
 /*
@@ -92,6 +93,8 @@ fault:
 static __always_inline int evl_copy_from_user(void *to, const void __user *from,
 					      size_t n)
 {
+	evl_assert_irqs_on();
+
 	if (__evl_by_word(n))
 		return __evl_get_words(to, from, n);
 
@@ -104,6 +107,8 @@ static __always_inline int evl_copy_from_user(void *to, const void __user *from,
 static __always_inline int evl_copy_to_user(void __user *to, const void *from,
 					    size_t n)
 {
+	evl_assert_irqs_on();
+
 	if (__evl_by_word(n))
 		return __evl_put_words(to, from, n);
 
