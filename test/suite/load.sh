@@ -101,6 +101,11 @@ if [ -w /sys/devices/system/cpu/cpu1/online ]; then
 else
 	skip "a CPU stays online while loaded" "this kernel cannot take CPUs offline"
 fi
+if dmesg | grep -q 'evl: .* on the Dovetail host' && grep -qs freeze /sys/power/state; then
+	mark sleeping
+	sh -c 'echo freeze >/sys/power/state' 2>/dev/null
+	expect "the machine stays awake on Dovetail, with a line" 1 "$(logged | grep -c 'stays awake')"
+fi
 sysctl -q -w kernel.ftrace_enabled=0 2>/dev/null
 check "function hooks cannot be turned off while loaded" grep -q 1 /proc/sys/kernel/ftrace_enabled
 check "and threads work on" $holder cycle

@@ -4,6 +4,7 @@
  */
 #include <linux/hrtimer.h>
 #include <linux/jiffies.h>
+#include <linux/suspend.h>
 #include <hotplug.h>
 #include "dovetail.h"
 
@@ -22,6 +23,25 @@ static bool notrace keeps_cpu(unsigned int cpu)
 {
 	return true;
 }
+
+/*
+ * Even if all CPUs stay online, Linux shuts the timers down which it believes to
+ * be its own, and the core would get no tick until it is back.
+ */
+static int refuse_sleep(struct notifier_block *nb, unsigned long event,
+			void *data)
+{
+	if (event != PM_SUSPEND_PREPARE && event != PM_HIBERNATION_PREPARE)
+		return NOTIFY_DONE;
+
+	pr_warn("evl: the machine stays awake until evl is unloaded\n");
+
+	return notifier_from_errno(-EBUSY);
+}
+
+static struct notifier_block sleep_notifier = {
+	.notifier_call = refuse_sleep,
+};
 
 /*
  * The tick proxy needs a device in one-shot mode below it, and crashes the
@@ -60,13 +80,25 @@ int host_init(const struct host_ops *ops)
 
 	ret = host_guard_cpus(keeps_cpu, true);
 	if (ret)
-		disable_oob_stage();
+		goto fail_guard;
+
+	ret = register_pm_notifier(&sleep_notifier);
+	if (ret)
+		goto fail_notifier;
+
+	return 0;
+
+fail_notifier:
+	host_unguard_cpus();
+fail_guard:
+	disable_oob_stage();
 
 	return ret;
 }
 
 void host_cleanup(void)
 {
+	unregister_pm_notifier(&sleep_notifier);
 	host_unguard_cpus();
 	disable_oob_stage();
 }
