@@ -113,7 +113,7 @@ echo 1 >/proc/sys/kernel/ftrace_enabled
 
 # --- What is left behind -------------------------------------------------------------------
 
-check "evl.ko unloads" unload
+check "evl.ko unloads" wait_for unload
 check "it is gone from the list of modules" refused loaded
 check "there is no /dev/evl" refused test -e /dev/evl/control
 expect "no class is left" "$before_load" "$(ls /sys/class /sys/bus/workqueue/devices 2>/dev/null)"
@@ -144,7 +144,7 @@ check "which names the cause" sh -c "dmesg | tail -n 5 | grep -q 'evl: .*another
 check "nothing of it is left" refused test -e /dev/evl
 check "the other core can go" rmmod evl_rival
 check "now it loads" load
-unload
+wait_for unload
 
 # --- Parameters --------------------------------------------------------------------------------
 
@@ -157,7 +157,7 @@ expect "threads cannot attach" "attach -6" "$($holder attach </dev/null 2>/dev/n
 echo start >/sys/devices/virtual/evl/control/state
 expect "it can be started" running "$(attribute evl/control/state)"
 check "threads can attach" $holder cycle
-unload
+wait_for unload
 mark state
 check "state=bogus is refused" refused load state=bogus
 expect "with a line" 1 "$(count_logged)"
@@ -166,7 +166,7 @@ check "oobcpus=1 loads" load oobcpus=1
 expect "it has one CPU" 1 "$(attribute evl/control/cpus)"
 expect "a thread of that CPU stays" "cpu 1" "$($holder cpu 1)"
 expect "a thread of another one moves there" "cpu 1" "$($holder cpu 0)"
-unload
+wait_for unload
 mark oobcpus
 check "oobcpus=x is refused" refused load oobcpus=x
 check "with a word about it" test "$(count_logged)" -ge 1
@@ -174,20 +174,20 @@ check "CPUs which there are not are refused" refused load oobcpus=500
 
 check "watchdog_timeout=9 loads" load watchdog_timeout=9
 expect "and is told" 9 "$(parameter watchdog_timeout)"
-unload
+wait_for unload
 check "small sizes load" load shm_size=4096 sysheap_size=65536
 check "and serve" $holder cycle
 expect "the size is told" 4096 "$(parameter shm_size)"
-unload
+wait_for unload
 mark shm_size
 if load shm_size=1; then
 	check "a size too small is made to work" $holder cycle
-	unload
+	wait_for unload
 else
 	check "a size too small is refused with a line" test "$(count_logged)" -ge 1
 fi
 check "no parameter leaves anything behind" load
-unload
+wait_for unload
 
 # --- Again and again ----------------------------------------------------------------------------
 
