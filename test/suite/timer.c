@@ -398,7 +398,16 @@ static void shortest_period(void)
 	check_le(ticks, now() - start + GRAVITY);
 }
 
-/* What is left of a period is told whether the last tick was read or not. */
+/* What is left of a period is told whether the last ticks were read or not. */
+static void check_on_grid(int tfd, int64_t start, int64_t period)
+{
+	int64_t before = now(), left = ts_ns(setting(tfd).it_value), latest = now() + left;
+
+	check_gt(left, 0);
+	check_le(left, period);
+	check_ge(latest - (latest - start) % period, before + left);
+}
+
 static void unread_period(void)
 {
 	int64_t start, left;
@@ -416,6 +425,14 @@ static void unread_period(void)
 		if (!i)
 			check_eq(ticks_of(tfd), 1);
 	}
+	start = now() + PERIOD;
+	arm(tfd, start, PERIOD);
+	for (int i = 1; i < 6; i++) {
+		spin_until(start + i * PERIOD + PERIOD / 4);
+		check_on_grid(tfd, start, PERIOD);
+	}
+	check_ge(ticks_of(tfd), 6);
+	check_on_grid(tfd, start, PERIOD);
 }
 
 /* --- Several readers ---------------------------------------------------------------------------- */

@@ -2,10 +2,10 @@
 /*
  * Timers of user space: anonymous files which count expiries.
  *
- * A periodic timer rests once it expired until the ticks are read: the periods
- * which passed are counted then, and the timer is set to the next one. So what a
- * timer costs is bounded by what its readers do, however short its period is,
- * and it follows them to the CPU where they are.
+ * A periodic timer which expires while a tick is waiting to be read rests until
+ * that is done: the periods which passed are counted then, and the timer is set to
+ * the next one, on the CPU where the reader is. So what a timer costs is bounded
+ * by what its readers do, however short its period is.
  *
  * Locking: readers.wchan.lock guards the count, the setting and ->released. The
  * locks of threads and timers nest in it.
@@ -28,13 +28,23 @@ struct timerfd {
 	struct evl_timer timer;
 	struct evl_wait_queue readers;
 	struct evl_poll_head poll;
-	ktime_t date;			/* which it was set to last */
 	ktime_t interval;		/* of the last setting which armed it */
-	u64 ticks;			/* not read yet */
-	bool armed;			/* set to @date, which is yet to come */
-	bool resting;			/* it came, and periods since do not count yet */
+	u64 ticks;			/* shots not read yet */
+	unsigned long overruns;		/* of the timer, as of the last readout */
+	bool armed;			/* the timer is set */
+	bool resting;			/* it would be, if ticks had been read */
+	ktime_t date;			/* up to which periods count, then */
 	bool released;
 };
+
+/* Until what is there was read; the timer is queued for its next date. Lock held. */
+static void rest(struct timerfd *tf)
+{
+	tf->date = evl_get_timer_date(&tf->timer) - tf->interval;
+	tf->resting = true;
+	tf->armed = false;
+	evl_stop_timer(&tf->timer);
+}
 
 /* Hard irqs off; the tick reschedules. One reader takes all there is. */
 static void timerfd_expired(struct evl_timer *timer)
@@ -42,10 +52,12 @@ static void timerfd_expired(struct evl_timer *timer)
 	struct timerfd *tf = container_of(timer, struct timerfd, timer);
 
 	raw_spin_lock(&tf->readers.wchan.lock);
-	/* It may have been disarmed, or set anew, before we had the lock. */
-	if (tf->armed && !evl_timer_is_running(timer)) {
-		tf->armed = false;
-		tf->resting = tf->interval;
+	/* It may have been disarmed before we had the lock. */
+	if (likely(tf->armed)) {
+		if (!evl_timer_is_running(timer))
+			tf->armed = false;
+		else if (tf->ticks)
+			rest(tf);
 		tf->ticks++;
 		evl_wake_up_head(&tf->readers.wchan, 0);
 		evl_signal_poll_events(&tf->poll, EPOLLIN | EPOLLRDNORM);
@@ -84,12 +96,11 @@ static void start_timer(struct timerfd *tf, ktime_t date)
 
 	if (curr)
 		evl_move_timer(&tf->timer, tf->clock, READ_ONCE(curr->rq)->cpu);
-	tf->date = date;
 	tf->armed = true;
-	evl_start_timer(&tf->timer, date, 0);
+	evl_start_timer(&tf->timer, date, tf->interval);
 }
 
-/* Periods which are over since a resting timer expired. Lock held. */
+/* Periods which are over since the timer began to rest. Lock held. */
 static u64 missed_periods(struct timerfd *tf)
 {
 	ktime_t now = evl_read_clock(tf->clock);
@@ -193,13 +204,16 @@ static long timerfd_ioctl(struct file *filp, unsigned int cmd,
 /* All ticks since the last time: lock held. False if there was none. */
 static bool take_ticks(struct timerfd *tf, u64 *ticks)
 {
+	unsigned long overruns = READ_ONCE(tf->timer.overruns);
 	u64 missed;
 
 	if (!tf->ticks)
 		return false;
 
-	*ticks = tf->ticks;
+	/* Those which came in time, then those which came too late to be. */
+	*ticks = tf->ticks + (overruns - tf->overruns);
 	tf->ticks = 0;
+	tf->overruns = overruns;
 	if (tf->resting) {
 		tf->resting = false;
 		missed = missed_periods(tf);
