@@ -69,6 +69,15 @@ static void dequeue(struct evl_timer_base *base, struct evl_timer *timer)
 	WRITE_ONCE(timer->queued, false);
 }
 
+/* Whoever starts or stops it decides, not the period which its handler is for. */
+static void remove_timer(struct evl_timer_base *base, struct evl_timer *timer)
+{
+	if (base->running == timer)
+		base->next_date = 0;
+	if (timer->queued)
+		dequeue(base, timer);
+}
+
 static ktime_t timer_gravity(struct evl_timer *timer)
 {
 	return evl_get_clock_gravity(timer->clock, timer->gravity_type);
@@ -150,9 +159,7 @@ void evl_start_timer(struct evl_timer *timer, ktime_t date, ktime_t interval)
 
 	flags = hard_local_irq_save();
 	base = lock_base(timer);
-	if (timer->queued)
-		dequeue(base, timer);
-
+	remove_timer(base, timer);
 	timer->node.expires = shot_date(base, timer, date);
 	timer->interval = interval;
 	enqueue(base, timer);
@@ -172,8 +179,7 @@ static bool stop_timer(struct evl_timer *timer)
 
 	flags = hard_local_irq_save();
 	base = lock_base(timer);
-	if (timer->queued)
-		dequeue(base, timer);
+	remove_timer(base, timer);
 	timer->interval = 0;
 	idle = base->running != timer;
 	evl_unlock_irqrestore(&base->lock, flags);
@@ -236,8 +242,12 @@ ktime_t evl_get_timer_date(struct evl_timer *timer)
 
 	flags = hard_local_irq_save();
 	base = lock_base(timer);
-	if (timer->queued)
-		date = ktime_add_safe(timer->node.expires, timer_gravity(timer));
+	if (timer->queued) {
+		date = timer->node.expires;
+		if (base->running == timer && base->next_date)
+			date = base->next_date;
+		date = ktime_add_safe(date, timer_gravity(timer));
+	}
 	evl_unlock_irqrestore(&base->lock, flags);
 
 	return date;
@@ -272,20 +282,50 @@ static ktime_t next_date(struct evl_timer *timer, ktime_t now)
 			      timer->interval);
 }
 
-static __always_inline void expire(struct evl_timer_base *base,
-				   struct evl_timer *timer, ktime_t now)
+static __always_inline void run_handler(struct evl_timer_base *base,
+					struct evl_timer *timer)
 {
-	dequeue(base, timer);
-	if (timer->interval > 0) {
-		timer->node.expires = next_date(timer, now);
-		enqueue(base, timer);
-	}
-
 	WRITE_ONCE(base->running, timer);
 	raw_spin_unlock(&base->lock);
 	timer->handler(timer);
 	raw_spin_lock(&base->lock);
 	WRITE_ONCE(base->running, NULL);
+}
+
+/* To a later date, which often changes nothing to its place. */
+static void postpone(struct evl_timer_base *base, struct evl_timer *timer,
+		     ktime_t date)
+{
+	struct timerqueue_node *next = timerqueue_iterate_next(&timer->node);
+
+	if (!next || next->expires > date) {
+		timer->node.expires = date;
+		return;
+	}
+
+	dequeue(base, timer);
+	timer->node.expires = date;
+	enqueue(base, timer);
+}
+
+/*
+ * Somebody is waiting for what a handler does: a periodic timer stays where it is
+ * meanwhile, and is put to its next date afterwards, unless it was started or
+ * stopped.
+ */
+static __always_inline void expire(struct evl_timer_base *base,
+				   struct evl_timer *timer, ktime_t now)
+{
+	if (timer->interval > 0) {
+		base->next_date = next_date(timer, now);
+		run_handler(base, timer);
+		if (base->next_date)
+			postpone(base, timer, base->next_date);
+		base->next_date = 0;
+	} else {
+		dequeue(base, timer);
+		run_handler(base, timer);
+	}
 }
 
 /* What is due by @now, each timer once. True if there is more of that than one
