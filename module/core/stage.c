@@ -118,9 +118,8 @@ void evl_follow_move(struct host_task *h)
 }
 
 /*
- * Linux will run @h on @cpu next time, which is not current there: have it in
- * line over there if it is, or wake up there later. False if it is current on
- * its run queue, or in-band: then it sees to that by itself. Atomic.
+ * Linux runs @h on @cpu from now on: have it in line over there, or wake up there
+ * later. False if it is in-band, where that is no business of ours. Atomic.
  */
 bool evl_relocate_thread(struct host_task *h, int cpu)
 {
@@ -132,8 +131,7 @@ bool evl_relocate_thread(struct host_task *h, int cpu)
 	flags = hard_local_irq_save();
 	host_sched_begin();
 	from = lock_rq_and_own(rq, thread);
-	done = thread != from->curr &&
-		!(thread->state & (EVL_T_INBAND | EVL_T_DORMANT | EVL_T_ZOMBIE));
+	done = !(thread->state & (EVL_T_INBAND | EVL_T_DORMANT | EVL_T_ZOMBIE));
 	if (done && from != rq)
 		change_rq(thread, rq);
 	unlock_two_rqs(rq, from);

@@ -121,8 +121,8 @@ struct host_ops {
 	/* @h, current and out-of-band, is on another CPU than that of its run
 	 * queue (stock). Hard irqs on, may sleep. */
 	void (*follow_move)(struct host_task *h);
-	/* Linux will run @h on @cpu next time: true if it is on its run queue now,
-	 * false if it has to see to that by itself (stock). Atomic. */
+	/* Linux runs @h on @cpu from now on: true if it is on its run queue now,
+	 * false if it is in-band (stock). Atomic. */
 	bool (*relocate)(struct host_task *h, int cpu);
 	/* @h fell asleep inside Linux: true if it did leave the stage by that, for
 	 * @cause (stock). Atomic. */

@@ -12,14 +12,16 @@
  * What Linux does to the mask meanwhile is learnt where it does it, once nothing
  * can refuse it any more: the new mask becomes the wish. Then
  *
- * - a thread which runs is moved by Linux at once if it has to be. When it gets the
- *   CPU over there it finds itself on another one (stage.c), and has the core
- *   follow at its next resched point;
+ * - a thread which runs is moved by Linux at once if it has to be, which a tracepoint
+ *   tells. It goes to the run queue of its new CPU right away: another thread may
+ *   have that CPU, of the same priority in Linux, and would not let it run otherwise;
  * - one which does not run stays where it is until Linux wakes it up. It goes to
  *   the run queue of a CPU which it may use right away: on the old one, it might
- *   wait for a turn that it could not take.
+ *   wait for a turn that it could not take;
+ * - whoever finds itself on another CPU than that of its run queue all the same has
+ *   the core follow at its next resched point (stage.c).
  *
- * Neither disturbs what the thread waits for.
+ * None of this disturbs what the thread waits for.
  */
 #include <linux/cpumask.h>
 #include <evl/rq.h>
@@ -42,6 +44,27 @@ void stock_mask_changes(struct task_struct *task, const struct cpumask *mask)
 	}
 }
 
+/* Linux moves a task to another CPU. Locks of its scheduler are held. */
+void stock_task_moves(struct task_struct *task)
+{
+	struct host_task *h = host_find_task(task);
+
+	if (h && READ_ONCE(h->oob))
+		irq_work_queue(&h->wish_work);
+}
+
+/* A CPU for threads among those which Linux was told of, nr_cpu_ids if none. */
+static int any_wished_cpu(struct host_task *h)
+{
+	int cpu;
+
+	for_each_cpu_and(cpu, h->wish, &evl_oob_cpus)
+		if (cpu_active(cpu))
+			break;
+
+	return cpu;
+}
+
 /* As soon as the locks of the Linux scheduler are dropped. */
 static void follow_wish(struct irq_work *work)
 {
@@ -51,15 +74,16 @@ static void follow_wish(struct irq_work *work)
 	if (!READ_ONCE(h->oob))
 		return;
 
-	cpu = READ_ONCE(h->home);
-	if (!cpumask_test_cpu(cpu, h->wish)) {
-		cpu = cpumask_any_and(h->wish, &evl_oob_cpus);
+	/* Where it is, or will be when Linux wakes it up. */
+	cpu = task_cpu(h->task);
+	if (!cpumask_test_cpu(cpu, h->wish))
+		cpu = any_wished_cpu(h);
+
+	if (cpu >= nr_cpu_ids)
 		/* There is no CPU for it any more: let it find out. */
-		if (cpu >= nr_cpu_ids)
-			host_ops->signal(h);
-		else
-			host_ops->relocate(h, cpu);
-	}
+		host_ops->signal(h);
+	else if (cpu != READ_ONCE(h->home) && cpumask_test_cpu(cpu, &evl_oob_cpus))
+		host_ops->relocate(h, cpu);
 
 	stock_queue_work(h);
 }
@@ -72,9 +96,25 @@ static int pick_cpu(struct host_task *h)
 	if (cpumask_test_cpu(cpu, h->wish) && cpumask_test_cpu(cpu, &evl_oob_cpus))
 		return cpu;
 
-	cpu = cpumask_any_and(h->wish, &evl_oob_cpus);
+	cpu = any_wished_cpu(h);
 
-	return cpu < nr_cpu_ids ? cpu : cpumask_any_and(h->wish, cpu_online_mask);
+	return cpu < nr_cpu_ids ? cpu : cpumask_any_and(h->wish, cpu_active_mask);
+}
+
+/*
+ * Current, which is out-of-band from now on, has more than one CPU. Whoever changes
+ * that holds the lock: the change is seen here, or we are found out-of-band.
+ */
+bool stock_mask_is_wide(void)
+{
+	unsigned long flags;
+	bool wide;
+
+	raw_spin_lock_irqsave(&current->pi_lock, flags);
+	wide = current->nr_cpus_allowed != 1;
+	raw_spin_unlock_irqrestore(&current->pi_lock, flags);
+
+	return wide;
 }
 
 /* One attempt; false if the wish changed meanwhile. */
@@ -114,17 +154,19 @@ void stock_sync_mask(struct host_task *h)
 
 int stock_init_affinity(struct host_task *h)
 {
+	h->wish_work = IRQ_WORK_INIT_HARD(follow_wish);
+
+	return zalloc_cpumask_var(&h->wish, GFP_KERNEL) ? 0 : -ENOMEM;
+}
+
+/* From here on, changes are noticed. */
+void stock_note_mask(struct host_task *h)
+{
 	unsigned long flags;
 
-	if (!zalloc_cpumask_var(&h->wish, GFP_KERNEL))
-		return -ENOMEM;
-
-	h->wish_work = IRQ_WORK_INIT_HARD(follow_wish);
 	raw_spin_lock_irqsave(&current->pi_lock, flags);
 	cpumask_copy(h->wish, &current->cpus_mask);
 	raw_spin_unlock_irqrestore(&current->pi_lock, flags);
-
-	return 0;
 }
 
 void stock_exit_affinity(struct host_task *h)

@@ -132,7 +132,7 @@ static bool stays_oob(struct pt_regs *regs, long nr)
 {
 	/* A debugger wants to see it first, which it does in-band. */
 	if (test_syscall_work(SYSCALL_TRACE) || test_syscall_work(SYSCALL_EMU) ||
-	    in_ia32_syscall())
+	    in_ia32_syscall() || (nr >= 0 && nr & __X32_SYSCALL_BIT))
 		return false;
 	if (nr == __NR_prctl)
 		return is_request(regs);
@@ -154,6 +154,26 @@ static bool notrace before_dispatch(struct ftrace_regs *fregs)
 	return false;
 }
 
+/*
+ * A wish for what we narrowed the mask to changes nothing for Linux, which says so
+ * here, and is no less of a wish.
+ */
+static bool notrace before_same_mask(struct ftrace_regs *fregs)
+{
+	struct task_struct *task = (struct task_struct *)host_redirect_arg(fregs, 0);
+	const struct cpumask *mask = new_mask(fregs);
+
+	if (mask && cpumask_equal(mask, &task->cpus_mask))
+		stock_mask_changes(task, mask);
+
+	return false;
+}
+
+static void on_migrate(void *data, struct task_struct *task, int cpu)
+{
+	stock_task_moves(task);
+}
+
 static struct host_redirect redirects[] = {
 	{
 		.name = "__x64_sys_prctl",
@@ -171,6 +191,10 @@ static struct host_redirect redirects[] = {
 	{
 		.name = "set_cpus_allowed_common",
 		.match = before_mask,
+	},
+	{
+		.name = "__set_cpus_allowed_ptr_locked",
+		.match = before_same_mask,
 	},
 	{
 		.name = "syscall_user_dispatch",
@@ -227,6 +251,7 @@ static void on_exec(void *data, struct task_struct *task, pid_t old_pid,
 
 static struct host_tracehook tracehooks[] = {
 	{ .name = "page_fault_user", .probe = on_page_fault },
+	{ .name = "sched_migrate_task", .probe = on_migrate },
 	{ .name = "sched_process_exec", .probe = on_exec },
 };
 

@@ -91,10 +91,7 @@ int host_leave_inband(struct host_task *h)
 	WRITE_ONCE(h->oob, true);
 	watch_syscalls(h);
 	stock_sync_prio(h);
-	/* Pairs with the update of the wish: it finds us out-of-band, or we find
-	 * its result. */
-	smp_mb();
-	if (unlikely(current->nr_cpus_allowed != 1))
+	if (unlikely(stock_mask_is_wide()))
 		stock_sync_mask(h);
 
 	flags = hard_local_irq_save();
@@ -123,6 +120,9 @@ void host_leave_oob(struct host_task *h)
 		set_bit(DUE_PRIO, &h->due);
 	if (unlikely(!cpumask_equal(&h->task->cpus_mask, h->wish)))
 		set_bit(DUE_MASK, &h->due);
+	/* One which fell asleep comes to no resched point by itself any more. */
+	if (unlikely(h->task != current && READ_ONCE(h->due)))
+		stock_queue_work(h);
 }
 
 void host_finish_inband(struct host_task *h)
@@ -160,6 +160,7 @@ void host_attach_task(struct host_task *h)
 {
 	h->attached = true;
 	host_insert_task(h);
+	stock_note_mask(h);
 	preempt_notifier_register(&h->notifier);
 }
 

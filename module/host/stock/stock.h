@@ -39,8 +39,12 @@ int stock_init_affinity(struct host_task *h);
 void stock_exit_affinity(struct host_task *h);
 /* Have current run where its stage allows it to. May sleep. */
 void stock_sync_mask(struct host_task *h);
-/* Linux changes the CPUs of a task to @mask. Locks of its scheduler are held. */
+void stock_note_mask(struct host_task *h);
+bool stock_mask_is_wide(void);
+/* Linux changes the CPUs of a task to @mask, or moves it. Locks of its scheduler
+ * are held. */
 void stock_mask_changes(struct task_struct *task, const struct cpumask *mask);
+void stock_task_moves(struct task_struct *task);
 
 /* --- Ticks (tick.c) --------------------------------------------------------- */
 

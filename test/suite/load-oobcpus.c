@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* CPUs which are not for threads: left out by oobcpus=, or come online after the module was loaded. */
+#include "helpers.h"
+
+#define CPU1_ONLINE	"/sys/devices/system/cpu/cpu1/online"
+
+static atomic_bool stop;
+static atomic_long turns, refused, strayed;
+
+static void load(const char *parameters)
+{
+	int fd = check_sys(open("/mod/evl.ko", O_RDONLY | O_CLOEXEC));
+
+	check_sys(syscall(SYS_finit_module, fd, parameters, 0));
+	close(fd);
+}
+
+static void unload(void)
+{
+	/* Threads which just went hold it for a moment. */
+	await(syscall(SYS_delete_module, "evl", O_NONBLOCK) == 0);
+}
+
+static bool set_online(bool on)
+{
+	int fd = open(CPU1_ONLINE, O_WRONLY);
+	bool done = fd >= 0 && write(fd, on ? "1" : "0", 1) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	return done;
+}
+
+static void allow_cpu(pid_t tid, int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	check_sys(sched_setaffinity(tid, sizeof(set), &set));
+}
+
+/* On CPU 1, and out-of-band, for as long as it takes to be sure. No system call in here. */
+static bool strays(void)
+{
+	int64_t end = now() + 2 * NSEC_PER_MSEC;
+
+	do
+		if (sched_getcpu() != 1 || evl_is_inband())
+			return false;
+	while (now() < end);
+	/* It may have lost the CPU in between. */
+	return sched_getcpu() == 1 && !evl_is_inband();
+}
+
+/* Whoever is sent away for a CPU which is not for threads gets SIGTERM, and is weak. */
+static void change_stages(struct worker *w)
+{
+	struct timespec none = { 0 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	attach_worker(w);
+	while (!atomic_load(&stop)) {
+		atomic_fetch_add(&turns, 1);
+		if (evl_switch_oob()) {
+			atomic_fetch_add(&refused, 1);
+			while (sigtimedwait(&set, NULL, &none) > 0)
+				;
+			set_fifo(w->efd, 10);
+			continue;
+		}
+		if (strays())
+			atomic_fetch_add(&strayed, 1);
+		evl_switch_inband();
+	}
+}
+
+static void move_to_and_fro(void)
+{
+	struct worker w = { .body = change_stages, .name = "stray", .prio = 10, .cpu = 0 };
+	int64_t end;
+
+	check_ok(evl_init());
+	pin_to(1);
+	start_worker(&w);
+	await(atomic_load(&w.attached));
+	end = now() + 5 * NSEC_PER_SEC;
+	for (int n = 0; now() < end; n++) {
+		allow_cpu(atomic_load(&w.tid), n % 2);
+		nanosleep(&(struct timespec){ .tv_nsec = n % 16 * 20000 }, NULL);
+	}
+	allow_cpu(atomic_load(&w.tid), 0);
+	atomic_store(&stop, true);
+	join_worker(&w);
+	check_eq(atomic_load(&strayed), 0);
+	check_gt(atomic_load(&turns), 0);
+	check_gt(atomic_load(&refused), 0);
+}
+
+/* In a child, so that nothing of it is left when the module goes. */
+static void in_child(void (*body)(void))
+{
+	pid_t pid = check_sys(fork());
+
+	if (!pid) {
+		body();
+		_exit(0);
+	}
+	wait_success(pid);
+}
+
+static void left_out(void)
+{
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		check_skip("there is one CPU");
+	load("oobcpus=0");
+	in_child(move_to_and_fro);
+	unload();
+}
+
+static void come_late(void)
+{
+	if (access(CPU1_ONLINE, W_OK) || !set_online(false))
+		check_skip("this kernel cannot take CPUs offline");
+	load("");
+	if (!set_online(true)) {
+		unload();
+		check(set_online(true));
+		check_skip("no CPU comes online while evl is loaded");
+	}
+	in_child(move_to_and_fro);
+	unload();
+}
+
+static const struct CMUnitTest tests[] = {
+	TEST(left_out, "no thread runs out-of-band on a CPU which oobcpus= leaves out"),
+	TEST(come_late, "nor on one which came online after the module was loaded"),
+};
+
+TEST_MAIN("load-oobcpus", tests)
