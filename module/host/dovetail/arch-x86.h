@@ -61,8 +61,12 @@ static __always_inline bool arch_calls(unsigned long site, unsigned long target)
 /*
  * True while this CPU merely borrows the address space it uses, so that other
  * CPUs need not tell it about changes. It is the only member of a structure
- * which is exported to modules, though not declared to them.
+ * which is exported to modules, though not declared to them: the build looks
+ * whether it still is.
  */
+#ifndef EVL_TLB_IS_LAZY
+#error "evl: this kernel has another struct tlb_state_shared: arch_borrows_mm() has to be adapted"
+#endif
 DECLARE_PER_CPU_SHARED_ALIGNED(bool, cpu_tlbstate_shared);
 
 static __always_inline bool arch_borrows_mm(void)
