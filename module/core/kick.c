@@ -71,8 +71,10 @@ static bool timed_out(struct evl_thread *thread)
 }
 
 /*
- * From the tick, hard irqs off. The wait which armed the timer may be over, and another one have begun: then
- * the latter is not timed, or the timer runs again.
+ * From the tick, hard irqs off. By the time the run queue is locked, the wait
+ * for which the timer was started may be over, and another one have begun. That
+ * one has no time limit, or had the timer started again: either way, it is left
+ * alone.
  */
 void evl_time_out(struct evl_thread *thread)
 {

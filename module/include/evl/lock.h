@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Locks shared by both stages, and the order they nest in, outer to inner:
+ * Locks shared by both stages, and the order they nest in, outer to inner, as in
+ * doc/locking.md:
  *
- *	wait channel lock	evl_wait_channel.lock
- *	run queue lock		evl_rq.lock (two of them: lower CPU first)
- *	timer base lock		evl_timer_base.lock
- *	leaves			core heap, file table, work queues
+ *	mutex, gate		evl_mutex.wchan.lock
+ *	other wait channel	evl_wait_channel.lock, of an event after its gate
+ *	poll connections	connect_lock (element/poll/head.c)
+ *	poll head		evl_poll_head.lock, then those of groups above it
+ *	poll group		the wait channel of its waiters, inside the head
+ *	run queue		evl_rq.lock (two of them: lower CPU first)
+ *	timer base		evl_timer_base.lock
+ *	leaves			core heap, file table, handles
  *
- * Against that order, a wait channel may only be tried (see wait.c). All of
- * them are hard: hard irqs are off while one is held, and the holder does not
- * touch user memory, allocate from Linux, print or sleep.
+ * Against that order, a wait channel may only be tried: see wait.c. All of them
+ * are hard: hard irqs are off while one is held, and the holder does not touch
+ * user memory, allocate from Linux, print or sleep.
  */
 #ifndef EVL_LOCK_H
 #define EVL_LOCK_H
