@@ -291,6 +291,44 @@ static void moved_sleeper_needs_its_cpu_no_more(void)
 	join_worker(&s);
 }
 
+static atomic_long turns;
+
+/* Should all go wrong, the machine is to be had again some day. */
+static int64_t deadline;
+
+static void count_turns(struct worker *w)
+{
+	attach_worker(w);
+	check_ok(evl_switch_oob());
+	while (!atomic_load(&stop) && now() < deadline)
+		atomic_fetch_add(&turns, 1);
+}
+
+/* Linux knows but one priority of them: it is for the core to say who is the better one. */
+static void moved_runner_goes_on(void)
+{
+	struct worker hi = { .body = count_turns, .name = "hi", .prio = 50, .cpu = 0 };
+	struct worker lo = { .body = spin_on_one, .name = "lo", .prio = 10, .cpu = 1 };
+	long seen;
+
+	need_two_cpus();
+	/* There, whoever would move it gets no CPU while these two spin. */
+	if (access("/sys/module/evl/parameters/host_prio", F_OK))
+		check_skip("threads are not Linux tasks out-of-band");
+	check_ok(evl_init());
+	deadline = now() + 20 * NSEC_PER_SEC;
+	start_worker(&hi);
+	start_worker(&lo);
+	await(atomic_load(&turns) && atomic_load(&lo.attached));
+	allow(atomic_load(&hi.tid), 2);
+	seen = atomic_load(&turns);
+	await(atomic_load(&turns) > seen + 100);
+	check_eq((int)state_of(hi.efd).cpu, 1);
+	atomic_store(&stop, true);
+	join_worker(&hi);
+	join_worker(&lo);
+}
+
 /* --- Threads which may run anywhere --------------------------------------------------- */
 
 static atomic_long rounds, wrong;
@@ -411,9 +449,34 @@ static void wide_mask_survives_stages(void)
 	}
 }
 
-/* --- Moves in the middle of everything ------------------------------------------------- */
+static void sleep_anywhere(struct worker *w)
+{
+	attach_worker(w);
+	widen();
+	check_ok(evl_get_sem(&sem));
+	check_ok(evl_switch_inband());
+	w->result = allowed(0);
+}
 
-static atomic_long turns;
+/* To be told to stay where it is, is to be told. */
+static void present_cpu_counts_too(void)
+{
+	struct worker w = { .body = sleep_anywhere, .name = "told", .prio = 10 };
+	unsigned int mask;
+
+	need_two_cpus();
+	check_ok(evl_init());
+	check_ok(evl_new_sem(&sem, "%s", own_name("told")));
+	start_worker(&w);
+	await(worker_sleeps(&w));
+	mask = 1U << state_of(w.efd).cpu;
+	allow(atomic_load(&w.tid), mask);
+	check_ok(evl_put_sem(&sem));
+	join_worker(&w);
+	check_eq(w.result, (int)mask);
+}
+
+/* --- Moves in the middle of everything ------------------------------------------------- */
 
 static void take_units(struct worker *w)
 {
@@ -476,9 +539,11 @@ static const struct CMUnitTest tests[] = {
 	TEST(many_moves_disturb_no_wait, "however often that happens"),
 	TEST(moved_sleeper_goes_on_there, "a sleeper which is moved wakes up over there"),
 	TEST(moved_sleeper_needs_its_cpu_no_more, "even if somebody has its former CPU for good"),
+	TEST(moved_runner_goes_on, "a runner which is moved preempts whom it outranks over there"),
 	TEST(mutexes_exclude_anywhere, "mutexes exclude threads which may run anywhere"),
 	TEST(stays_on_a_cpu_out_of_band, "a thread which may run anywhere stays on a CPU out-of-band"),
 	TEST(wide_mask_survives_stages, "and may run anywhere in-band again"),
+	TEST(present_cpu_counts_too, "unless it was told to stay on the CPU it is on"),
 	TEST(no_kick_is_lost, "moves lose no wakeup, nor a thread"),
 };
 
