@@ -61,8 +61,8 @@ static void serve(void *arg)
 		ret = evl_read_xbuf(s->xbuf, &req, sizeof(req), 0);
 		if (ret == sizeof(req))
 			ret = send_samples(s, &req);
-		/* Another descriptor of the cross-buffer was closed: not ours. */
-		if (ret < 0 && ret != -EIDRM && ret != -EINTR)
+		/* -EIDRM: the application has gone, and nothing will come. */
+		if (ret < 0 && ret != -EINTR)
 			break;
 	}
 }

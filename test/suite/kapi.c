@@ -516,7 +516,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(timer_stops, "a stopped one does not fire"),
 	TEST(timer_extremes, "dates and intervals at the limits of their range do what they say"),
 	TEST(timer_starts_over, "one which starts over within its gravity expires once at each date"),
-	TEST(timer_crowd, "a thousand with the same date let threads run in between"),
+	TEST(timer_crowd, "a thousand with the same date all expire"),
 	TEST(timer_destroyed, "destroying one waits for its handler, wherever it was set to since"),
 	TEST(clock_gravity, "the gravity of a clock can be changed, and reset"),
 	TEST(wait_ends, "a wait ends when the condition holds"),

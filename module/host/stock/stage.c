@@ -47,7 +47,14 @@ static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
 {
 	struct host_task *h = container_of(pn, struct host_task, notifier);
 
-	if (!h->oob || h->blocked || h->busy || !READ_ONCE(current->__state))
+	unsigned int state = READ_ONCE(current->__state);
+
+	if (!h->oob || h->blocked || h->busy || !state)
+		return;
+
+	/* A lock which sleeps on PREEMPT_RT is held for a moment, as it spins
+	 * elsewhere. Nobody would have a kernel thread come back. */
+	if (state & TASK_RTLOCK_WAIT || current->flags & PF_KTHREAD)
 		return;
 
 	WRITE_ONCE(h->asleep, true);
