@@ -93,8 +93,8 @@ void evl_raise_flag(struct evl_flag *flag)
 	unsigned long flags;
 
 	evl_lock_irqsave(&flag->wait.wchan.lock, flags);
-	evl_raise_flag_locked(flag);
-	evl_sched_unlock(&flag->wait.wchan.lock, flags);
+	flag->raised = true;
+	evl_flush_unlock(&flag->wait.wchan, 0, flags);
 }
 EXPORT_SYMBOL_GPL(evl_raise_flag);
 

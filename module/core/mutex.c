@@ -71,9 +71,10 @@ void evl_flush_mutex(struct evl_mutex *mutex)
 	struct evl_chain_walk walk;
 	unsigned long flags;
 
+	evl_flush_wait(&mutex->wchan, EVL_T_RMID);
+
 	evl_begin_walk(&walk);
 	evl_lock_irqsave(&mutex->wchan.lock, flags);
-	evl_flush_wait_locked(&mutex->wchan, EVL_T_RMID);
 	if (mutex->dead)
 		revoke_grant(mutex, &walk);
 	evl_update_boost(mutex, &walk);
@@ -85,10 +86,12 @@ void evl_destroy_mutex(struct evl_mutex *mutex)
 	struct evl_chain_walk walk;
 	unsigned long flags;
 
-	evl_begin_walk(&walk);
 	evl_lock_irqsave(&mutex->wchan.lock, flags);
 	mutex->dead = true;
-	evl_flush_wait_locked(&mutex->wchan, EVL_T_RMID);
+	evl_flush_unlock(&mutex->wchan, EVL_T_RMID, flags);
+
+	evl_begin_walk(&walk);
+	evl_lock_irqsave(&mutex->wchan.lock, flags);
 	evl_untrack_owner(mutex, &walk);
 	evl_put_mutex_lock(mutex, &walk, flags);
 }

@@ -85,8 +85,7 @@ void evl_broadcast(struct evl_ksem *ksem)
 	unsigned long flags;
 
 	evl_lock_irqsave(&wchan->lock, flags);
-	evl_flush_wait_locked(wchan, EVL_T_BCAST);
 	ksem->value = 0;
-	evl_sched_unlock(&wchan->lock, flags);
+	evl_flush_unlock(wchan, EVL_T_BCAST, flags);
 }
 EXPORT_SYMBOL_GPL(evl_broadcast);

@@ -18,6 +18,7 @@ void evl_init_wchan(struct evl_wait_channel *wchan, const char *name)
 	raw_spin_lock_init(&wchan->lock);
 	wchan->waiters = RB_ROOT_CACHED;
 	wchan->name = name;
+	wchan->round = 0;
 	wchan->requeue = NULL;
 	wchan->removed = NULL;
 }
@@ -72,6 +73,7 @@ static void link_waiter(struct evl_wait_channel *wchan, struct evl_thread *threa
 {
 	rb_add_cached(&thread->wait_node, &wchan->waiters, less);
 	thread->wchan = wchan;
+	thread->wait_round = wchan->round;
 	thread->wait_seq++;
 }
 
@@ -402,16 +404,48 @@ int evl_flush_wait_locked(struct evl_wait_channel *wchan, int reason)
 }
 EXPORT_SYMBOL_GPL(evl_flush_wait_locked);
 
-int evl_flush_wait(struct evl_wait_channel *wchan, int reason)
-{
-	unsigned long flags;
-	int count;
+/* Waiters woken up at once, with interrupts off. */
+#define FLUSH_STEP	8
 
-	evl_lock_irqsave(&wchan->lock, flags);
-	count = evl_flush_wait_locked(wchan, reason);
+/* Who came later is passed over, at a few instructions each. */
+bool evl_flush_step(struct evl_wait_channel *wchan, u32 round, int reason, int *count)
+{
+	struct evl_thread *waiter, *next;
+	int left = FLUSH_STEP;
+
+	evl_for_each_waiter_safe(waiter, next, wchan) {
+		if ((s32)(waiter->wait_round - round) > 0)
+			continue;
+		if (!left--)
+			return true;
+		wake_up_waiter(waiter, reason);
+		++*count;
+	}
+
+	return false;
+}
+
+int evl_flush_unlock(struct evl_wait_channel *wchan, int reason, unsigned long flags)
+{
+	u32 round = evl_begin_flush(wchan);
+	int count = 0;
+
+	while (evl_flush_step(wchan, round, reason, &count)) {
+		evl_sched_unlock(&wchan->lock, flags);
+		evl_lock_irqsave(&wchan->lock, flags);
+	}
 	evl_sched_unlock(&wchan->lock, flags);
 
 	return count;
+}
+
+int evl_flush_wait(struct evl_wait_channel *wchan, int reason)
+{
+	unsigned long flags;
+
+	evl_lock_irqsave(&wchan->lock, flags);
+
+	return evl_flush_unlock(wchan, reason, flags);
 }
 EXPORT_SYMBOL_GPL(evl_flush_wait);
 
@@ -419,7 +453,7 @@ EXPORT_SYMBOL_GPL(evl_flush_wait);
  * The order is channel first. Coming from the thread, the channel can only be
  * tried: its owner may be spinning on the run queue that we hold, which is also
  * what keeps the channel from vanishing under us. Interrupts are let in between
- * two tries, unless the caller is one.
+ * two tries, unless the caller is one: evl_time_out() has its own way.
  */
 struct evl_wait_channel *evl_lock_thread_wchan(struct evl_thread *thread,
 					       struct evl_rq **rqp, unsigned long *flags)

@@ -38,10 +38,21 @@ static int flush_waiters(struct evl_monitor *mon, int reason)
 {
 	struct evl_wait_channel *wchan = &mon->event.wchan;
 	unsigned long flags;
+	bool more;
+	int count;
+	u32 round;
 
 	evl_lock_irqsave(&wchan->lock, flags);
-	atomic_add(evl_flush_wait_locked(wchan, reason), evl_event_value(mon));
-	evl_sched_unlock(&wchan->lock, flags);
+	round = evl_begin_flush(wchan);
+	do {
+		count = 0;
+		more = evl_flush_step(wchan, round, reason, &count);
+		/* What each of them had taken. */
+		atomic_add(count, evl_event_value(mon));
+		evl_sched_unlock(&wchan->lock, flags);
+		if (more)
+			evl_lock_irqsave(&wchan->lock, flags);
+	} while (more);
 
 	return 0;
 }

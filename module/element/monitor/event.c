@@ -38,10 +38,12 @@ void evl_flush_gated(struct evl_monitor *mon)
 	struct evl_event *event = &mon->event;
 	unsigned long flags;
 
+	evl_flush_wait(&event->wchan, EVL_T_RMID);
+
 	evl_lock_irqsave(&event->wchan.lock, flags);
-	evl_flush_wait_locked(&event->wchan, EVL_T_RMID);
-	evl_reset_gate_offset(event);
-	evl_sched_unlock(&event->wchan.lock, flags);
+	if (!evl_wait_active(&event->wchan))
+		evl_reset_gate_offset(event);
+	evl_unlock_irqrestore(&event->wchan.lock, flags);
 }
 
 /*
@@ -134,15 +136,19 @@ static int drop_and_wait(struct evl_monitor *mon, struct evl_monitor *gate,
 	if (unlikely(evl_is_inband(evl_current())))
 		evl_switch_oob();
 
-	evl_begin_walk(&walk);
 	do {
+		evl_begin_walk(&walk);
 		evl_lock_irqsave(&mutex->wchan.lock, flags);
 		ret = -EPERM;
 		if (evl_mutex_owner(mutex) == evl_current()->fundle) {
 			/* These are for threads which were there before. */
-			evl_deliver_signals(gate);
+			if (evl_deliver_signals(gate))
+				ret = -EAGAIN;
 			/* Nobody could wake up who waits with a closed gate. */
-			ret = mutex->dead ? -EIDRM : fall_asleep(mon, gate, timeout);
+			else if (mutex->dead)
+				ret = -EIDRM;
+			else
+				ret = fall_asleep(mon, gate, timeout);
 		}
 		*dropped = !ret || ret == -EINTR || ret == -EIDRM;
 		if (*dropped)

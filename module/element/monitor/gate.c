@@ -30,22 +30,31 @@ void evl_init_gate(struct evl_monitor *mon)
 		       &state->u.gate.ceiling : NULL, "gate");
 }
 
-/* Mutex locked: one event less which names this gate. False if there is none, or
- * if the gate was opened again. */
-static bool forget_event(struct evl_monitor *mon)
+/* Both locked, nobody waits. */
+static void forget_event(struct evl_event *event)
+{
+	evl_reset_gate_offset(event);
+	event->gate = NULL;
+	list_del(&event->next);
+}
+
+/* Mutex locked: some waiters less, or one event less which names this gate. False
+ * if there is none, or if the gate was opened again. */
+static bool dismiss_waiters(struct evl_monitor *mon)
 {
 	struct evl_event *event;
+	struct evl_wait_channel *wchan;
+	int count = 0;
 
 	event = list_first_entry_or_null(&mon->gate.events, struct evl_event, next);
 	if (!event || mon->gate.nr_files)
 		return false;
 
-	raw_spin_lock(&event->wchan.lock);
-	evl_flush_wait_locked(&event->wchan, EVL_T_RMID);
-	evl_reset_gate_offset(event);
-	event->gate = NULL;
-	list_del(&event->next);
-	raw_spin_unlock(&event->wchan.lock);
+	wchan = &event->wchan;
+	raw_spin_lock(&wchan->lock);
+	if (!evl_flush_step(wchan, evl_begin_flush(wchan), EVL_T_RMID, &count))
+		forget_event(event);
+	raw_spin_unlock(&wchan->lock);
 
 	return true;
 }
@@ -58,7 +67,7 @@ static void forget_events(struct evl_monitor *mon)
 
 	do {
 		evl_lock_irqsave(&mutex->wchan.lock, flags);
-		more = forget_event(mon);
+		more = dismiss_waiters(mon);
 		evl_sched_unlock(&mutex->wchan.lock, flags);
 	} while (more);
 }
@@ -147,50 +156,96 @@ long evl_try_gate(struct evl_monitor *mon)
 	return evl_trylock_mutex(&mon->gate.mutex);
 }
 
-static void wake_marked(struct evl_event *event)
+/* How many waiters one exit wakes up at once, with interrupts off. */
+#define DELIVER_STEP	8
+
+/* True if there are more than the budget allows for. */
+static bool wake_targets(struct evl_event *event, int *budget)
 {
 	struct evl_thread *waiter, *next;
 
-	evl_for_each_waiter_safe(waiter, next, &event->wchan)
-		if (READ_ONCE(waiter->info) & EVL_T_SIGNAL)
-			evl_wake_up(&event->wchan, waiter, 0);
+	evl_for_each_waiter_safe(waiter, next, &event->wchan) {
+		if (!(READ_ONCE(waiter->info) & EVL_T_SIGNAL))
+			continue;
+		if (!*budget)
+			return true;
+		evl_wake_up(&event->wchan, waiter, 0);
+		--*budget;
+	}
+
+	return false;
 }
 
-/* Event and gate locked. */
-static void deliver_event(struct evl_event *event)
+static bool wake_all(struct evl_event *event, int *budget)
 {
+	while (*budget && evl_wake_up_head(&event->wchan, EVL_T_BCAST))
+		--*budget;
+
+	return evl_wait_active(&event->wchan);
+}
+
+/* Event and gate locked. True if waiters are left which were signaled: their
+ * marks stay. */
+static bool deliver_event(struct evl_event *event, int *budget)
+{
+	atomic_t *flags = evl_monitor_flags(evl_monitor_of_event(event));
 	int marks = EVL_MONITOR_SIGNALED | EVL_MONITOR_BROADCAST |
 		EVL_MONITOR_TARGETED;
+	bool more = false;
 
-	marks = atomic_fetch_andnot(marks, evl_monitor_flags(
-					    evl_monitor_of_event(event)));
-
+	marks &= atomic_fetch_andnot(marks, flags);
 	if (marks & EVL_MONITOR_SIGNALED) {
-		if (marks & EVL_MONITOR_BROADCAST)
-			evl_flush_wait_locked(&event->wchan, EVL_T_BCAST);
-		else if (marks & EVL_MONITOR_TARGETED)
-			wake_marked(event);
-		else
-			evl_wake_up_head(&event->wchan, EVL_T_SIGNAL);
+		if (marks & EVL_MONITOR_BROADCAST) {
+			more = wake_all(event, budget);
+		} else if (marks & EVL_MONITOR_TARGETED) {
+			more = wake_targets(event, budget);
+		} else if (evl_wait_active(&event->wchan)) {
+			more = !*budget;
+			if (!more) {
+				evl_wake_up_head(&event->wchan, EVL_T_SIGNAL);
+				--*budget;
+			}
+		}
 	}
 
-	if (!evl_wait_active(&event->wchan)) {
-		evl_reset_gate_offset(event);
-		event->gate = NULL;
-		list_del(&event->next);
-	}
+	if (more)
+		atomic_or(marks, flags);
+	if (!evl_wait_active(&event->wchan))
+		forget_event(event);
+
+	return more;
 }
 
-void __evl_deliver_signals(struct evl_monitor *mon)
+/* Gate locked, so nobody gets in line. */
+static bool to_be_looked_at(struct evl_event *event)
 {
-	struct evl_event *event, *tmp;
+	struct evl_monitor *mon = evl_monitor_of_event(event);
 
-	atomic_andnot(EVL_MONITOR_SIGNALED, evl_monitor_flags(mon));
+	return atomic_read(evl_monitor_flags(mon)) & EVL_MONITOR_SIGNALED ||
+		!evl_wait_active(&event->wchan);
+}
+
+bool __evl_deliver_signals(struct evl_monitor *mon)
+{
+	atomic_t *flags = evl_monitor_flags(mon);
+	struct evl_event *event, *tmp;
+	int budget = DELIVER_STEP;
+	bool more = false;
+
+	atomic_andnot(EVL_MONITOR_SIGNALED, flags);
 	list_for_each_entry_safe(event, tmp, &mon->gate.events, next) {
+		if (!to_be_looked_at(event))
+			continue;
 		raw_spin_lock(&event->wchan.lock);
-		deliver_event(event);
+		more = deliver_event(event, &budget);
 		raw_spin_unlock(&event->wchan.lock);
+		if (more) {
+			atomic_or(EVL_MONITOR_SIGNALED, flags);
+			break;
+		}
 	}
+
+	return more;
 }
 
 long evl_exit_gate(struct evl_monitor *mon)
@@ -198,18 +253,22 @@ long evl_exit_gate(struct evl_monitor *mon)
 	struct evl_mutex *mutex = &mon->gate.mutex;
 	struct evl_thread *curr = evl_current();
 	struct evl_chain_walk walk;
+	bool owner, more = false;
 	unsigned long flags;
-	bool owner;
 
-	evl_begin_walk(&walk);
-	evl_lock_irqsave(&mutex->wchan.lock, flags);
-	owner = evl_mutex_owner(mutex) == curr->fundle;
-	if (owner) {
-		evl_deliver_signals(mon);
-		clear_pending(mon, curr);
-		evl_release_mutex_locked(mutex, &walk);
-	}
-	evl_put_mutex_lock(mutex, &walk, flags);
+	do {
+		evl_begin_walk(&walk);
+		evl_lock_irqsave(&mutex->wchan.lock, flags);
+		owner = evl_mutex_owner(mutex) == curr->fundle;
+		if (owner) {
+			more = evl_deliver_signals(mon);
+			if (!more) {
+				clear_pending(mon, curr);
+				evl_release_mutex_locked(mutex, &walk);
+			}
+		}
+		evl_put_mutex_lock(mutex, &walk, flags);
+	} while (owner && more);
 
 	if (owner)
 		return 0;

@@ -74,7 +74,8 @@ static bool collect(struct evl_monitor *mon, struct mask_wait *wait)
 	return true;
 }
 
-/* The bits which waiters got: the first one that can be satisfied, or all. */
+/* The bits which waiters get: the first one that can be satisfied, or all. They
+ * have them from now on, whatever ends their wait. */
 static u32 serve_waiters(struct evl_monitor *mon, u32 value, bool all)
 {
 	struct evl_wait_channel *wchan = &mon->event.wchan;
@@ -84,16 +85,37 @@ static u32 serve_waiters(struct evl_monitor *mon, u32 value, bool all)
 
 	evl_for_each_waiter_safe(waiter, next, wchan) {
 		wait = waiter->wait_data;
-		wait->got = match(wait, value);
-		if (!wait->got)
+		if (wait->got)
 			continue;
+		wait->got = match(wait, value);
 		served |= wait->got;
-		evl_wake_up(wchan, waiter, 0);
-		if (!all)
+		if (wait->got && !all)
 			break;
 	}
 
 	return served;
+}
+
+/* Waiters woken up at once, with interrupts off. */
+#define WAKE_STEP	8
+
+/* Lock held. False if nobody is left who was served. */
+static bool wake_served(struct evl_wait_channel *wchan)
+{
+	struct evl_thread *waiter, *next;
+	struct mask_wait *wait;
+	int left = WAKE_STEP;
+
+	evl_for_each_waiter_safe(waiter, next, wchan) {
+		wait = waiter->wait_data;
+		if (!wait->got)
+			continue;
+		if (!left--)
+			return true;
+		evl_wake_up(wchan, waiter, 0);
+	}
+
+	return false;
 }
 
 void evl_post_mask(struct evl_monitor *mon, u32 bits, bool all)
@@ -106,6 +128,10 @@ void evl_post_mask(struct evl_monitor *mon, u32 bits, bool all)
 	value = atomic_fetch_or(bits, evl_event_value(mon)) | bits;
 	atomic_andnot(serve_waiters(mon, value, all), evl_event_value(mon));
 	value_changed(mon);
+	while (wake_served(wchan)) {
+		evl_sched_unlock(&wchan->lock, flags);
+		evl_lock_irqsave(&wchan->lock, flags);
+	}
 	evl_sched_unlock(&wchan->lock, flags);
 }
 
@@ -152,10 +178,13 @@ int evl_wait_mask(struct evl_monitor *mon, u32 *bits, bool exact,
 
 	if (!done && !ret)
 		ret = evl_wait_schedule(wchan);
-	if (!ret)
-		*bits = wait.got;
+	/* It may have been served right before something else ended the wait. */
+	if (ret && !wait.got)
+		return ret;
 
-	return ret;
+	*bits = wait.got;
+
+	return 0;
 }
 
 void evl_flush_mask(struct evl_monitor *mon)
@@ -165,8 +194,7 @@ void evl_flush_mask(struct evl_monitor *mon)
 
 	evl_lock_irqsave(&event->wchan.lock, flags);
 	WRITE_ONCE(event->removals, event->removals + 1);
-	evl_flush_wait_locked(&event->wchan, EVL_T_RMID);
-	evl_sched_unlock(&event->wchan.lock, flags);
+	evl_flush_unlock(&event->wchan, EVL_T_RMID, flags);
 
 	wake_up_all(&event->inband);
 }

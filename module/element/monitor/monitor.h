@@ -73,12 +73,16 @@ static inline atomic_t *evl_monitor_flags(struct evl_monitor *mon)
 	return (atomic_t *)&mon->state->flags;
 }
 
-void __evl_deliver_signals(struct evl_monitor *mon);
+bool __evl_deliver_signals(struct evl_monitor *mon);
 
-/* Gate lock held, current owns it: wake up whom it signaled. */
-static inline void evl_deliver_signals(struct evl_monitor *mon)
+/*
+ * Gate lock held, current owns it: wake up whom it signaled. If there are many
+ * of them, that is true after the first ones: come again, the lock having been
+ * dropped in between. Nobody can have got in line since, for lack of the gate.
+ */
+static inline bool evl_deliver_signals(struct evl_monitor *mon)
 {
-	if (atomic_read(evl_monitor_flags(mon)) & EVL_MONITOR_SIGNALED)
+	return atomic_read(evl_monitor_flags(mon)) & EVL_MONITOR_SIGNALED &&
 		__evl_deliver_signals(mon);
 }
 

@@ -19,6 +19,7 @@ struct evl_wait_channel {
 	hard_spinlock_t lock;
 	struct rb_root_cached waiters;	/* of evl_thread.wait_node, next one first */
 	const char *name;		/* as shown by thread/wchan */
+	u32 round;			/* flushes begun so far */
 	/*
 	 * @waiter was put in another place because its priority changed, or was
 	 * removed by a timeout or a forced unblock. Channel lock held. Either
@@ -104,10 +105,31 @@ void evl_wake_up(struct evl_wait_channel *wchan, struct evl_thread *waiter,
 		 int reason);
 /* First in line or NULL if none. */
 struct evl_thread *evl_wake_up_head(struct evl_wait_channel *wchan, int reason);
-/* All of them; their number. */
+/* All of them in one go; their number. Interrupts stay off for as long as that
+ * takes, some thousand instructions for each waiter: for lines which are short. */
 int evl_flush_wait_locked(struct evl_wait_channel *wchan, int reason);
-/* As above, taking the lock and rescheduling. */
+/*
+ * The same for lines of any length. Takes the lock and reschedules, a few
+ * waiters at a time if the caller has interrupts on. Who gets in line meanwhile
+ * stays there.
+ */
 int evl_flush_wait(struct evl_wait_channel *wchan, int reason);
+
+/*
+ * What evl_flush_wait() is made of, for who has more to do under the lock: begin
+ * once, then take steps, dropping the lock by evl_sched_unlock() after each,
+ * until one returns false, since nobody is left. *@count goes up by those who
+ * were woken up. Channel lock held. Once nobody is left, the lock is not taken
+ * again: the last one who wakes up may free what the channel is part of.
+ */
+static inline u32 evl_begin_flush(struct evl_wait_channel *wchan)
+{
+	return wchan->round++;
+}
+
+bool evl_flush_step(struct evl_wait_channel *wchan, u32 round, int reason, int *count);
+/* All steps. Lock held, with interrupts as in @flags; it is dropped. */
+int evl_flush_unlock(struct evl_wait_channel *wchan, int reason, unsigned long flags);
 
 static inline bool evl_wait_active(struct evl_wait_channel *wchan)
 {
