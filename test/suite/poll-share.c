@@ -210,8 +210,10 @@ static void storm_wait(struct worker *w)
 	}
 }
 
+/* Between two files of one descriptor there may be a moment when it has none: -EBADF is a right answer. */
 static void storm_change(struct worker *w)
 {
+	struct itimerspec value = { };
 	int group, fd, n, ret;
 
 	attach_worker(w);
@@ -233,8 +235,11 @@ static void storm_change(struct worker *w)
 			check(!ret || ret == -ENOENT || ret == -EBADF);
 			break;
 		default:
-			if (n < 2)
-				arm(fd, now() + NSEC_PER_MSEC / 2);
+			if (n < 2) {
+				value.it_value = ns_ts(now() + NSEC_PER_MSEC / 2);
+				ret = evl_set_timer(fd, &value, NULL);
+				check(!ret || ret == -EBADF);
+			}
 		}
 		if (!(rand() % 16))
 			check_ok(evl_usleep(200));
