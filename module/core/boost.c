@@ -245,19 +245,24 @@ struct evl_mutex *evl_mutex_of_wchan(struct evl_wait_channel *wchan)
 
 /* --- Health --------------------------------------------------------------------------------- */
 
-/* It may have dropped what we remember it to own. */
+/* How many mutexes are looked at with interrupts off, the last ones first. */
+#define OWNED_LOOKS	32
+
+/* Those it took since it watches locks are counted. As to the others, it may have
+ * dropped what we remember it to own. */
 static bool owns_any(struct evl_thread *curr)
 {
+	bool any = atomic_read(&curr->held);
 	struct evl_mutex *mutex;
 	unsigned long flags;
 	struct evl_rq *rq;
-	bool any = false;
+	int looks = 0;
 
 	rq = evl_lock_thread_rq_irqsave(curr, flags);
 	list_for_each_entry(mutex, &curr->owned, next_owned) {
-		any = evl_mutex_owner(mutex) == curr->fundle;
-		if (any)
+		if (any || looks++ == OWNED_LOOKS)
 			break;
+		any = evl_mutex_owner(mutex) == curr->fundle;
 	}
 	evl_unlock_irqrestore(&rq->lock, flags);
 

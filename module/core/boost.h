@@ -20,8 +20,8 @@ void evl_update_boost(struct evl_mutex *mutex, struct evl_chain_walk *walk);
 /* Find out who owns @mutex if nobody is known to. */
 void evl_find_owner(struct evl_mutex *mutex);
 
-/* Does @thread wait, directly or not, for @target, or for itself? No lock held,
- * a reference to @thread is dropped. */
+/* Does @thread wait, directly or not, for @target? No lock held, reschedules; a
+ * reference to @thread is dropped. */
 bool evl_leads_to(struct evl_thread *thread, struct evl_thread *target);
 
 /* Health: does current, about to wait for @mutex, want to know that the owner is

@@ -8,11 +8,11 @@
  * time, a reference holding the thread which comes next. Whatever changes
  * meanwhile has somebody else take the steps which this walk would miss.
  *
- * User space makes chains as long as it likes. A walk which begins with
- * interrupts off takes a few steps at once, enough for what programs do. The
- * rest is taken with interrupts on by the caller, or if that is an interrupt
- * itself by a timer, a few steps at a time with a long pause after them, or by
- * the waiter whose leaving began the walk, whichever comes first.
+ * User space makes chains as long as it likes. A walk begins with interrupts off
+ * by a few steps, enough for what programs do. Where it is to go on is put on a list
+ * then, for whoever comes first: the caller, with interrupts on and a few steps at
+ * a time; a timer, with a long pause after them, which is all there is if the caller
+ * is an interrupt, or loses the CPU; or the waiter whose leaving began the walk.
  *
  * Locking: postponed_lock, a leaf, guards the threads where walks are to go on.
  */
@@ -118,51 +118,112 @@ void evl_let_others_run(void)
 	host_sched_end();
 }
 
-static void walk_on(struct evl_thread *thread)
+/* True if the steps from @thread on still wait for somebody to take them: that is
+ * us from now on. */
+static bool take_back(struct evl_thread *thread)
 {
-	if (hard_irqs_disabled()) {
-		thread = take_steps(thread);
-		if (thread)
-			postpone(thread);
-		return;
-	}
+	unsigned long flags;
+	bool found;
 
-	while (thread) {
-		thread = take_steps(thread);
-		evl_let_others_run();
-	}
+	evl_lock_irqsave(&postponed_lock, flags);
+	found = !list_empty(&thread->walk_next);
+	if (found)
+		list_del_init(&thread->walk_next);
+	evl_unlock_irqrestore(&postponed_lock, flags);
+
+	return found;
 }
 
-void evl_finish_walk(struct evl_chain_walk *walk)
-{
-	while (walk->nr)
-		walk_on(walk->next[--walk->nr]);
-}
-
-void evl_end_long_walk(struct evl_chain_walk *walk, unsigned long flags)
+/*
+ * The first steps, hard irqs off. The walks then hold where they are to go on, with
+ * a reference of their own. Anybody may: a walk which only its caller knew of would
+ * stop when that one loses the CPU, and others rely on it.
+ */
+static void take_first_steps(struct evl_chain_walk *walk)
 {
 	struct evl_thread *next;
 	int n, left = 0;
 
 	for (n = 0; n < walk->nr; n++) {
 		next = take_steps(walk->next[n]);
-		if (next)
+		if (next) {
+			evl_get_thread(next);
+			postpone(next);
 			walk->next[left++] = next;
+		}
 	}
 	walk->nr = left;
+}
+
+/* Unless somebody else did meanwhile. Takes over a reference. */
+static void walk_on(struct evl_thread *thread)
+{
+	struct evl_thread *next;
+	unsigned long flags;
+
+	do {
+		flags = hard_local_irq_save();
+		next = take_back(thread) ? take_steps(thread) : NULL;
+		if (next) {
+			evl_get_thread(next);
+			postpone(next);
+		}
+		hard_local_irq_restore(flags);
+		evl_put_thread(thread);
+		evl_let_others_run();
+		thread = next;
+	} while (thread);
+}
+
+/* An interrupt leaves the rest to the timer. */
+static void take_other_steps(struct evl_chain_walk *walk)
+{
+	struct evl_thread *next;
+
+	while (walk->nr) {
+		next = walk->next[--walk->nr];
+		if (hard_irqs_disabled())
+			evl_put_thread(next);
+		else
+			walk_on(next);
+	}
+}
+
+void evl_finish_walk(struct evl_chain_walk *walk)
+{
+	unsigned long flags;
+
+	flags = hard_local_irq_save();
+	take_first_steps(walk);
+	hard_local_irq_restore(flags);
+
+	take_other_steps(walk);
+}
+
+void evl_end_long_walk(struct evl_chain_walk *walk, unsigned long flags)
+{
+	take_first_steps(walk);
 	evl_schedule();
 	hard_local_irq_restore(flags);
 	host_sched_end();
 
-	evl_finish_walk(walk);
+	take_other_steps(walk);
 }
 
 void evl_complete_walks(void)
 {
 	struct evl_thread *thread;
+	unsigned long flags;
 
-	while (!list_empty(&postponed) && (thread = next_postponed()))
-		walk_on(thread);
+	while (!hard_irqs_disabled() && !list_empty(&postponed)) {
+		flags = hard_local_irq_save();
+		thread = next_postponed();
+		thread = thread ? take_steps(thread) : NULL;
+		if (thread)
+			postpone(thread);
+		hard_local_irq_restore(flags);
+		evl_let_others_run();
+	}
 }
 
 int evl_init_chains(void)
@@ -221,7 +282,7 @@ static struct evl_thread *next_in_chain(struct evl_thread *thread, u64 *path)
 /*
  * Walk from @thread to @target, or until a thread is met twice: the mark moves
  * up at each power of two, so that a loop which @target is not part of ends the
- * walk as well.
+ * walk as well. That one is for those to find who are part of it.
  */
 static bool search_chain(struct evl_thread *thread, struct evl_thread *target,
 			 u64 *path)
@@ -231,15 +292,17 @@ static bool search_chain(struct evl_thread *thread, struct evl_thread *target,
 	bool found = false;
 
 	*path = 0;
-	while (thread && !found) {
-		found = thread == target || thread == mark;
+	while (thread) {
+		found = thread == target;
+		next = found || thread == mark ? NULL : next_in_chain(thread, path);
 		if (++steps == limit) {
 			mark = thread;
 			limit *= 2;
 		}
-		next = found ? NULL : next_in_chain(thread, path);
 		evl_put_thread(thread);
 		thread = next;
+		if (steps % STEPS_AT_ONCE == 0)
+			evl_let_others_run();
 	}
 
 	return found;

@@ -319,11 +319,9 @@ static noinline int look_at_owner(struct evl_mutex *mutex, struct evl_chain_walk
 	bool report = evl_minds_inband_owner(mutex, curr), deadlock;
 
 	evl_get_thread(owner);
-	evl_unlock_irqrestore(&mutex->wchan.lock, *flags);
-
+	evl_put_mutex_lock(mutex, walk, *flags);
 	if (report)
 		evl_report_inband_owner(curr);
-	evl_finish_walk(walk);
 	deadlock = evl_leads_to(owner, curr);
 
 	evl_lock_irqsave(&mutex->wchan.lock, *flags);
