@@ -146,8 +146,6 @@ __evl_cold int __evl_hl_wait_request(struct __evl_hl_unwait *unwait,
 #endif
 
 /*
- * One wait. Positive if it has to be issued again: a signal was handled.
- *
  * The core says in status how the wait went, and by the result whether we got
  * the mutex back. If not, that is up to us.
  */
@@ -176,15 +174,19 @@ __evl_inline int __evl_hl_wait_once(struct __evl_hl_unwait *unwait, __u64 timeou
 	if (regain)
 		return regain;
 
-	/* -EAGAIN: signaled, then interrupted on the way to the mutex. */
-	return req.status == 0 ? 1 : req.status == -EAGAIN ? 0 : req.status;
+	/*
+	 * -EAGAIN (0 from upstream's core) if a signal was handled on the way. The
+	 * event may have been signaled while nobody was in line, and is not
+	 * remembered: the caller has to look at what it waits for.
+	 */
+	return req.status == -EAGAIN ? 0 : req.status;
 }
 
 /*
  * Releases the mutex, waits for the event until a date at most, gets the
- * mutex back, whatever the outcome but -EIDRM. A plain signal does not end
- * the wait, but threads may be woken up for nothing: check for what is waited
- * for in a loop. Out-of-band, attached threads. Returns 0, or -ETIMEDOUT,
+ * mutex back, whatever the outcome but -EIDRM. Threads may be woken up for
+ * nothing, by a signal they handle for instance: check for what is waited for in
+ * a loop. Out-of-band, attached threads. Returns 0, or -ETIMEDOUT,
  * -EINTR if unblocked, -EPERM if not attached or the mutex is not held,
  * -EBADFD if others wait for this event with another mutex, -EIDRM if closed
  * meanwhile, -EBADF if closed before, -EINVAL, -EFAULT.
@@ -218,10 +220,7 @@ __evl_inline int evl_timedwait_event(struct evl_event *event, struct evl_mutex *
 	unwait.self = self->handle;
 	unwait.nesting = mutex->monitor.state->u.gate.nesting;
 
-	do
-		ret = __evl_hl_wait_once(&unwait, timeout_ptr);
-	while (ret > 0);
-
+	ret = __evl_hl_wait_once(&unwait, timeout_ptr);
 	__evl_hl_restore_nesting(&unwait);
 
 	return ret;

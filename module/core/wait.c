@@ -290,7 +290,7 @@ void evl_add_wait_queue(struct evl_wait_queue *wq, ktime_t timeout,
 			enum evl_tmode tmode)
 {
 	/* evl_wait_schedule() has the error. */
-	if (evl_check_waiter(evl_current()))
+	if (evl_check_waiter(evl_current()) == -EPERM)
 		return;
 
 	evl_sleep_on(&wq->wchan, wq->clock, timeout, tmode,
@@ -322,16 +322,22 @@ static __always_inline void wait_until_released(struct evl_thread *curr)
 		block_again(curr);
 }
 
+/*
+ * How the wait ended is for the core to say, even to a caller which is in-band by
+ * now. Either its wait never began, and there is no other one; or it was woken up
+ * on its way here, where the stock host may have had it block already, and left
+ * the stage for a signal afterwards: whoever woke it up counts on that.
+ */
 int evl_wait_schedule(struct evl_wait_channel *wchan)
 {
 	struct evl_thread *curr = evl_current();
 	int ret;
 
 	ret = evl_check_waiter(curr);
-	if (unlikely(ret))
+	if (likely(!ret))
+		wait_until_released(curr);
+	else if (ret == -EPERM)
 		return ret;
-
-	wait_until_released(curr);
 
 	return evl_wait_code(READ_ONCE(curr->info));
 }
@@ -405,7 +411,7 @@ int evl_flush_wait_locked(struct evl_wait_channel *wchan, int reason)
 EXPORT_SYMBOL_GPL(evl_flush_wait_locked);
 
 /* Waiters woken up at once, with interrupts off. */
-#define FLUSH_STEP	8
+#define FLUSH_STEP	32
 
 /* Who came later is passed over, at a few instructions each. */
 bool evl_flush_step(struct evl_wait_channel *wchan, u32 round, int reason, int *count)

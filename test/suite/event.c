@@ -264,9 +264,44 @@ static void is_unblocked(void)
 	end_puppet(&a);
 }
 
-static void outlasts_signals(void)
+static atomic_bool hold_handler;
+
+static void stay_in_handler(int sig)
 {
-	struct sigaction sa = { .sa_handler = count_signal };
+	count_signal(sig);
+	while (atomic_load(&hold_handler))
+		;
+}
+
+/* As everybody should wait. */
+static int wait_for_unit(struct puppet *p)
+{
+	struct cond *c = p->arg;
+	int ret;
+
+	check_eq(evl_lock_mutex(&c->mutex), 0);
+	while (!c->count) {
+		ret = evl_wait_event(&c->event, &c->mutex);
+		check_eq(ret, 0);
+	}
+	c->count--;
+	return evl_unlock_mutex(&c->mutex);
+}
+
+static int make_unit(struct puppet *p)
+{
+	struct cond *c = p->arg;
+
+	check_eq(evl_lock_mutex(&c->mutex), 0);
+	c->count++;
+	check_eq(evl_broadcast_event(&c->event), 0);
+	return evl_unlock_mutex(&c->mutex);
+}
+
+/* Nobody is in line while the signal is handled: what is missed there is not missed for good. */
+static void signaled_in_handler(void)
+{
+	struct sigaction sa = { .sa_handler = stay_in_handler };
 	struct puppet a, s;
 	struct cond c;
 
@@ -274,16 +309,35 @@ static void outlasts_signals(void)
 	check_sys(sigaction(SIGUSR1, &sa, NULL));
 	start_puppet(&s, "s", 5, 0);
 	start_puppet(&a, "a", 10, other_cpu());
-	begin_wait(&a, wait_once, &c);
+	begin_wait(&a, wait_for_unit, &c);
 	for (int i = 1; i <= 5; i++) {
 		check_eq(pthread_kill(a.w.thread, SIGUSR1), 0);
 		await(atomic_load(&signal_count) == i);
 		await(worker_sleeps(&a.w));
 	}
-	check_eq(perform(&s, signal_once, &c), 0);
+	atomic_store(&hold_handler, true);
+	check_eq(pthread_kill(a.w.thread, SIGUSR1), 0);
+	await(atomic_load(&signal_count) == 6);
+	check_eq(perform(&s, make_unit, &c), 0);
+	atomic_store(&hold_handler, false);
 	check_eq(result(&a), 0);
 	end_puppet(&a);
 	end_puppet(&s);
+}
+
+static void handled_signal_is_a_wakeup(void)
+{
+	struct sigaction sa = { .sa_handler = count_signal };
+	struct puppet a;
+	struct cond c;
+
+	new_cond(&c);
+	check_sys(sigaction(SIGUSR1, &sa, NULL));
+	start_puppet(&a, "a", 10, other_cpu());
+	begin_wait(&a, wait_once, &c);
+	check_eq(pthread_kill(a.w.thread, SIGUSR1), 0);
+	check_eq(result(&a), 0);
+	end_puppet(&a);
 }
 
 static void closes_event(void)
@@ -602,7 +656,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(follows_its_clock, "dates are those of the clock which the event was made for"),
 	TEST(is_unblocked, "a forced unblock ends a wait, the mutex being held"),
 	TEST(is_cancelled, "a thread cancelled in a wait has the mutex in its handlers"),
-	TEST(outlasts_signals, "a signal does not end a wait"),
+	TEST(handled_signal_is_a_wakeup, "a signal which is handled ends a wait as a wakeup for nothing would"),
+	TEST(signaled_in_handler, "and what is signaled meanwhile is not lost"),
 	TEST(closes_event, "closing the event sends waiters away"),
 	TEST(closes_mutex, "so does closing the mutex for good"),
 	TEST(owner_closes_event, "the owner of the mutex may close the event, whoever wants the mutex back"),

@@ -46,6 +46,13 @@ void evl_flush_gated(struct evl_monitor *mon)
 	evl_unlock_irqrestore(&event->wchan.lock, flags);
 }
 
+/* Event and gate locked. */
+static void quit_gate(struct evl_event *event)
+{
+	list_del(&event->next);
+	event->gate = NULL;
+}
+
 /*
  * Have @event, locked, leave the list of a gate, against the order of locks.
  * False to unlock and try again.
@@ -60,8 +67,7 @@ static bool leave_gate(struct evl_event *event)
 	if (!raw_spin_trylock(&gate->gate.mutex.wchan.lock))
 		return false;
 
-	list_del(&event->next);
-	event->gate = NULL;
+	quit_gate(event);
 	raw_spin_unlock(&gate->gate.mutex.wchan.lock);
 
 	return true;
@@ -114,6 +120,8 @@ static int fall_asleep(struct evl_monitor *mon, struct evl_monitor *gate,
 	if (!ret)
 		WRITE_ONCE(mon->state->u.event.gate_offset,
 			   gate->element.state_offset);
+	else if (event->gate == gate && !evl_wait_active(&event->wchan))
+		quit_gate(event);
 	raw_spin_unlock(&event->wchan.lock);
 
 	return ret;
@@ -179,10 +187,14 @@ static long end_wait(struct evl_monitor *gate, int waited, int *status)
 	struct evl_thread *curr = evl_current();
 	long ret;
 
-	/* The caller is going to handle the signal without the gate. */
+	/*
+	 * The caller is going to handle the signal without the gate. What it waits
+	 * for may be signaled meanwhile, with nobody in line: for all it knows, it
+	 * was. Upstream says 0 here, for which libraries wait again at once.
+	 */
 	if (waited == -EINTR && signal_pending(current)) {
 		curr->local_info |= EVL_T_NORST;
-		*status = 0;
+		*status = -EAGAIN;
 		return -EINTR;
 	}
 

@@ -157,7 +157,7 @@ long evl_try_gate(struct evl_monitor *mon)
 }
 
 /* How many waiters one exit wakes up at once, with interrupts off. */
-#define DELIVER_STEP	8
+#define DELIVER_STEP	32
 
 /* True if there are more than the budget allows for. */
 static bool wake_targets(struct evl_event *event, int *budget)
@@ -232,7 +232,10 @@ bool __evl_deliver_signals(struct evl_monitor *mon)
 	int budget = DELIVER_STEP;
 	bool more = false;
 
+	/* Marks go to an event first, then to its gate: see mark_waiter(). Ours is
+	 * taken away before we look at the events. */
 	atomic_andnot(EVL_MONITOR_SIGNALED, flags);
+	smp_mb__after_atomic();
 	list_for_each_entry_safe(event, tmp, &mon->gate.events, next) {
 		if (!to_be_looked_at(event))
 			continue;

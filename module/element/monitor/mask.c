@@ -97,7 +97,7 @@ static u32 serve_waiters(struct evl_monitor *mon, u32 value, bool all)
 }
 
 /* Waiters woken up at once, with interrupts off. */
-#define WAKE_STEP	8
+#define WAKE_STEP	32
 
 /* Lock held. False if nobody is left who was served. */
 static bool wake_served(struct evl_wait_channel *wchan)

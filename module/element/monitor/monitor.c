@@ -66,8 +66,6 @@ static int find_clock(struct evl_monitor *mon, int clockfd)
 	return 0;
 }
 
-/* All of it, since the monitor can be found by its handle as soon as it has
- * one. */
 static void init_kind(struct evl_monitor *mon,
 		      const struct evl_monitor_attrs *attrs)
 {

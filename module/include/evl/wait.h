@@ -71,7 +71,7 @@ void evl_destroy_wait(struct evl_wait_queue *wq);
  * Going to sleep, step 1: the caller is queued to @wq. @timeout is as @tmode
  * says on the clock of @wq, EVL_INFINITE for no limit. Channel lock held. Then
  * drop the lock, and step 2: evl_wait_schedule(). A caller which is not an
- * out-of-band thread does not wait: that returns -EINTR at once if the thread is
+ * out-of-band thread is not queued: step 2 returns -EINTR at once if the thread is
  * in-band, -EPERM if there is none.
  */
 void evl_add_wait_queue(struct evl_wait_queue *wq, ktime_t timeout,
@@ -96,7 +96,8 @@ int evl_sleep_queued(struct evl_wait_channel *wchan, struct evl_clock *clock,
 /* Out of the line, instead of the second step. */
 void evl_unqueue(struct evl_wait_channel *wchan);
 /* 0 when woken up, -EIDRM, -ENOMEM, -ETIMEDOUT or -EINTR (in that order); -EPERM
- * if the caller is not out-of-band, or in an interrupt. */
+ * if the caller is no thread, or in an interrupt. On the stock host, a thread which
+ * was woken up may be in-band when this returns, on its way to a signal. */
 int evl_wait_schedule(struct evl_wait_channel *wchan);
 
 /* Wake one up, adding @reason to its information bits. Channel lock held; the

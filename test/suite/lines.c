@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Lines of many waiters, more than are woken up in one go: each of them is, once, and nobody who came later. */
+#include "cond.h"
+#include <evl/flags.h>
+#include <evl/sem.h>
+#include <sys/resource.h>
+
+#define MANY	150
+#define BEST	77		/* the one of the best priority, see gather() */
+#define BITS	0x5
+
+static struct puppet crowd[MANY], teller;
+static struct evl_sem sem;
+static struct evl_flags flags;
+static struct cond cond;
+static atomic_int first[MANY];		/* what the first wait of each came to */
+
+static int index_of(struct puppet *p)
+{
+	return p - crowd;
+}
+
+static void gather(void)
+{
+	struct rlimit limit = { 4 * MANY, 4 * MANY };
+	char name[16];
+
+	check_sys(setrlimit(RLIMIT_NOFILE, &limit));
+	new_cond(&cond);
+	check_ok(evl_new_sem(&sem, "sem:%d", getpid()));
+	check_ok(evl_new_flags(&flags, "flags:%d", getpid()));
+	/* The lowest of all: whoever wakes up runs before it goes on. */
+	start_puppet(&teller, "teller", 1, 0);
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "crowd%d", i);
+		launch_puppet(&crowd[i], name, 2 + i * 7 % 90, i & 1 ? other_cpu() : 0);
+		atomic_store(&first[i], 1);
+	}
+	for (int i = 0; i < MANY; i++)
+		finish_act(&crowd[i]);
+}
+
+static void disperse(void)
+{
+	for (int i = 0; i < MANY; i++)
+		end_puppet(&crowd[i]);
+	end_puppet(&teller);
+}
+
+static void line_up(int (*act)(struct puppet *p))
+{
+	for (int i = 0; i < MANY; i++)
+		begin_wait(&crowd[i], act, NULL);
+}
+
+/* Everybody was woken up once, waits again, and goes on to do so. */
+static void check_once(int result)
+{
+	for (int i = 0; i < MANY; i++) {
+		await(atomic_load(&first[i]) != 1);
+		check_eq(atomic_load(&first[i]), result);
+		await(worker_sleeps(&crowd[i].w));
+		check(atomic_load(&crowd[i].busy));
+	}
+}
+
+/* --- Semaphores ------------------------------------------------------------------------ */
+
+static int get_twice(struct puppet *p)
+{
+	atomic_store(&first[index_of(p)], evl_get_sem(&sem));
+	return evl_get_sem(&sem);
+}
+
+static int flush_sem(struct puppet *p)
+{
+	(void)p;
+	return evl_flush_sem(&sem);
+}
+
+static int close_sem(struct puppet *p)
+{
+	(void)p;
+	return evl_close_sem(&sem);
+}
+
+static void semaphore_is_flushed(void)
+{
+	gather();
+	line_up(get_twice);
+	check_eq(perform(&teller, flush_sem, NULL), 0);
+	check_once(-EAGAIN);
+	/* The units which they were after are nobody's. */
+	check_ok(evl_put_sem(&sem));
+	check_eq(result(&crowd[BEST]), 0);
+	check_eq(perform(&teller, close_sem, NULL), 0);
+	for (int i = 0; i < MANY; i++)
+		if (i != BEST)
+			check_eq(result(&crowd[i]), -EIDRM);
+	disperse();
+}
+
+/* --- Flags ------------------------------------------------------------------------------- */
+
+static int wait_bits(void)
+{
+	int bits, ret = evl_wait_some_flags(&flags, BITS, &bits);
+
+	return ret ?: bits;
+}
+
+static int wait_twice(struct puppet *p)
+{
+	atomic_store(&first[index_of(p)], wait_bits());
+	return wait_bits();
+}
+
+static int tell_all(struct puppet *p)
+{
+	(void)p;
+	return evl_broadcast_flags(&flags, BITS | 8);
+}
+
+static int close_flags(struct puppet *p)
+{
+	(void)p;
+	return evl_close_flags(&flags);
+}
+
+static void flags_are_broadcast(void)
+{
+	int bits;
+
+	gather();
+	line_up(wait_twice);
+	check_eq(perform(&teller, tell_all, NULL), 0);
+	check_once(BITS);
+	/* What somebody got is gone, what nobody wanted stays. */
+	check_ok(evl_peek_flags(&flags, &bits));
+	check_eq(bits, 8);
+	check_eq(perform(&teller, close_flags, NULL), 0);
+	for (int i = 0; i < MANY; i++)
+		check_eq(result(&crowd[i]), -EIDRM);
+	disperse();
+}
+
+/* --- Events -------------------------------------------------------------------------------- */
+
+static int wait_event_twice(struct puppet *p)
+{
+	int ret;
+
+	check_eq(evl_lock_mutex(&cond.mutex), 0);
+	atomic_store(&first[index_of(p)], evl_wait_event(&cond.event, &cond.mutex));
+	ret = evl_wait_event(&cond.event, &cond.mutex);
+	check_eq(evl_unlock_mutex(&cond.mutex), 0);
+	return ret;
+}
+
+static int tell_event(struct puppet *p)
+{
+	(void)p;
+	check_eq(evl_lock_mutex(&cond.mutex), 0);
+	check_eq(evl_broadcast_event(&cond.event), 0);
+	return evl_unlock_mutex(&cond.mutex);
+}
+
+static int close_gate(struct puppet *p)
+{
+	(void)p;
+	return evl_close_mutex(&cond.mutex);
+}
+
+static void event_is_broadcast(void)
+{
+	gather();
+	line_up(wait_event_twice);
+	check_eq(perform(&teller, tell_event, NULL), 0);
+	check_once(0);
+	check_eq(perform(&teller, tell_event, NULL), 0);
+	for (int i = 0; i < MANY; i++)
+		check_eq(result(&crowd[i]), 0);
+	check(!watched(&cond));
+	disperse();
+}
+
+static int wait_for_event(struct puppet *p)
+{
+	(void)p;
+	check_eq(evl_lock_mutex(&cond.mutex), 0);
+	return evl_wait_event(&cond.event, &cond.mutex);
+}
+
+static void gate_is_closed(void)
+{
+	gather();
+	line_up(wait_for_event);
+	check_eq(perform(&teller, close_gate, NULL), 0);
+	for (int i = 0; i < MANY; i++)
+		check_eq(result(&crowd[i]), -EIDRM);
+	disperse();
+}
+
+/* --- Mutexes --------------------------------------------------------------------------------- */
+
+static int lock_it(struct puppet *p)
+{
+	(void)p;
+	return evl_lock_mutex(&cond.mutex);
+}
+
+static void mutex_is_closed(void)
+{
+	gather();
+	check_eq(perform(&teller, lock_it, NULL), 0);
+	line_up(lock_it);
+	check_eq(prio_of(&teller), 91);
+	check_eq(perform(&teller, close_gate, NULL), 0);
+	for (int i = 0; i < MANY; i++)
+		check_eq(result(&crowd[i]), -EIDRM);
+	check_eq(prio_of(&teller), 1);
+	disperse();
+}
+
+static const struct CMUnitTest tests[] = {
+	TEST(semaphore_is_flushed, "all waiters of a semaphore are sent away, once"),
+	TEST(flags_are_broadcast, "all waiters of flags get their bits, once"),
+	TEST(event_is_broadcast, "all waiters of an event are woken up, once"),
+	TEST(gate_is_closed, "those whose mutex goes meanwhile are told"),
+	TEST(mutex_is_closed, "and so are those who wait for the mutex, whose owner is boosted no more"),
+};
+
+TEST_MAIN("lines", tests)
