@@ -200,6 +200,11 @@ int evl_set_thread_policy(struct evl_thread *thread,
 		return ret;
 
 	rq = evl_lock_thread_rq_irqsave(thread, flags);
+	/* Whoever asked may have been kept from coming here for long. */
+	if (unlikely(thread->state & EVL_T_ZOMBIE)) {
+		evl_unlock_irqrestore(&rq->lock, flags);
+		return -ESTALE;
+	}
 	apply_policy(thread, &pc);
 	thread->info |= EVL_T_SCHEDP;
 	inband_params(thread, &policy, &prio);

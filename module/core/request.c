@@ -223,6 +223,16 @@ static bool thread_is_weak(struct host_task *h)
 	return (state & (EVL_T_WEAK | EVL_T_BOOST)) == EVL_T_WEAK;
 }
 
+static bool hold_thread(struct host_task *h)
+{
+	return refcount_inc_not_zero(&evl_thread_of_host(h)->refs);
+}
+
+static void unhold_thread(struct host_task *h)
+{
+	evl_put_thread(evl_thread_of_host(h));
+}
+
 const struct host_ops evl_host_ops = {
 	.schedule = evl_schedule_here,
 	.finish_switch = evl_finish_switch,
@@ -243,4 +253,6 @@ const struct host_ops evl_host_ops = {
 	.relocate = evl_relocate_thread,
 	.asleep = evl_thread_asleep,
 	.exit = evl_exit_current,
+	.hold = hold_thread,
+	.unhold = unhold_thread,
 };

@@ -302,6 +302,20 @@ static void assign_fundle(struct evl_element *element)
 	} while (!done);
 }
 
+/*
+ * Handles are easily guessed: whoever writes one into an owner word may have the
+ * core look for it at any time, an element half made included.
+ */
+static void index_element(struct evl_element *element, bool indexed)
+{
+	struct evl_factory *factory = element->factory;
+	unsigned long flags;
+
+	evl_lock_irqsave(&factory->fundle_lock, flags);
+	element->indexed = indexed;
+	evl_unlock_irqrestore(&factory->fundle_lock, flags);
+}
+
 static void release_fundle(struct evl_element *element)
 {
 	struct evl_factory *factory = element->factory;
@@ -328,7 +342,8 @@ struct evl_element *evl_get_element_by_fundle(struct evl_factory *factory,
 	while (node) {
 		element = rb_entry(node, struct evl_element, fundle_node);
 		if (fundle == element->fundle) {
-			if (kref_get_unless_zero(&element->refs))
+			if (element->indexed &&
+			    kref_get_unless_zero(&element->refs))
 				found = element;
 			break;
 		}
@@ -456,10 +471,12 @@ int evl_create_core_element(struct evl_element *element)
 	struct device *dev;
 
 	/* Ahead of the node: udev may open it at once. */
+	index_element(element, true);
 	publish_minor(element, element);
 	dev = evl_add_element_device(element);
 	if (IS_ERR(dev)) {
 		publish_minor(element, NULL);
+		index_element(element, false);
 		return PTR_ERR(dev);
 	}
 	element->dev = dev;

@@ -129,6 +129,10 @@ struct host_ops {
 	bool (*asleep)(struct host_task *h, enum host_cause cause);
 	/* @h, current, exits or executes another program. Atomic. */
 	void (*exit)(struct host_task *h);
+	/* Keep @h from being destroyed: false if that is about to happen. Any
+	 * context; and the end of it. */
+	bool (*hold)(struct host_task *h);
+	void (*unhold)(struct host_task *h);
 };
 
 /* --- Life of the host ----------------------------------------------------- */

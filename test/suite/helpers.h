@@ -95,6 +95,20 @@ static pid_t get_tid(void)
 	return syscall(SYS_gettid);
 }
 
+/*
+ * The CPU which the caller runs on. sched_getcpu() has it from a record (of rseq)
+ * which Linux writes when a task returns to user space in-band: out-of-band it may
+ * be an old one.
+ */
+__attribute__((unused))
+static int this_cpu(void)
+{
+	unsigned int cpu;
+
+	check_sys(getcpu(&cpu, NULL));
+	return cpu;
+}
+
 /* A thread of a test. @prio 0 makes it SCHED_OTHER, else it is SCHED_FIFO. */
 struct worker {
 	void (*body)(struct worker *w);

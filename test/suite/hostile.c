@@ -433,6 +433,50 @@ static void lost_in_flight(void)
 	await(access("/sys/devices/virtual/xbuf/inflight", F_OK));
 }
 
+/* --- Handles ---------------------------------------------------------------------------------------- */
+
+#define ATTACHMENTS	300
+
+static atomic_uint last_handle;
+
+static void *attach_often(void *arg)
+{
+	struct raw_thread t;
+
+	pin_to(0);
+	for (int n = 0; n < ATTACHMENTS; n++) {
+		check_ok(raw_attach(&process, &t, FORM_A, NULL, 0));
+		atomic_store(&last_handle, t.eids.fundle);
+		check_eq(raw_detach(&t), 0);
+	}
+	atomic_store(&last_handle, 0);
+
+	return arg;
+}
+
+/* Handles are counted up. Here a gate belongs to the thread to come, all the time that takes to come. */
+static void handles_to_come(void)
+{
+	unsigned int last;
+	pthread_t thread;
+	long ret;
+
+	pin_to(sysconf(_SC_NPROCESSORS_ONLN) > 1);
+	attach("guesser");
+	new_monitors(0, 0);
+	atomic_store(&last_handle, self.eids.fundle);
+	check_eq(pthread_create(&thread, NULL, attach_often, NULL), 0);
+	for (int n = 1; (last = atomic_load(&last_handle)); n++) {
+		/* Making a thread takes help from the rest of Linux. */
+		if (n % 100 == 0)
+			nap();
+		gate.state->u.gate.owner = last + 1;
+		ret = raw_oob_ioctl(FORM_A, gate.fd, EVL_MONIOC_TRYENTER, NULL);
+		check(ret == -EBUSY || ret == -EOWNERDEAD || ret == -EDEADLK || !ret);
+	}
+	check_eq(pthread_join(thread, NULL), 0);
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(bad_pointers_everywhere, "each request to each file with each bad pointer is refused"),
 	TEST(bad_buffers_everywhere, "so are transfers"),
@@ -445,6 +489,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(reused_numbers, "a number used again names the new file"),
 	TEST(passed_descriptors, "a descriptor may be passed to another process"),
 	TEST(lost_in_flight, "or get lost on the way"),
+	TEST(handles_to_come, "who owns a gate may be a thread which is being made"),
 };
 
 TEST_MAIN("hostile", tests)

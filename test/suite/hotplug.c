@@ -67,7 +67,7 @@ static void stay_inband(struct worker *w)
 	check_ok(evl_switch_inband());
 	while (!atomic_load(&stop))
 		nap();
-	check_eq(sched_getcpu(), 1);
+	check_eq(this_cpu(), 1);
 }
 
 static void skip_if_fixed(void)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The kernel interface, through the driver of test/module/evl_test; for cross-buffers, we are at the other end. */
 #include "driver.h"
+#include "user.h"
 #include <sys/klog.h>
 #include <evl/xbuf.h>
 #include "../module/evl_test.h"
@@ -214,6 +215,34 @@ static void kthread_is_visible(void)
 	check_eq(evl_unblock_thread(efd), -ESTALE);
 	close(efd);
 	await(!has_element("thread", "evl_test.public"));
+}
+
+static int public_efd;
+
+/* What attaching gives is good for threads of programs. */
+static void meddle_with_driver(void)
+{
+	struct evl_sched_attrs attrs = { .sched_policy = SCHED_FIFO, .sched_priority = 1 };
+	unsigned int mask = EVL_T_WOSS;
+
+	check_ok(evl_attach_self("meddler:%d", getpid()));
+	check_errno(ioctl(public_efd, EVL_THRIOC_UNBLOCK), EPERM);
+	check_errno(ioctl(public_efd, EVL_THRIOC_DEMOTE), EPERM);
+	check_errno(ioctl(public_efd, EVL_THRIOC_SET_SCHEDPARAM, &attrs), EPERM);
+	check_errno(ioctl(public_efd, EVL_THRIOC_SET_MODE, &mask), EPERM);
+	check_errno(ioctl(public_efd, EVL_THRIOC_CLEAR_MODE, &mask), EPERM);
+	check_sys(ioctl(public_efd, EVL_THRIOC_GET_SCHEDPARAM, &attrs));
+	check_eq(attrs.sched_priority, 33);
+}
+
+static void kthread_is_the_drivers(void)
+{
+	open_device();
+	check_eq(run_case((struct evl_test_run){ .nr = TEST_KTHREAD_PUBLIC }).result, 0);
+	public_efd = check_ok(evl_open_element("thread", "evl_test.public"));
+	as_user("thread", meddle_with_driver);
+	close(public_efd);
+	close(device);
 }
 
 /* It stays with the driver which opened it. */
@@ -533,6 +562,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(traps_irq, "so it does in the handler of a timer"),
 	TEST(traps_nmi, "and in that of an NMI, as call chains are taken"),
 	TEST(traps_probe, "a probe of the kernel is served wherever it is hit out-of-band"),
+	TEST(kthread_is_the_drivers, "nobody but its driver and the administrator may change a kernel thread"),
 	TEST(module_is_held, "neither module can be removed while in use"),
 	TEST(xbuf_by_descriptor, "evl_get_xbuf finds cross-buffers by descriptor, nothing else"),
 	TEST(xbuf_reads_what_is_written, "evl_read_xbuf reads what write(2) wrote"),

@@ -246,7 +246,7 @@ static void sleep_twice(struct worker *w)
 	check_ok(sleep_until(now() + 300 * NSEC_PER_MSEC));
 	w->result = state_of(w->efd).cpu;
 	check_ok(evl_usleep(1000));
-	w->arg = (void *)(long)sched_getcpu();
+	w->arg = (void *)(long)this_cpu();
 }
 
 static void moved_sleeper_goes_on_there(void)
@@ -396,7 +396,7 @@ static void watch_own_cpu(struct worker *w)
 
 	attach_worker(w);
 	widen();
-	cpu = sched_getcpu();
+	cpu = this_cpu();
 	check_ok(evl_switch_oob());
 	cpu = state_of(w->efd).cpu;
 	while (!atomic_load(&stop)) {

@@ -46,11 +46,11 @@ static bool strays(void)
 	int64_t end = now() + 2 * NSEC_PER_MSEC;
 
 	do
-		if (sched_getcpu() != 1 || evl_is_inband())
+		if (this_cpu() != 1 || evl_is_inband())
 			return false;
 	while (now() < end);
 	/* It may have lost the CPU in between. */
-	return sched_getcpu() == 1 && !evl_is_inband();
+	return this_cpu() == 1 && !evl_is_inband();
 }
 
 /* Whoever is sent away for a CPU which is not for threads gets SIGTERM, and is weak. */

@@ -199,7 +199,7 @@ static void moves_itself(void)
 		check(evl_is_inband());
 		check_ok(evl_switch_oob());
 		check_eq(cpu_of(efd), i & 1);
-		check_eq(sched_getcpu(), i & 1);
+		check_eq(this_cpu(), i & 1);
 		check_ok(sleep_until(now() + NSEC_PER_MSEC));
 		check_eq(cpu_of(efd), i & 1);
 	}
@@ -219,11 +219,11 @@ static void sleep_and_be_moved(struct worker *w)
 	attach_worker(w);
 	check_eq(sleep_until(INT64_MAX), -EINTR);
 	/* Wherever it is by now, all agree on that. */
-	check_eq(cpu_of(w->efd), sched_getcpu());
+	check_eq(cpu_of(w->efd), this_cpu());
 	check_ok(evl_switch_inband());
 	check_ok(evl_switch_oob());
 	check_eq(cpu_of(w->efd), 1);
-	check_eq(sched_getcpu(), 1);
+	check_eq(this_cpu(), 1);
 }
 
 static void moves_a_sleeper(void)
@@ -246,7 +246,7 @@ static void spin_and_be_moved(struct worker *w)
 	attach_worker(w);
 	check_ok(evl_switch_oob());
 	atomic_store(&spinning, true);
-	while (sched_getcpu() != 0)
+	while (this_cpu() != 0)
 		__builtin_ia32_pause();
 	check_ok(evl_switch_oob());
 	check_eq(cpu_of(w->efd), 0);

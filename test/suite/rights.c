@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What attaching lets a thread do, who else may do that, and who may change threads of others. */
 #include "user.h"
+#include "fault.h"
 #include <spawn.h>
 #include <sys/socket.h>
 
@@ -149,13 +150,64 @@ static void user_may_change_own(void)
 	check_ok(set_fifo(w.efd, 30));
 	check_eq(attrs_of(w.efd).sched_priority, 30);
 	check_ok(evl_demote_thread(w.efd));
-	check_ok(evl_unblock_thread(w.efd));
 	join_worker(&w);
+	check_eq(w.result, -EINTR);
 }
 
 static void may_change_own(void)
 {
 	as_user("thread", user_may_change_own);
+}
+
+/* --- Threads which have ended --------------------------------------------------------------------- */
+
+static struct fault_page slow;
+static atomic_bool detached, may_end;
+static atomic_int changes_to = -1;
+
+/* Of a request, the thread is looked at first, and what it is to become then. */
+static void *change_slowly(void *arg)
+{
+	int efd = *(int *)arg;
+
+	errno = 0;
+	atomic_store(&changes_to, ioctl(efd, EVL_THRIOC_SET_SCHEDPARAM, slow.addr) ? errno : 0);
+	return NULL;
+}
+
+/* It ends for the core only, and sleeps in Linux for as long as it likes. */
+static void detach_and_sleep(struct worker *w)
+{
+	attach_worker(w);
+	check_ok(evl_switch_inband());
+	await(atomic_load(&may_end));
+	check_ok(evl_detach_self());
+	atomic_store(&detached, true);
+	pause();
+}
+
+static void ends_while_it_is_changed(void)
+{
+	static struct evl_sched_attrs attrs[4096 / sizeof(struct evl_sched_attrs)] __attribute__((aligned(4096)));
+	struct worker w = { .body = detach_and_sleep, .name = "leaver", .cpu = other_cpu() };
+	pthread_t thread;
+
+	check_ok(evl_init());
+	attrs[0] = (struct evl_sched_attrs){ .sched_policy = SCHED_FIFO, .sched_priority = 30 };
+	start_worker(&w);
+	await(atomic_load(&w.attached));
+	check_sys(munlockall());
+	new_fault_page(&slow);
+	check_eq(pthread_create(&thread, NULL, change_slowly, &w.efd), 0);
+	await_fault(&slow);
+	atomic_store(&may_end, true);
+	await(atomic_load(&detached));
+	resolve_fault(&slow, attrs);
+	check_eq(pthread_join(thread, NULL), 0);
+	check_eq(atomic_load(&changes_to), ESTALE);
+	/* Nothing of it is left behind, although the task sleeps on. */
+	close(w.efd);
+	await(!has_element("thread", own_name("leaver")));
 }
 
 static const struct CMUnitTest tests[] = {
@@ -164,6 +216,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(child_of_root_has_all, "but what its parent had before"),
 	TEST(others_may_look, "another user who has a descriptor may look, and not touch: -EPERM"),
 	TEST(may_change_own, "a user may change threads of his own"),
+	TEST(ends_while_it_is_changed, "a change which comes too late for its thread says so"),
 };
 
 TEST_MAIN("rights", tests)

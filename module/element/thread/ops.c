@@ -184,17 +184,27 @@ static const struct thread_request requests[] = {
 	REQUEST(YIELD, OOB, ANYONE, serve_yield),
 };
 
+static bool may_nice(const struct cred *cred)
+{
+	return cred->user_ns == &init_user_ns &&
+		cap_raised(cred->cap_effective, CAP_SYS_NICE);
+}
+
 /*
  * Threads of the core have the capability which is asked for here, whoever they
- * belong to. No more than a look, since it may come from out-of-band.
+ * belong to. Kernel threads belong to drivers, which rely on their waits: for them
+ * it takes a permitted capability, which is more than what attaching gives, see
+ * caps.c. No more than a look, since it may come from out-of-band.
  */
 static bool is_owner(struct file *filp, struct evl_thread_element *te)
 {
 	const struct cred *cred = current_cred();
 
+	if (!(READ_ONCE(te->thread.state) & EVL_T_USER))
+		return may_nice(cred) && cap_raised(cred->cap_permitted, CAP_SYS_NICE);
+
 	return is_self(te) || uid_eq(cred->euid, filp->f_cred->euid) ||
-		evl_current() || (cred->user_ns == &init_user_ns &&
-				  cap_raised(cred->cap_effective, CAP_SYS_NICE));
+		evl_current() || may_nice(cred);
 }
 
 static long serve_request(struct file *filp, unsigned int cmd,

@@ -25,22 +25,27 @@
 #include <linux/sched/signal.h>
 #include "stock.h"
 
-enum {
-	TASK_WORK_QUEUED,
-	TASK_WORK_RUNNING,
-};
-
-/* Kernel threads never are on their way to user space: they come to a resched
- * point at their next call to the core. */
+/*
+ * Kernel threads never are on their way to user space: they come to a resched
+ * point at their next call to the core. Others may take long to get there, asleep
+ * in Linux as they please, and be no thread of the core any more by then: what is
+ * queued keeps @h.
+ */
 void stock_queue_work(struct host_task *h)
 {
-	if (h->task->flags & PF_KTHREAD ||
-	    test_and_set_bit(TASK_WORK_QUEUED, &h->work_flags))
+	if (h->task->flags & PF_KTHREAD || test_and_set_bit(0, &h->queued))
 		return;
 
+	if (!host_ops->hold(h)) {
+		clear_bit(0, &h->queued);
+		return;
+	}
+
 	/* An exiting task goes no further than its exit hook. */
-	if (task_work_add(h->task, &h->work, TWA_RESUME))
-		clear_bit(TASK_WORK_QUEUED, &h->work_flags);
+	if (task_work_add(h->task, &h->work, TWA_RESUME)) {
+		clear_bit(0, &h->queued);
+		host_ops->unhold(h);
+	}
 }
 
 /*
@@ -126,30 +131,26 @@ static void run_task_work(struct callback_head *head)
 {
 	struct host_task *h = container_of(head, struct host_task, work);
 
-	set_bit(TASK_WORK_RUNNING, &h->work_flags);
 	/* From here on, another one may be queued. */
-	clear_bit(TASK_WORK_QUEUED, &h->work_flags);
+	clear_bit(0, &h->queued);
 	smp_mb__after_atomic();
 
-	if (h->attached) {
+	if (h->attached && h->leaving) {
+		host_ops->exit(h);
+	} else if (h->attached) {
 		if (h->oob && host_ops->kicked(h))
 			host_ops->demote(h, HOST_CAUSE_SIGNAL, 0);
 		host_resched_point();
 		host_ops->deliver(h);
 	}
 
-	clear_bit(TASK_WORK_RUNNING, &h->work_flags);
+	host_ops->unhold(h);
 }
 
 void stock_init_work(struct host_task *h)
 {
-	h->work_flags = 0;
+	h->queued = 0;
 	init_task_work(&h->work, run_task_work);
-}
-
-bool stock_work_pending(struct host_task *h)
-{
-	return READ_ONCE(h->work_flags);
 }
 
 bool host_switch(struct host_cpu *hc, struct host_task *prev,

@@ -240,13 +240,17 @@ static struct notifier_block die_notifier = {
 
 /* --- Program of attached tasks ------------------------------------------ */
 
+/* Preemption is off. What it leaves behind may be a lot, and can wait until it is
+ * on its way to user space. */
 static void on_exec(void *data, struct task_struct *task, pid_t old_pid,
 		    struct linux_binprm *bprm)
 {
 	struct host_task *h = host_find_task(task);
 
-	if (h)
-		host_ops->exit(h);
+	if (h) {
+		WRITE_ONCE(h->leaving, true);
+		stock_queue_work(h);
+	}
 }
 
 static struct host_tracehook tracehooks[] = {

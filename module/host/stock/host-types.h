@@ -48,7 +48,8 @@ struct host_task {
 	unsigned int nr_wishes;		/* changes of it: by pi_lock of the task */
 	struct irq_work wish_work;
 	struct irq_work asleep_work;
-	unsigned long work_flags;	/* TASK_WORK_*, see block.c */
+	unsigned long queued;		/* bit 0: task work is, see block.c */
+	bool leaving;			/* executes another program */
 	struct callback_head work;
 };
 

@@ -6,7 +6,6 @@
  * may find itself on another CPU. Linux tells when it takes the CPU from one of
  * our tasks and gives it one, by preempt notifiers: what it really did, that is.
  */
-#include <linux/delay.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <asm/syscall.h>
@@ -151,6 +150,7 @@ int host_init_task(struct host_task *h)
 	h->blocked = false;
 	h->asleep = false;
 	h->busy = false;
+	h->leaving = false;
 	h->home = -1;
 	h->due = 0;
 	h->nr_wishes = 0;
@@ -181,16 +181,11 @@ void host_detach_task(struct host_task *h)
 	h->attached = false;
 }
 
-/*
- * Whoever found it in the table may still be about to queue work, or an interrupt
- * to do so. The task ends, or is on its way to user space: what was queued is done
- * soon.
- */
+/* Whoever found it in the table may still be looking at it, and so may an interrupt.
+ * Nobody queues work any more, nor is any queued: see stock_queue_work(). */
 void host_destroy_task(struct host_task *h)
 {
 	synchronize_rcu();
 	irq_work_sync(&h->asleep_work);
 	stock_exit_affinity(h);
-	while (stock_work_pending(h))
-		msleep(1);
 }

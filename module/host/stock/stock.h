@@ -25,7 +25,6 @@ void stock_remove_hooks(void);
 /* Have @h come to a resched point before it is back in user space. Any context. */
 void stock_queue_work(struct host_task *h);
 void stock_init_work(struct host_task *h);
-bool stock_work_pending(struct host_task *h);
 
 /* --- Priority in Linux (prio.c) --------------------------------------------- */
 

@@ -35,6 +35,7 @@ struct evl_element {
 	u32 clone_flags;
 	u32 minor;
 	fundle_t fundle;		/* 0 if the class is not indexed */
+	bool indexed;			/* may be found by it; fundle lock */
 	u32 state_offset;		/* EVL_NO_STATE_OFFSET if none */
 	struct device *dev;		/* in sysfs, and in /dev/evl if public */
 	struct hlist_node name_hash;
@@ -99,13 +100,15 @@ struct evl_element_file {
 };
 
 /*
- * By build(): have @element own a name, a minor and a fundle. It has one
- * reference. 0, -EEXIST, -EAGAIN (out of minors), -ENOMEM, -EINTR if the caller
- * is being killed. May sleep.
+ * By build(): have @element own a name, a minor and a fundle, under which nobody
+ * finds it before evl_create_core_element(). It has one reference. 0, -EEXIST,
+ * -EAGAIN (out of minors), -ENOMEM, -EINTR if the caller is being killed. May
+ * sleep.
  */
 int evl_init_element(struct evl_element *element, struct evl_factory *factory,
 		     const char *name, u32 clone_flags);
-/* Undo evl_init_element() for an element that build() gives up. */
+/* Undo evl_init_element() for an element that build() gives up, and nobody else
+ * has ever seen. */
 void evl_cleanup_element(struct evl_element *element);
 
 /* What @element stood for is gone, though it is still referred to: its maker may
@@ -143,9 +146,11 @@ struct evl_element *evl_get_element_by_fundle(struct evl_factory *factory,
 					      fundle_t fundle);
 
 /*
- * Let the world see @element, which evl_init_element() prepared, in sysfs and
- * in /dev/evl. Called by the core itself for its own elements (clocks, threads
- * of drivers); the clone device does it for others.
+ * Let the world see @element, which evl_init_element() prepared and which is
+ * complete by now: by its fundle, in sysfs and in /dev/evl. 0, or -ENOMEM and the
+ * like: others may have found it meanwhile, so that it goes by evl_drop_element().
+ * Called by the core itself for its own elements (clocks, threads of drivers); the
+ * clone device does it for others.
  */
 int evl_create_core_element(struct evl_element *element);
 

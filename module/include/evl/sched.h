@@ -57,7 +57,7 @@ static inline void evl_schedule(void)
 void evl_hold_thread(struct evl_thread *thread, u32 mask);
 void evl_release_thread(struct evl_thread *thread, u32 mask, u32 info);
 
-/* Base policy and priority. 0, -EINVAL. Reschedules. */
+/* Base policy and priority. 0, -EINVAL, -ESTALE if @thread has ended. Reschedules. */
 int evl_set_thread_policy(struct evl_thread *thread,
 			  const struct evl_sched_attrs *attrs);
 void evl_get_thread_policy(struct evl_thread *thread,
