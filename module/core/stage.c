@@ -248,6 +248,9 @@ void evl_switch_inband(int hmdiag, u64 details)
 	evl_sync_window(curr);
 	evl_propagate_params(curr);
 
+	/* Linux may keep it asleep for long. */
+	if (unlikely(READ_ONCE(curr->hm_pending)) && preemptible())
+		evl_deliver_health(&curr->host);
 	evl_check_owned_inband(curr);
 	if (hmdiag && curr->state & EVL_T_WOSS)
 		evl_notify_thread(curr, hmdiag, details);

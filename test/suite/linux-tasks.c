@@ -85,6 +85,40 @@ static void detached_keeps_own_priority(void)
 	check_eq(params_of(0).prio, 10);
 }
 
+static atomic_bool stop_spinning;
+
+static void spin(struct worker *w)
+{
+	attach_worker(w);
+	check_ok(evl_switch_oob());
+	while (!atomic_load(&stop_spinning))
+		spin_until(now() + NSEC_PER_MSEC);
+}
+
+/* As chrt does it. The core has its own idea of who runs. */
+static void priority_is_not_for_others(void)
+{
+	struct worker w = { .body = spin, .name = "spin", .prio = 10, .cpu = other_cpu() };
+	struct sched_param none = { 0 };
+	struct params before;
+
+	if (access("/sys/module/evl/parameters/host_prio", F_OK))
+		check_skip("the priority in Linux is that of the in-band stage");
+	check_ok(evl_init());
+	become(SCHED_FIFO, 99);
+	start_worker(&w);
+	await(atomic_load(&w.attached) && !(worker_bits(&w) & EVL_T_INBAND));
+	before = params_of(atomic_load(&w.tid));
+	check_gt(before.prio, 10);
+	check_sys(sched_setscheduler(atomic_load(&w.tid), SCHED_OTHER, &none));
+	/* Sooner or later somebody else runs there, now that he may. */
+	pin_to(w.cpu);
+	await(params_of(atomic_load(&w.tid)).prio == before.prio);
+	check_eq(params_of(atomic_load(&w.tid)).policy, before.policy);
+	atomic_store(&stop_spinning, true);
+	join_worker(&w);
+}
+
 static void reset_on_fork_stays(void)
 {
 	struct sched_param param = { .sched_priority = 10 };
@@ -216,6 +250,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(child_gets_own_priority, "so does a child which is forked out-of-band"),
 	TEST(program_gets_own_priority, "and a program executed out-of-band"),
 	TEST(detached_keeps_own_priority, "a thread which detaches has it back"),
+	TEST(priority_is_not_for_others, "out-of-band, nobody changes it from outside for long"),
 	TEST(reset_on_fork_stays, "what the user wants children to get stays"),
 	TEST(own_dispatch_works, "a program may dispatch its system calls by itself"),
 	TEST_WITHIN(stopped_by_debugger_others_run, 120, "a thread which a debugger stops does not keep the CPU from others"),

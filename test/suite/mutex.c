@@ -309,6 +309,60 @@ static void detects_deadlock(void)
 	end_puppet(&b);
 }
 
+static atomic_bool enough;
+static struct evl_mutex inner, outer;
+
+/* One who is about to close a loop, again and again. */
+static int keep_closing_loop(struct puppet *p)
+{
+	long tries = 0;
+
+	(void)p;
+	while (!atomic_load(&enough)) {
+		check_eq(evl_lock_mutex(&outer), -EDEADLK);
+		tries++;
+	}
+	return tries > 0 ? 0 : -EAGAIN;
+}
+
+static int wait_for_inner(struct puppet *p)
+{
+	struct timespec date;
+
+	(void)p;
+	for (int n = 0; n < 1000; n++) {
+		date = ns_ts(now() + NSEC_PER_MSEC);
+		check_eq(evl_timedlock_mutex(&inner, &date), -ETIMEDOUT);
+	}
+	return 0;
+}
+
+static void deadlock_of_others(void)
+{
+	struct puppet x, y, a;
+
+	check_ok(evl_init());
+	check_ok(evl_new_mutex(&inner, "inner:%d", getpid()));
+	check_ok(evl_new_mutex(&outer, "outer:%d", getpid()));
+	start_puppet(&x, "x", 10, 0);
+	start_puppet(&y, "y", 10, 0);
+	start_puppet(&a, "a", 10, other_cpu());
+	check_eq(perform(&x, lock, &inner), 0);
+	check_eq(perform(&y, lock, &outer), 0);
+	begin_wait(&y, lock, &inner);
+	begin(&x, keep_closing_loop, NULL);
+	check_eq(perform(&a, wait_for_inner, NULL), 0);
+	atomic_store(&enough, true);
+	check_eq(result(&x), 0);
+	check_eq(perform(&x, unlock, &inner), 0);
+	check_eq(result(&y), 0);
+	check_eq(perform(&y, unlock, &inner), 0);
+	check_eq(perform(&y, unlock, &outer), 0);
+	end_puppet(&x);
+	end_puppet(&y);
+	end_puppet(&a);
+}
+
 /* --- Ceilings ------------------------------------------------------------------------------ */
 
 static void applies_ceiling(void)
@@ -747,6 +801,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(follows_policy, "boosts and the order of waiters follow new priorities"),
 	TEST(boosts_chain, "a boost reaches the end of a long chain, and a loop is found"),
 	TEST(detects_deadlock, "a deadlock is an error"),
+	TEST(deadlock_of_others, "for those who are part of it, and nobody else"),
 	TEST(applies_ceiling, "the owner runs at the ceiling"),
 	TEST(applies_ceiling_lazily, "a ceiling taken without a request is applied on the way to sleep"),
 	TEST(keeps_pending_ceiling, "a ceiling is not lost by who is interrupted on the way to take the mutex"),

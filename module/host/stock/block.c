@@ -185,10 +185,13 @@ void host_mayday(struct host_task *h)
 }
 
 /*
- * Not by irq_work: with PREEMPT_RT that waits for a kernel thread, and a signal
- * cannot be sent from an interrupt anyway.
+ * Out-of-band, not by irq_work: with PREEMPT_RT that waits for a kernel thread, and
+ * a signal cannot be sent from an interrupt anyway. In-band, task work alone would
+ * wait for whatever the task sleeps on in Linux.
  */
 void host_notify(struct host_task *h, struct irq_work *work)
 {
 	stock_queue_work(h);
+	if (!READ_ONCE(h->oob))
+		irq_work_queue(work);
 }

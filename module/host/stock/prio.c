@@ -25,6 +25,14 @@ static unsigned int oob_prio(void)
 	return clamp(host_prio, 2U, (unsigned int)MAX_RT_PRIO - 1);
 }
 
+/* Current, out-of-band, is not where all such threads are, for no good reason. */
+bool stock_prio_is_off(struct host_task *h)
+{
+	return unlikely(current->rt_priority != oob_prio() ||
+			current->policy != SCHED_FIFO) &&
+		!host_ops->weak(h);
+}
+
 void stock_sync_prio(struct host_task *h)
 {
 	struct sched_attr attr = { .size = sizeof(attr) };

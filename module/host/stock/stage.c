@@ -67,8 +67,15 @@ static void sched_in(struct preempt_notifier *pn, int cpu)
 
 	if (unlikely(h->asleep))
 		WRITE_ONCE(h->asleep, false);
-	if (unlikely(h->oob && READ_ONCE(h->home) != cpu))
+	if (!h->oob)
+		return;
+	if (unlikely(READ_ONCE(h->home) != cpu))
 		stock_queue_work(h);
+	/* Whoever changed it from outside did so for the in-band stage. */
+	if (unlikely(stock_prio_is_off(h))) {
+		set_bit(DUE_PRIO, &h->due);
+		stock_queue_work(h);
+	}
 }
 
 struct preempt_ops stock_preempt_ops = {

@@ -31,6 +31,8 @@ void stock_init_work(struct host_task *h);
 /* Give current the priority that its stage and its thread ask for. Not in an
  * interrupt, irqs on. */
 void stock_sync_prio(struct host_task *h);
+/* Somebody else gave current, which is out-of-band, another one. */
+bool stock_prio_is_off(struct host_task *h);
 
 /* --- CPUs in Linux (affinity.c) --------------------------------------------- */
 
