@@ -3,6 +3,9 @@
 #include "helpers.h"
 #include <evl/poll.h>
 #include <evl/proxy.h>
+#include <linux/net_tstamp.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -286,6 +289,89 @@ static void both_directions(void)
 	}
 }
 
+/* --- Files which are ready, and are not --------------------------------------------------------- */
+
+/* How long the relay of proxy @name has run, in ns, -1 if there is none. */
+static int64_t relay_runtime(const char *name)
+{
+	unsigned long user, system;
+	struct dirent *entry;
+	int64_t ran = -1;
+	char path[64], comm[64], stat[512], *p;
+	DIR *proc;
+	int fd;
+
+	snprintf(comm, sizeof(comm), "(evl-in:%.7s", name);
+	proc = opendir("/proc");
+	check(proc);
+	while (ran < 0 && (entry = readdir(proc))) {
+		snprintf(path, sizeof(path), "/proc/%.16s/stat", entry->d_name);
+		fd = open(path, O_RDONLY);
+		if (fd < 0)
+			continue;
+		memset(stat, 0, sizeof(stat));
+		if (read(fd, stat, sizeof(stat) - 1) > 0 && strstr(stat, comm)) {
+			p = strrchr(stat, ')');
+			check_eq(sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
+			ran = (int64_t)(user + system) * NSEC_PER_SEC / sysconf(_SC_CLK_TCK);
+		}
+		close(fd);
+	}
+	closedir(proc);
+	return ran;
+}
+
+/* An UDP socket, not blocking, with a timestamp in its error queue which nobody fetches. */
+static int socket_in_error(struct sockaddr_in *addr)
+{
+	int sock, stamps = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+	socklen_t len = sizeof(*addr);
+	struct pollfd pfd;
+	struct ifreq ifr = { .ifr_flags = IFF_UP };
+
+	sock = check_sys(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0));
+	strcpy(ifr.ifr_name, "lo");
+	check_sys(ioctl(sock, SIOCSIFFLAGS, &ifr));
+	*addr = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	check_sys(bind(sock, (struct sockaddr *)addr, sizeof(*addr)));
+	check_sys(getsockname(sock, (struct sockaddr *)addr, &len));
+	check_sys(setsockopt(sock, SOL_SOCKET, SO_TIMESTAMPING, &stamps, sizeof(stamps)));
+	check_eq(sendto(sock, "x", 1, 0, (struct sockaddr *)addr, sizeof(*addr)), 1);
+	pfd = (struct pollfd){ .fd = sock, .events = POLLIN };
+	await(poll(&pfd, 1, 0) == 1 && pfd.revents == (POLLIN | POLLERR));
+	stamps = 0;
+	check_sys(setsockopt(sock, SOL_SOCKET, SO_TIMESTAMPING, &stamps, sizeof(stamps)));
+	return sock;
+}
+
+static void no_spinning_on_errors(void)
+{
+	struct reading r = { .count = 1 };
+	struct sockaddr_in addr;
+	int64_t start, ran;
+	struct worker w;
+	int sock;
+
+	check_ok(evl_init());
+	sock = socket_in_error(&addr);
+	r.fd = check_ok(evl_create_proxy(sock, 64, 0, EVL_CLONE_INPUT, "spin:%d", getpid()));
+	check_eq(evl_read_proxy(r.fd, r.buf, 1), 1);
+	check_eq(r.buf[0], 'x');
+	start_reading(&w, &r);
+	/* Against a clock: on a machine which is slow, it has the less of it. */
+	ran = relay_runtime("spin");
+	check_ge(ran, 0);
+	start = now();
+	while (now() - start < 2LL * NSEC_PER_SEC)
+		nap();
+	check_lt(relay_runtime("spin") - ran, (now() - start) / 4);
+	/* It has not given up. */
+	check_eq(sendto(sock, "y", 1, 0, (struct sockaddr *)&addr, sizeof(addr)), 1);
+	join_worker(&w);
+	check_eq(r.result, 1);
+	check_eq(r.buf[0], 'y');
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(input_arrives, "what the file has to read arrives, without a move in-band"),
 	TEST(reader_waits, "a reader waits for all it wants"),
@@ -299,6 +385,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(poll_for_a_grain, "and out-of-band for a whole grain"),
 	TEST(interrupted, "a signal ends a wait: -EINTR"),
 	TEST(closed_under_reader, "closing a proxy wakes its reader: -EBADF"),
+	TEST(no_spinning_on_errors, "a file whose poll tells of an error keeps no CPU busy"),
 	TEST(both_directions, "both directions on one file"),
 };
 

@@ -217,11 +217,9 @@ void evl_drop_relay_signals(void)
 	smp_mb();
 }
 
-ssize_t evl_call_target(struct evl_relay *relay, struct evl_ring_span *span,
-			ssize_t (*call)(struct file *target,
-					struct evl_ring_span *span, loff_t *pos))
+static ssize_t call_at_position(struct file *target, struct evl_ring_span *span,
+				evl_target_fn call)
 {
-	struct file *target = relay->target;
 	bool shared_pos = target->f_mode & FMODE_ATOMIC_POS;
 	loff_t pos = 0;
 	ssize_t ret;
@@ -241,20 +239,58 @@ ssize_t evl_call_target(struct evl_relay *relay, struct evl_ring_span *span,
 	return ret;
 }
 
-/* Sleep until a target in non-blocking mode is ready for @event. */
+ssize_t evl_call_target(struct evl_relay *relay, struct evl_ring_span *span,
+			evl_target_fn call)
+{
+	ssize_t ret = call_at_position(relay->target, span, call);
+
+	if (ret != -EAGAIN)
+		relay->refused = 0;
+
+	return ret;
+}
+
+/* How long to wait at most before the target is asked again, in ticks. */
+#define MAX_PAUSE	(HZ / 4)
+
+/*
+ * A target may say that it is ready and refuse all the same: an error which is
+ * waiting to be fetched, as in the error queue of a socket, is for no relay to
+ * fetch. That is believed once, and then the target is asked again after longer and
+ * longer pauses, unless it wakes us up.
+ */
+static long get_pause(struct evl_relay *relay, __poll_t ready)
+{
+	bool news = ready & ~relay->refused;
+
+	relay->refused = ready;
+	if (!ready)
+		return MAX_SCHEDULE_TIMEOUT;
+	if (news) {
+		relay->pause = 1;
+		return 0;
+	}
+	relay->pause = min(relay->pause * 2, (long)MAX_PAUSE);
+
+	return relay->pause;
+}
+
+/* Sleep until a target in non-blocking mode may be ready for @event. */
 static void wait_target(struct evl_relay *relay, __poll_t event)
 {
 	struct poll_wqueues table;
 	__poll_t ready;
+	long pause;
 
 	poll_initwait(&table);
 	ready = vfs_poll(relay->target, &table.pt);
+	pause = get_pause(relay, ready & (event | EPOLLERR | EPOLLHUP));
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
-		if ((ready & (event | EPOLLERR | EPOLLHUP)) || table.triggered ||
-		    signal_pending(current) || evl_relay_stopping(relay))
+		if (!pause || table.triggered || signal_pending(current) ||
+		    evl_relay_stopping(relay))
 			break;
-		schedule();
+		pause = schedule_timeout(pause);
 	}
 	__set_current_state(TASK_RUNNING);
 	poll_freewait(&table);

@@ -30,6 +30,8 @@ struct evl_relay {
 	struct relay_user *user;	/* who pays for it */
 	struct rlimit fsize;		/* how long a file its maker may write */
 	enum evl_relay_state state;
+	__poll_t refused;		/* what the target said it is ready for, and is not */
+	long pause;			/* before it is asked again */
 	bool stopping;
 	struct completion ended;
 };
@@ -55,11 +57,14 @@ static inline bool evl_relay_stopping(struct evl_relay *relay)
 
 /* Before a look at evl_relay_stopping(). */
 void evl_drop_relay_signals(void);
+typedef ssize_t (*evl_target_fn)(struct file *target, struct evl_ring_span *span,
+				 loff_t *pos);
+
 /* Have @call transfer @span from where the target is positioned. */
 ssize_t evl_call_target(struct evl_relay *relay, struct evl_ring_span *span,
-			ssize_t (*call)(struct file *target,
-					struct evl_ring_span *span, loff_t *pos));
-/* What to do about an error of the target: 0 to try again, else the error. */
+			evl_target_fn call);
+/* What to do about an error of the target: 0 to try again, maybe after a while, else
+ * the error. */
 int evl_check_relay(struct evl_relay *relay, int err, __poll_t event);
 
 #endif /* !EVL_ELEMENT_RELAY_H */
