@@ -4,10 +4,13 @@
 #include "fault.h"
 #include "user.h"
 #include <evl/proxy.h>
+#include <evl/xbuf.h>
 #include <linux/aio_abi.h>
+#include <linux/io_uring.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 static int new_output(int target, const char *stem)
 {
@@ -117,21 +120,21 @@ static void heeds_file_size_limit(void)
 static void user_counts_as_processes(void)
 {
 	struct rlimit limit = { 8, 8 };
-	int fds[8], null;
+	int fds[8], file;
 
-	null = check_sys(open("/dev/null", O_RDWR));
+	file = check_sys(memfd_create("mapped", 0));
 	check_sys(setrlimit(RLIMIT_NPROC, &limit));
 	/* This process, and three times two relays. */
 	for (int n = 0; n < 3; n++)
-		fds[n] = check_ok(evl_create_proxy(null, 64, 0, EVL_CLONE_INPUT | EVL_CLONE_OUTPUT, "n%d:%d", n, getpid()));
-	check_eq(evl_create_proxy(null, 64, 0, EVL_CLONE_INPUT | EVL_CLONE_OUTPUT, "two:%d", getpid()), -EAGAIN);
-	fds[3] = check_ok(evl_create_proxy(null, 64, 0, EVL_CLONE_OUTPUT, "one:%d", getpid()));
-	check_eq(evl_create_proxy(null, 64, 0, EVL_CLONE_OUTPUT, "one more:%d", getpid()), -EAGAIN);
+		fds[n] = check_ok(evl_create_proxy(file, 64, 0, EVL_CLONE_INPUT | EVL_CLONE_OUTPUT, "n%d:%d", n, getpid()));
+	check_eq(evl_create_proxy(file, 64, 0, EVL_CLONE_INPUT | EVL_CLONE_OUTPUT, "two:%d", getpid()), -EAGAIN);
+	fds[3] = check_ok(evl_create_proxy(file, 64, 0, EVL_CLONE_OUTPUT, "one:%d", getpid()));
+	check_eq(evl_create_proxy(file, 64, 0, EVL_CLONE_OUTPUT, "one more:%d", getpid()), -EAGAIN);
 	/* No relay, no limit. */
-	close(check_ok(evl_create_proxy(null, 0, 0, EVL_CLONE_PRIVATE, "none:%d", getpid())));
+	close(check_ok(evl_create_proxy(file, 0, 0, EVL_CLONE_PRIVATE, "none:%d", getpid())));
 	close(fds[0]);
-	fds[0] = check_ok(evl_create_proxy(null, 64, 0, EVL_CLONE_INPUT | EVL_CLONE_OUTPUT, "two:%d", getpid()));
-	check_eq(evl_create_proxy(null, 64, 0, EVL_CLONE_OUTPUT, "one more:%d", getpid()), -EAGAIN);
+	fds[0] = check_ok(evl_create_proxy(file, 64, 0, EVL_CLONE_INPUT | EVL_CLONE_OUTPUT, "two:%d", getpid()));
+	check_eq(evl_create_proxy(file, 64, 0, EVL_CLONE_OUTPUT, "one more:%d", getpid()), -EAGAIN);
 }
 
 static void counts_as_processes(void)
@@ -190,6 +193,77 @@ static void stuck_target(void)
 	await(pread(held.file, &c, 1, 0) == 1 && c == 'x');
 }
 
+/* --- Targets which might hold the proxy -------------------------------------------------------------- */
+
+static int try_target(int target, size_t bufsz, int flags)
+{
+	int fd = evl_create_proxy(target, bufsz, 0, flags, "try:%d", getpid());
+
+	if (fd >= 0)
+		close(fd);
+	return fd;
+}
+
+/* Whichever way, and however it is open: what it is not open for is no reason to look no closer. */
+static void check_refused(int target)
+{
+	check_eq(try_target(target, 0, EVL_CLONE_PRIVATE), -EINVAL);
+	check_eq(try_target(target, 64, EVL_CLONE_OUTPUT), -EINVAL);
+	check_eq(try_target(target, 64, EVL_CLONE_INPUT), -EINVAL);
+}
+
+static int open_clone_device(int mode)
+{
+	return check_sys(open("/dev/evl/proxy/clone", mode | O_CLOEXEC));
+}
+
+/* A clone device keeps the element which it made. */
+static int clone_with_target(int clone, int target)
+{
+	struct evl_proxy_attrs attrs = { .fd = target };
+	struct evl_clone_req req = { .attrs_ptr = (uintptr_t)&attrs };
+
+	if (ioctl(clone, EVL_IOC_CLONE, &req))
+		return -errno;
+	return req.efd;
+}
+
+static void own_clone_file(void)
+{
+	int clone, other;
+
+	check_ok(evl_init());
+	clone = open_clone_device(O_RDWR);
+	other = open_clone_device(O_RDWR);
+	check_eq(clone_with_target(clone, clone), -EINVAL);
+	check_eq(clone_with_target(clone, other), -EINVAL);
+	check_eq(clone_with_target(other, clone), -EINVAL);
+	check_refused(open_clone_device(O_RDONLY));
+	check_refused(open_clone_device(O_WRONLY));
+	/* It can still make a proxy. */
+	check_ok(clone_with_target(clone, check_sys(memfd_create("mapped", 0))));
+}
+
+static void own_elements(void)
+{
+	check_ok(evl_init());
+	check_refused(new_output(1, "first"));
+	check_refused(check_ok(evl_create_xbuf(64, 64, EVL_CLONE_PRIVATE, "xbuf:%d", getpid())));
+	check_refused(check_sys(open("/dev/evl/control", O_RDWR)));
+}
+
+static void io_uring(void)
+{
+	struct io_uring_params params = { 0 };
+	int ring;
+
+	check_ok(evl_init());
+	ring = syscall(SYS_io_uring_setup, 1, &params);
+	if (ring < 0)
+		check_skip("no io_uring: %s", strerror(errno));
+	check_refused(ring);
+}
+
 /* --- Proxies sent to their own targets ---------------------------------------------------------------- */
 
 static void send_fd(int sock, int fd)
@@ -234,15 +308,120 @@ static void cycle_is_broken(void)
 	}
 }
 
-/* As long as somebody may receive it, it is there. */
-static void message_is_kept(void)
+static void await_no_cycle(void)
+{
+	close(new_output(1, "other"));
+	await(!has_element("proxy", own_name("cycle")));
+}
+
+/* The target is open in its own queue, twice, too. */
+static void target_in_its_own_queue(void)
+{
+	int sv[2], fd;
+
+	check_ok(evl_init());
+	check_sys(socketpair(AF_UNIX, SOCK_STREAM, 0, sv));
+	fd = new_output(sv[0], "cycle");
+	send_fd(sv[1], fd);
+	send_fd(sv[1], sv[0]);
+	send_fd(sv[1], sv[0]);
+	close(fd);
+	close(sv[0]);
+	close(sv[1]);
+	await_no_cycle();
+}
+
+/* The queue of either has the other one, and only one of them is a target. */
+static void targets_in_queues_of_others(void)
+{
+	int a[2], b[2], fd;
+
+	check_ok(evl_init());
+	check_sys(socketpair(AF_UNIX, SOCK_STREAM, 0, a));
+	check_sys(socketpair(AF_UNIX, SOCK_STREAM, 0, b));
+	fd = new_output(a[0], "cycle");
+	send_fd(a[1], b[0]);
+	send_fd(b[1], a[0]);
+	send_fd(b[1], fd);
+	close(fd);
+	close(a[0]);
+	close(a[1]);
+	close(b[0]);
+	close(b[1]);
+	await_no_cycle();
+}
+
+/* Sent to a connection which nobody accepted. */
+static void target_with_a_visitor(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int listener, client, fd;
+	socklen_t len;
+
+	check_ok(evl_init());
+	listener = check_sys(socket(AF_UNIX, SOCK_STREAM, 0));
+	/* It chooses a name by itself. */
+	len = sizeof(sa_family_t);
+	check_sys(bind(listener, (struct sockaddr *)&addr, len));
+	len = sizeof(addr);
+	check_sys(getsockname(listener, (struct sockaddr *)&addr, &len));
+	check_sys(listen(listener, 1));
+	client = check_sys(socket(AF_UNIX, SOCK_STREAM, 0));
+	check_sys(connect(client, (struct sockaddr *)&addr, len));
+	fd = new_output(listener, "cycle");
+	send_fd(client, fd);
+	send_fd(client, listener);
+	close(fd);
+	close(listener);
+	close(client);
+	await_no_cycle();
+}
+
+static int receive_fd(int sock)
 {
 	char c, ctl[CMSG_SPACE(sizeof(int))];
 	struct iovec iov = { &c, 1 };
 	struct msghdr msg = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl),
 	};
+	int fd;
+
+	check_eq(check_sys(recvmsg(sock, &msg, 0)), 1);
+	check(CMSG_FIRSTHDR(&msg));
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+	return fd;
+}
+
+/* It is nowhere but in queues, of which somebody has the first one. */
+static void target_under_way_is_kept(void)
+{
+	int a[2], b[2], c[2], fd;
+	char text[2];
+
+	check_ok(evl_init());
+	check_sys(socketpair(AF_UNIX, SOCK_STREAM, 0, a));
+	check_sys(socketpair(AF_UNIX, SOCK_STREAM, 0, b));
+	check_sys(socketpair(AF_UNIX, SOCK_STREAM, 0, c));
+	fd = new_output(a[0], "kept");
+	send_fd(a[1], fd);
+	send_fd(a[1], a[0]);
+	send_fd(b[1], a[0]);
+	send_fd(c[1], b[0]);
+	close(fd);
+	close(a[0]);
+	close(b[0]);
+	close(new_output(1, "other"));
+	a[0] = receive_fd(receive_fd(c[0]));
+	fd = receive_fd(a[0]);
+	check_eq(evl_write_proxy(fd, "x", 1), 1);
+	check_eq(read(a[1], text, 1), 1);
+}
+
+/* As long as somebody may receive it, it is there. */
+static void message_is_kept(void)
+{
 	int sv[2], fd;
+	char c;
 
 	check_ok(evl_init());
 	check_sys(socketpair(AF_UNIX, SOCK_STREAM, 0, sv));
@@ -250,9 +429,7 @@ static void message_is_kept(void)
 	send_fd(sv[1], fd);
 	close(fd);
 	close(new_output(1, "other"));
-	check_eq(recvmsg(sv[0], &msg, 0), 1);
-	check(CMSG_FIRSTHDR(&msg));
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+	fd = receive_fd(sv[0]);
 	check_eq(evl_write_proxy(fd, "x", 1), 1);
 	check_eq(read(sv[1], &c, 1), 1);
 	check_eq(c, 'x');
@@ -295,8 +472,15 @@ static const struct CMUnitTest tests[] = {
 	TEST(heeds_file_size_limit, "the limit on the size of files holds"),
 	TEST(counts_as_processes, "relays count as processes: -EAGAIN"),
 	TEST(stuck_target, "a target which does not return does not keep close() from it"),
+	TEST(own_clone_file, "no clone device is a target, the own one least of all: -EINVAL"),
+	TEST(own_elements, "neither is an element"),
+	TEST(io_uring, "neither is io_uring"),
 	TEST(cycle_is_broken, "a proxy in the queue of its own target goes"),
-	TEST(message_is_kept, "but not while somebody may receive it"),
+	TEST(target_in_its_own_queue, "also if the target is there, too"),
+	TEST(targets_in_queues_of_others, "or in the queue of a socket in its queue"),
+	TEST(target_with_a_visitor, "or a connection to it which nobody accepted"),
+	TEST(target_under_way_is_kept, "but not while the target may be received"),
+	TEST(message_is_kept, "nor while the proxy may"),
 	TEST(eventfd_wakes_itself, "an eventfd may be its own waiter"),
 };
 

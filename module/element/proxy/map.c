@@ -10,8 +10,10 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mount.h>
+#include <linux/net.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/socket.h>
 #include <evl/work.h>
 #include "element/proxy/proxy.h"
 
@@ -21,11 +23,15 @@
  * before we are asked. Ordinary files look for a good address at most, devices
  * which choose one themselves may rely on it.
  */
-static bool is_mappable(struct file *target)
+bool evl_can_map_target(struct file *target)
 {
 	struct inode *inode = file_inode(target);
+	struct socket *sock = sock_from_file(target);
 
 	if (!target->f_op->mmap)
+		return false;
+	/* They have the operation since others do, and may hold the proxy. */
+	if (sock && sock->ops->family == PF_UNIX)
 		return false;
 	if (inode->i_sb->s_magic == HUGETLBFS_MAGIC)
 		return false;
@@ -73,7 +79,7 @@ static int check_mapping(struct file *target, struct vm_area_struct *vma)
 	loff_t pos = 0;
 	int err;
 
-	if (!is_mappable(target))
+	if (!evl_can_map_target(target))
 		return -ENODEV;
 	if (!fits_offsets(target, vma))
 		return -EOVERFLOW;

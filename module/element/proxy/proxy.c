@@ -6,8 +6,11 @@
  * those who want to map the target, socket.c for targets which hold a proxy.
  */
 #include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/sysfs.h>
 #include <evl/proxy-abi.h>
 #include "element/element.h"
@@ -89,8 +92,7 @@ static __poll_t proxy_poll(struct file *filp, poll_table *wait)
 	struct evl_proxy *proxy = file_proxy(filp);
 	__poll_t ready;
 
-	/* There is nothing to wait for. The target might be an epoll set, too,
-	 * and this proxy one of its members. */
+	/* There is nothing to wait for. */
 	if (!proxy->out.ring.size && !proxy->in.ring.size)
 		return EPOLLERR;
 
@@ -170,6 +172,32 @@ static int check_attrs(const struct evl_proxy_attrs *attrs, u32 clone_flags)
 		return -EINVAL;
 
 	return attrs->bufsz && !ways ? EVL_CLONE_OUTPUT : ways;
+}
+
+/*
+ * A target which may come to hold the proxy would keep it, and be kept by it, for
+ * ever: it must be none of our files, since those of clone devices and of other
+ * proxies do, nor one which other files can be registered with. Nor could a chain
+ * of proxies be as long as one likes, for the kernel stack is not. Local sockets
+ * are left to socket.c.
+ */
+static bool may_be_target(struct file *filp)
+{
+	if (filp->f_op->owner == THIS_MODULE)
+		return false;
+
+	/* io_uring does not tell modules which files are its own, but by name. */
+	return file_inode(filp)->i_sb->s_magic != ANON_INODE_FS_MAGIC ||
+		strcmp(filp->f_path.dentry->d_name.name, "[io_uring]");
+}
+
+/* With no ring, only what can be mapped is of any use. */
+static int check_target(struct file *target, size_t bufsz)
+{
+	if (!may_be_target(target) || (!bufsz && !evl_can_map_target(target)))
+		return -EINVAL;
+
+	return 0;
 }
 
 static void free_proxy(struct kref *refs)
@@ -266,9 +294,8 @@ static struct evl_element *proxy_build(struct evl_factory *factory, const char *
 	if (!proxy->target)
 		goto free_memory;
 
-	/* A chain of proxies might be longer than the kernel stack. */
-	err = -EINVAL;
-	if (proxy->target->f_op == &proxy_fops)
+	err = check_target(proxy->target, attrs->bufsz);
+	if (err)
 		goto put_target;
 
 	ways = check_attrs(attrs, clone_flags);
@@ -314,10 +341,11 @@ static void proxy_dispose(struct evl_element *element)
 	struct evl_proxy *proxy = container_of(element, struct evl_proxy, element);
 
 	evl_unwatch_socket(proxy);
-	evl_sweep_sockets();
 	stop_relay(proxy, &proxy->in.relay);
 	stop_relay(proxy, &proxy->out.relay);
 	kref_put(&proxy->refs, free_proxy);
+	/* Its target may be nobody's by now. */
+	evl_sweep_sockets();
 }
 
 /* What the target refused: bytes, and the last error. */

@@ -76,6 +76,7 @@ void evl_unwatch_socket(struct evl_proxy *proxy);
 
 /* --- Mappings (map.c) -------------------------------------------------------- */
 
+bool evl_can_map_target(struct file *target);
 /* From the mmap() of a proxy: have @vma map @target, or say why not. */
 int evl_map_target(struct file *target, struct vm_area_struct *vma);
 
