@@ -8,6 +8,7 @@
 #include <linux/aio_abi.h>
 #include <linux/io_uring.h>
 #include <sys/eventfd.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -140,6 +141,65 @@ static void user_counts_as_processes(void)
 static void counts_as_processes(void)
 {
 	as_user("proxy", user_counts_as_processes);
+}
+
+/* --- Memory ------------------------------------------------------------------------------------------------ */
+
+#define CGROUPS		"/tmp/cgroups"
+#define CGROUP		CGROUPS "/proxy"
+
+static int open_in_cgroups(const char *path, int mode)
+{
+	return check_sys(open(path, mode | O_CLOEXEC));
+}
+
+static long cgroup_memory(void)
+{
+	char text[32] = "";
+	int fd = open_in_cgroups(CGROUP "/memory.current", O_RDONLY);
+
+	check(read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	return atol(text);
+}
+
+static void write_in_cgroup(void *arg)
+{
+	const long size = 8 << 20;
+	static char text[65536];
+	long before;
+	int fd;
+
+	(void)arg;
+	check_eq(write(open_in_cgroups(CGROUP "/cgroup.procs", O_WRONLY), "0", 1), 1);
+	check_ok(evl_init());
+	fd = check_ok(evl_create_proxy(check_sys(memfd_create("memory", 0)), sizeof(text), 0, EVL_CLONE_OUTPUT, "memory:%d", getpid()));
+	before = cgroup_memory();
+	for (long n = 0; n < size; n += sizeof(text))
+		check_eq(evl_write_proxy(fd, text, sizeof(text)), sizeof(text));
+	/* Linux counts some in advance. */
+	check_gt(cgroup_memory() - before, size / 2);
+}
+
+static void memory_is_the_makers(void)
+{
+	char text[256] = "";
+	pid_t child;
+
+	mkdir(CGROUPS, 0700);
+	if (mount("none", CGROUPS, "cgroup2", 0, NULL))
+		check_skip("no cgroups: %s", strerror(errno));
+	check(read(open_in_cgroups(CGROUPS "/cgroup.controllers", O_RDONLY), text, sizeof(text) - 1) >= 0);
+	if (!strstr(text, "memory")) {
+		umount2(CGROUPS, MNT_DETACH);
+		check_skip("no memory cgroups");
+	}
+	check_eq(write(open_in_cgroups(CGROUPS "/cgroup.subtree_control", O_WRONLY), "+memory", 7), 7);
+	check_sys(mkdir(CGROUP, 0700));
+	child = fork_child(write_in_cgroup, NULL);
+	wait_success(child);
+	await(rmdir(CGROUP) == 0);
+	check_sys(umount2(CGROUPS, MNT_DETACH));
 }
 
 /* --- Targets which do not return ---------------------------------------------------------------------- */
@@ -471,6 +531,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(strips_set_id, "its writing takes set-id bits away, as any does"),
 	TEST(heeds_file_size_limit, "the limit on the size of files holds"),
 	TEST(counts_as_processes, "relays count as processes: -EAGAIN"),
+	TEST(memory_is_the_makers, "memory of a file written to is charged to the cgroup of the maker"),
 	TEST(stuck_target, "a target which does not return does not keep close() from it"),
 	TEST(own_clone_file, "no clone device is a target, the own one least of all: -EINVAL"),
 	TEST(own_elements, "neither is an element"),

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Relays: kernel threads which call the target of a proxy on behalf of whoever
- * opened it, with no more rights and no more room than that.
+ * opened it, with no more rights and no more room than that. The memory which
+ * Linux needs for that is charged to the memory cgroup of the maker. Relays are no
+ * members of its cgroups: one which has a kernel thread in it cannot be frozen, and
+ * cannot be removed as long as the thread is there.
  *
  * A relay is a thread rather than a work item since the target may keep it
  * waiting for ever, be it an empty pipe or a terminal which was stopped. A
@@ -17,8 +20,10 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kthread.h>
+#include <linux/memcontrol.h>
 #include <linux/module.h>
 #include <linux/poll.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
@@ -118,8 +123,30 @@ static void run_as_opener(struct evl_relay *relay)
 	/* Nobody else shares the limits of a kernel thread. */
 	current->signal->rlim[RLIMIT_FSIZE] = relay->fsize;
 	allow_signal(SIGTERM);
+	/* The pages of a file which is written to, for instance. */
+	set_active_memcg(relay->memcg);
 	relay->run(relay);
+	set_active_memcg(NULL);
 	revert_creds(old);
+}
+
+/* What its maker leaves behind for the relay to use. */
+static int charge_maker(struct evl_relay *relay)
+{
+	relay->user = charge_user();
+	if (IS_ERR(relay->user))
+		return PTR_ERR(relay->user);
+
+	relay->memcg = get_mem_cgroup_from_mm(current->mm);
+	relay->fsize = current->signal->rlim[RLIMIT_FSIZE];
+
+	return 0;
+}
+
+static void uncharge_maker(struct evl_relay *relay)
+{
+	mem_cgroup_put(relay->memcg);
+	uncharge_user(relay->user);
 }
 
 static int run_relay(void *arg)
@@ -127,7 +154,7 @@ static int run_relay(void *arg)
 	struct evl_relay *relay = arg;
 
 	run_as_opener(relay);
-	uncharge_user(relay->user);
+	uncharge_maker(relay);
 
 	if (cmpxchg(&relay->state, EVL_RELAY_RUNNING, EVL_RELAY_ENDED) ==
 	    EVL_RELAY_RUNNING)
@@ -141,20 +168,20 @@ static int run_relay(void *arg)
 int evl_start_relay(struct evl_relay *relay, struct file *target, const char *name)
 {
 	struct task_struct *task;
+	int err;
 
-	relay->user = charge_user();
-	if (IS_ERR(relay->user))
-		return PTR_ERR(relay->user);
+	err = charge_maker(relay);
+	if (err)
+		return err;
 
 	relay->target = target;
-	relay->fsize = current->signal->rlim[RLIMIT_FSIZE];
 	relay->state = EVL_RELAY_RUNNING;
 	init_completion(&relay->ended);
 
 	task = kthread_create(run_relay, relay, "evl-%s:%s",
 			      relay->way, name);
 	if (IS_ERR(task)) {
-		uncharge_user(relay->user);
+		uncharge_maker(relay);
 		return PTR_ERR(task);
 	}
 

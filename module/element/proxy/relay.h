@@ -9,6 +9,7 @@
 #include <linux/sched.h>
 #include "element/ring/ring.h"
 
+struct mem_cgroup;
 struct relay_user;
 
 enum evl_relay_state {
@@ -28,6 +29,7 @@ struct evl_relay {
 	struct file *target;
 	struct task_struct *task;
 	struct relay_user *user;	/* who pays for it */
+	struct mem_cgroup *memcg;	/* of the maker, NULL if there are none */
 	struct rlimit fsize;		/* how long a file its maker may write */
 	enum evl_relay_state state;
 	__poll_t refused;		/* what the target said it is ready for, and is not */
