@@ -17,6 +17,10 @@
  * may come from the end of the file or from that of the group, and each of them
  * must find the other one's end intact. A locked head keeps the items connected
  * to it, and the groups they are in, from going away.
+ *
+ * How long a signal takes, with hard irqs off, is bounded where connections are
+ * made: the head of an element has EVL_POLL_MAX_WATCHES of them at most, each of
+ * which leads to a group that has no more than MAX_STEPS_UP above it (nest.c).
  */
 #include <linux/export.h>
 #include <evl/sched.h>
@@ -29,6 +33,7 @@ static DEFINE_HARD_SPINLOCK(connect_lock);
 void evl_init_poll_head(struct evl_poll_head *head)
 {
 	raw_spin_lock_init(&head->lock);
+	head->nr_watches = 0;
 	INIT_LIST_HEAD(&head->watches);
 }
 EXPORT_SYMBOL_GPL(evl_init_poll_head);
@@ -127,8 +132,10 @@ static struct evl_poll_link *find_link(struct evl_poll_wait *wait,
 			unused = link;
 	}
 
-	if (!unused)
+	if (!unused || head->nr_watches == EVL_POLL_MAX_WATCHES) {
 		wait->overflow = true;
+		return NULL;
+	}
 
 	return unused;
 }
@@ -150,6 +157,7 @@ bool evl_poll_watch(struct evl_poll_head *head, struct evl_poll_wait *wait,
 		link->head = head;
 		link->unwatch = unwatch;
 		raw_spin_lock(&head->lock);
+		head->nr_watches++;
 		list_add_tail(&link->next, &head->watches);
 		raw_spin_unlock(&head->lock);
 	}
@@ -177,6 +185,7 @@ static void disconnect(struct evl_poll_wait *wait)
 			continue;
 		raw_spin_lock(&head->lock);
 		list_del(&link->next);
+		head->nr_watches--;
 		if (link->unwatch)
 			link->unwatch(head);
 		raw_spin_unlock(&head->lock);

@@ -230,10 +230,12 @@ static void dismantle_item(struct evl_poll_item *item)
 		go_inband();
 		evl_lock_nesting();
 		evl_unnest_poll_item(item);
+		/* Before others take its place: see nest.c. */
+		evl_detach_poll_item(item);
 		evl_unlock_nesting();
+	} else {
+		evl_detach_poll_item(item);
 	}
-
-	evl_detach_poll_item(item);
 	unpin_item(item);
 }
 
@@ -305,7 +307,7 @@ static void end_file(struct evl_file *efilp)
 	if (nested)
 		evl_lock_nesting();
 	while (evl_end_poll_item(efilp, end_item))
-		;
+		cond_resched();
 	if (nested)
 		evl_unlock_nesting();
 }

@@ -24,7 +24,7 @@ struct evl_poll_link {
 struct evl_poll_wait {
 	struct evl_poll_link links[EVL_POLL_MAX_HEADS];
 	bool closed;			/* takes no more of them */
-	bool overflow;			/* it could not take one of them */
+	bool overflow;			/* no room for one, here or at the head */
 };
 
 /* Entry of evl_poll_set.ready: an item, or the mark of somebody who looks at
@@ -82,7 +82,7 @@ struct evl_poll_set {
 	struct list_head children;	/* items which are groups */
 	struct list_head parents;	/* items of other groups, being this one */
 	u64 visit;
-	int reach;
+	int reach;			/* steps down, as of that visit */
 };
 
 #define EVL_POLL_IN	(EPOLLIN | EPOLLRDNORM)
@@ -160,7 +160,7 @@ void evl_raise_poll_item(struct evl_poll_item *item);
 
 void evl_lock_nesting(void);
 void evl_unlock_nesting(void);
-/* Nesting locked: @child becomes part of the set of @item. 0 or -ELOOP. */
+/* Nesting locked: @child becomes part of the set of @item. 0, -ELOOP or -ENOSPC. */
 int evl_nest_poll_item(struct evl_poll_item *item, struct evl_poll_set *child);
 void evl_unnest_poll_item(struct evl_poll_item *item);
 

@@ -17,6 +17,10 @@
  * nobody waits: the handler connects once, and is called again, with @wait NULL,
  * when readiness has to be looked at. Readiness which comes must be signaled,
  * that which goes need not be.
+ *
+ * A signal goes to all who watch a head at once, with interrupts off. Hence a
+ * head takes EVL_POLL_MAX_WATCHES of them: adding one more file to a poll group
+ * fails with -ENOSPC, there is nothing to be done by the handler.
  */
 #ifndef EVL_POLL_HEAD_H
 #define EVL_POLL_HEAD_H
@@ -30,10 +34,12 @@ struct evl_poll_wait;
 /* It has to outlive evl_release_file() on all files which connect to it. */
 struct evl_poll_head {
 	hard_spinlock_t lock;
+	unsigned int nr_watches;	/* by connect_lock, see head.c */
 	struct list_head watches;
 };
 
 #define EVL_POLL_MAX_HEADS	4	/* that one file may connect to */
+#define EVL_POLL_MAX_WATCHES	128	/* of one head */
 
 void evl_init_poll_head(struct evl_poll_head *head);
 
@@ -41,7 +47,7 @@ void evl_init_poll_head(struct evl_poll_head *head);
  * By an oob_poll() handler, before it looks at the condition. True if @wait was
  * connected to @head by this call; @unwatch, which may be NULL, is called when
  * it is no more, atomically, with the head locked. Nothing happens if @wait is
- * NULL, or connected already. The caller may hold locks which outrank poll
+ * NULL, or connected already, or the head has no room. The caller may hold locks which outrank poll
  * heads: those it calls evl_signal_poll_events() with.
  */
 bool evl_poll_watch(struct evl_poll_head *head, struct evl_poll_wait *wait,
