@@ -45,7 +45,7 @@ __evl_inline int __evl_hl_poll_ctl(int efd, __u32 action, int fd, unsigned int e
  * reported as long as they last. Out-of-band, attached threads. Returns 0, or
  * -EEXIST, -EBADF if out-of-band requests do not apply to newfd, -ELOOP for
  * groups nested in a cycle or too deep, -ENOSPC if 128 watch that element
- * already, or 15 ways lead up from a group, -ENOMEM, -EPERM.
+ * already, or more than 15 steps would lead up from a group, -ENOMEM, -EPERM.
  */
 __evl_inline int evl_add_pollfd(int efd, int newfd, unsigned int events,
 				union evl_value pollval)

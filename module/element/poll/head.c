@@ -51,8 +51,9 @@ static bool note_item(struct evl_poll_item *item)
 		return false;
 
 	item->signals++;
-	if (list_empty(&item->ready.next)) {
-		list_add_tail(&item->ready.next, &set->ready);
+	if (list_empty(&item->ready)) {
+		item->scan = set->nr_scans;
+		list_add_tail(&item->ready, &set->ready);
 		first = !set->nr_ready++;
 	}
 	evl_wake_up_head(&set->waiters.wchan, 0);

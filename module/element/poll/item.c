@@ -104,7 +104,7 @@ static struct evl_poll_item *get_item(struct evl_poll_set *set, struct evl_file 
 	item->pollval = req->pollval;
 	item->efilp = efilp;
 	item->pins = 1;
-	INIT_LIST_HEAD(&item->ready.next);
+	INIT_LIST_HEAD(&item->ready);
 	INIT_LIST_HEAD(&item->file_next);
 
 	return item;
@@ -211,8 +211,8 @@ static void remove_item(struct evl_poll_item *item)
 		set->nr_closed--;
 	}
 
-	if (!list_empty(&item->ready.next)) {
-		list_del_init(&item->ready.next);
+	if (!list_empty(&item->ready)) {
+		list_del_init(&item->ready);
 		set->nr_ready--;
 	}
 

@@ -27,17 +27,11 @@ struct evl_poll_wait {
 	bool overflow;			/* no room for one, here or at the head */
 };
 
-/* Entry of evl_poll_set.ready: an item, or the mark of somebody who looks at
- * them. */
-struct evl_poll_entry {
-	struct list_head next;		/* empty if not in the list */
-	bool is_mark;
-};
-
 /* A file in a group. Guarded by the lock of the set unless said otherwise. */
 struct evl_poll_item {
 	struct evl_poll_set *set;
-	struct evl_poll_entry ready;
+	struct list_head ready;		/* in set->ready, or empty */
+	u64 scan;			/* set->nr_scans when it got to its end */
 	struct rb_node node;		/* in set->open or set->closed */
 	int fd;
 	__poll_t events;		/* read without the lock, too */
@@ -73,7 +67,8 @@ struct evl_poll_set {
 	unsigned int nr_items;		/* in either of them */
 	unsigned int nr_closed;
 	unsigned int nr_ready;		/* items in the list */
-	struct list_head ready;		/* items which may be, and marks */
+	struct list_head ready;		/* items which may be */
+	u64 nr_scans;			/* which ever began */
 	struct list_head spare;		/* unused items */
 	struct evl_poll_chunk *chunks;	/* all items */
 	bool released;

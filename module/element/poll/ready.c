@@ -5,7 +5,8 @@
  * Items which were signaled go to the ready list of their group. That is a mere
  * hint: whoever wants events asks the files of the items in that list whether
  * they are ready indeed. Those which are not leave the list, the others stay
- * there, at the end. Items which are idle cost nothing.
+ * there, at the end. Items which are idle cost nothing. Scans of the list are
+ * numbered: one ends at the first item which got to the end after it began.
  *
  * Locking: see head.c. Handlers of files are called with the lock of the
  * group dropped, by any number of threads at once:
@@ -41,37 +42,32 @@ static void requeue_item(struct evl_poll_item *item, bool stay)
 {
 	struct evl_poll_set *set = item->set;
 
-	if (list_empty(&item->ready.next))
+	if (list_empty(&item->ready))
 		return;
 
 	if (stay) {
-		list_move_tail(&item->ready.next, &set->ready);
+		item->scan = set->nr_scans;
+		list_move_tail(&item->ready, &set->ready);
 	} else {
-		list_del_init(&item->ready.next);
+		list_del_init(&item->ready);
 		set->nr_ready--;
 	}
 }
 
-/* First item ahead of @mark, skipping the marks of others. */
-static struct evl_poll_item *next_item(struct evl_poll_set *set,
-				       struct evl_poll_entry *mark)
+static u64 begin_scan(struct evl_poll_set *set)
 {
-	struct evl_poll_entry *pos;
-
-	list_for_each_entry(pos, &set->ready, next) {
-		if (pos == mark)
-			break;
-		if (!pos->is_mark)
-			return container_of(pos, struct evl_poll_item, ready);
-	}
-
-	return NULL;
+	return ++set->nr_scans;
 }
 
-static void begin_scan(struct evl_poll_set *set, struct evl_poll_entry *mark)
+/* The first item, unless it came to the end of the list since @scan began, and so
+ * did all behind it. */
+static struct evl_poll_item *next_item(struct evl_poll_set *set, u64 scan)
 {
-	mark->is_mark = true;
-	list_add_tail(&mark->next, &set->ready);
+	struct evl_poll_item *item;
+
+	item = list_first_entry_or_null(&set->ready, struct evl_poll_item, ready);
+
+	return item && item->scan < scan ? item : NULL;
 }
 
 /* --- Looking at items ------------------------------------------------------------ */
@@ -81,25 +77,27 @@ static __poll_t ask_file(struct evl_poll_item *item, unsigned long *flags)
 {
 	struct evl_poll_set *set = item->set;
 	struct evl_file *efilp = item->efilp;
-	__poll_t ready;
+	__poll_t ready = 0;
+	bool released;
 
 	if (!efilp)
 		return EPOLLNVAL;
 
-	/* If that fails the item is about to be closed, and raised again. */
-	if (!evl_get_fileref_unless_released(efilp))
-		return 0;
-
+	/* It is about to be closed then, and raised again. So may be thousands of
+	 * others: the lock is dropped all the same. */
+	released = !evl_get_fileref_unless_released(efilp);
 	evl_unlock_irqrestore(evl_poll_lock(set), *flags);
-	ready = evl_poll_file(efilp, NULL);
-	evl_put_file(efilp);
+	if (!released) {
+		ready = evl_poll_file(efilp, NULL);
+		evl_put_file(efilp);
+	}
 	evl_lock_irqsave(evl_poll_lock(set), *flags);
 
 	return ready & item->events;
 }
 
 /* True if @item is ready: it is moved to the end of the list, and @ev tells what
- * for. Otherwise it left the list, or the part ahead of marks. */
+ * for. Otherwise it left the list, or was moved as well. */
 static bool look_at_item(struct evl_poll_item *item, struct evl_poll_event *ev,
 			 unsigned long *flags)
 {
@@ -124,19 +122,18 @@ static bool look_at_item(struct evl_poll_item *item, struct evl_poll_event *ev,
 
 static bool set_is_ready(struct evl_poll_set *set)
 {
-	struct evl_poll_entry mark;
 	struct evl_poll_item *item;
 	struct evl_poll_event ev;
 	unsigned long flags;
 	bool ready = false;
+	u64 scan;
 
 	evl_lock_irqsave(evl_poll_lock(set), flags);
 	/* Nobody will tell the group above of an item which is listed already. */
 	while (!ready && set->nr_ready) {
-		begin_scan(set, &mark);
-		while (!ready && (item = next_item(set, &mark)))
+		scan = begin_scan(set);
+		while (!ready && (item = next_item(set, scan)))
 			ready = look_at_item(item, &ev, &flags);
-		list_del(&mark.next);
 	}
 	evl_unlock_irqrestore(evl_poll_lock(set), flags);
 
@@ -154,7 +151,7 @@ __poll_t evl_poll_group(struct file *filp, struct evl_poll_wait *wait)
 }
 
 /* Up to @max events, NULL for none: their number. */
-static int scan_items(struct evl_poll_set *set, struct evl_poll_entry *mark,
+static int scan_items(struct evl_poll_set *set, u64 scan,
 		      struct evl_poll_event *evs, int max)
 {
 	struct evl_poll_item *item;
@@ -162,7 +159,7 @@ static int scan_items(struct evl_poll_set *set, struct evl_poll_entry *mark,
 	int count = 0;
 
 	evl_lock_irqsave(evl_poll_lock(set), flags);
-	while (count < max && (item = next_item(set, mark)))
+	while (count < max && (item = next_item(set, scan)))
 		if (look_at_item(item, &evs[count], &flags))
 			count++;
 	evl_unlock_irqrestore(evl_poll_lock(set), flags);
@@ -175,16 +172,16 @@ static int collect_events(struct evl_poll_set *set,
 			  struct evl_poll_event __user *u_evs, int max)
 {
 	struct evl_poll_event evs[POLL_CHUNK];
-	struct evl_poll_entry mark;
 	int n, count = 0, err = 0;
 	unsigned long flags;
+	u64 scan;
 
 	evl_lock_irqsave(evl_poll_lock(set), flags);
-	begin_scan(set, &mark);
+	scan = begin_scan(set);
 	evl_unlock_irqrestore(evl_poll_lock(set), flags);
 
 	while (count < max) {
-		n = scan_items(set, &mark, evs, min(max - count, POLL_CHUNK));
+		n = scan_items(set, scan, evs, min(max - count, POLL_CHUNK));
 		if (!n)
 			break;
 		err = evl_copy_to_user(u_evs + count, evs, n * sizeof(*evs));
@@ -192,10 +189,6 @@ static int collect_events(struct evl_poll_set *set,
 			break;
 		count += n;
 	}
-
-	evl_lock_irqsave(evl_poll_lock(set), flags);
-	list_del(&mark.next);
-	evl_unlock_irqrestore(evl_poll_lock(set), flags);
 
 	return err ?: count;
 }
