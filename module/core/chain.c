@@ -26,6 +26,9 @@
 #define STEPS_AT_ONCE	8
 /* Between two ticks which take some, as a multiple of the time they took. */
 #define PAUSE		4
+/* What the timer leaves to a caller who goes on by himself, unless he loses the
+ * CPU: nanoseconds. */
+#define CALLER_DELAY	100000
 
 static DEFINE_HARD_SPINLOCK(postponed_lock);
 static LIST_HEAD(postponed);		/* evl_thread.walk_next, with a reference */
@@ -33,31 +36,12 @@ static DEFINE_PER_CPU(struct evl_timer, walk_timers);
 
 /* --- New priorities ------------------------------------------------------------ */
 
-/* Have the channel of @thread reorder it: whose channel comes next. The reference
- * goes from one to the other. */
-static struct evl_thread *take_step(struct evl_thread *thread)
-{
-	struct evl_chain_walk step;
-
-	evl_begin_walk(&step);
-	evl_reorder_waiter(thread, &step);
-	evl_put_thread(thread);
-
-	return step.nr ? step.next[0] : NULL;
-}
-
-static struct evl_thread *take_steps(struct evl_thread *thread)
-{
-	int n;
-
-	for (n = 0; thread && n < STEPS_AT_ONCE; n++)
-		thread = take_step(thread);
-
-	return thread;
-}
-
-/* Whoever takes a thread off that list takes the steps of all who put it there. */
-static void postpone(struct evl_thread *thread)
+/*
+ * Whoever takes a thread off that list takes the steps of all who put it there: the
+ * timer does after @delay, in nanoseconds, unless somebody was there before. Takes
+ * over a reference.
+ */
+static void postpone(struct evl_thread *thread, ktime_t delay)
 {
 	struct evl_timer *timer = &per_cpu(walk_timers, READ_ONCE(thread->rq)->cpu);
 	unsigned long flags;
@@ -71,8 +55,34 @@ static void postpone(struct evl_thread *thread)
 
 	if (!first)
 		evl_put_thread(thread);
-	if (!evl_timer_is_running(timer))
-		evl_start_timer(timer, evl_ktime_monotonic(), 0);
+	if (!delay || !evl_timer_is_running(timer))
+		evl_start_timer(timer, evl_ktime_monotonic() + delay, 0);
+}
+
+/* Have the channel of @thread reorder it: whose channel comes next. The reference
+ * goes from one to the other. */
+static struct evl_thread *take_step(struct evl_thread *thread)
+{
+	struct evl_chain_walk step;
+
+	evl_begin_walk(&step);
+	if (!evl_reorder_waiter(thread, &step)) {
+		postpone(thread, EVL_CHANNEL_DELAY);
+		return NULL;
+	}
+	evl_put_thread(thread);
+
+	return step.nr ? step.next[0] : NULL;
+}
+
+static struct evl_thread *take_steps(struct evl_thread *thread)
+{
+	int n;
+
+	for (n = 0; thread && n < STEPS_AT_ONCE; n++)
+		thread = take_step(thread);
+
+	return thread;
 }
 
 static struct evl_thread *next_postponed(void)
@@ -99,7 +109,7 @@ static void go_on(struct evl_timer *timer)
 
 	thread = take_steps(thread);
 	if (thread)
-		postpone(thread);
+		postpone(thread, 0);
 
 	/* Whoever has the CPU keeps most of it. */
 	now = evl_ktime_monotonic();
@@ -148,7 +158,7 @@ static void take_first_steps(struct evl_chain_walk *walk)
 		next = take_steps(walk->next[n]);
 		if (next) {
 			evl_get_thread(next);
-			postpone(next);
+			postpone(next, host_in_irq() ? 0 : CALLER_DELAY);
 			walk->next[left++] = next;
 		}
 	}
@@ -166,7 +176,7 @@ static void walk_on(struct evl_thread *thread)
 		next = take_back(thread) ? take_steps(thread) : NULL;
 		if (next) {
 			evl_get_thread(next);
-			postpone(next);
+			postpone(next, CALLER_DELAY);
 		}
 		hard_local_irq_restore(flags);
 		evl_put_thread(thread);
@@ -220,7 +230,7 @@ void evl_complete_walks(void)
 		thread = next_postponed();
 		thread = thread ? take_steps(thread) : NULL;
 		if (thread)
-			postpone(thread);
+			postpone(thread, CALLER_DELAY);
 		hard_local_irq_restore(flags);
 		evl_let_others_run();
 	}

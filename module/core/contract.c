@@ -21,14 +21,20 @@ static const char *context_of_caller(void)
 	return curr ? "a thread in-band" : "a task which is not attached";
 }
 
+bool evl_was_sent_inband(struct evl_thread *curr)
+{
+	return !host_in_irq() && evl_is_inband(curr) &&
+		(curr->request_file || signal_pending(current));
+}
+EXPORT_SYMBOL_GPL(evl_was_sent_inband);
+
 /* The request in progress starts over: see evl_serve_request(). */
 int evl_refuse_waiter(struct evl_thread *curr)
 {
 	unsigned long flags;
 	struct evl_rq *rq;
 
-	if (!curr || host_in_irq() || !evl_is_inband(curr) ||
-	    !(curr->request_file || signal_pending(current)))
+	if (!curr || !evl_was_sent_inband(curr))
 		return -EPERM;
 
 	rq = evl_lock_thread_rq_irqsave(curr, flags);

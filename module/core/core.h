@@ -120,9 +120,14 @@ struct evl_wait_channel *evl_lock_thread_wchan(struct evl_thread *thread,
 /* Remove @thread from its channel or from a delay, both locked. If it was sent
  * away, the channel is to be told once the run queue is not locked any more. */
 void evl_end_wait_locked(struct evl_thread *thread, int reason);
+/* The same, but for a channel which others keep busy: false then, and nothing is
+ * locked. Worth another try EVL_CHANNEL_DELAY nanoseconds later. */
+bool evl_try_thread_wchan(struct evl_thread *thread, struct evl_wait_channel **wchanp,
+			  struct evl_rq **rqp, unsigned long *flags);
+#define EVL_CHANNEL_DELAY	5000
 /* Put @thread in its new place in the line where it waits, if anywhere. No lock
- * held. */
-void evl_reorder_waiter(struct evl_thread *thread, struct evl_chain_walk *walk);
+ * held. False if it could not be done now, as above. */
+bool evl_reorder_waiter(struct evl_thread *thread, struct evl_chain_walk *walk);
 /* @thread, which left the line of @wchan to get what it waits for and has not
  * run since, did not get it: back in line, ahead of its equals, for it to find
  * itself there. Channel lock held. */

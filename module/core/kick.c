@@ -70,33 +70,21 @@ static bool timed_out(struct evl_thread *thread)
 		!evl_timer_is_running(&thread->rtimer);
 }
 
-/* How often the tick tries to lock a channel which others keep busy, and after
- * how many nanoseconds it tries anew. */
-#define CHANNEL_TRIES	16
-#define CHANNEL_DELAY	5000
-
 /* Locks as force_begin() does, or sees to it that the timer goes off again soon:
  * nobody else would be served if the tick went on trying. */
 static bool force_timeout(struct forced *f, struct evl_thread *thread)
 {
 	struct evl_rq *rq;
-	int tries;
 
 	f->thread = thread;
 	f->aborted = false;
-	for (tries = 0; tries < CHANNEL_TRIES; tries++) {
-		f->rq = evl_lock_thread_rq_irqsave(thread, f->flags);
-		f->wchan = thread->wchan;
-		if (!f->wchan || raw_spin_trylock(&f->wchan->lock))
-			return true;
-		evl_unlock_irqrestore(&f->rq->lock, f->flags);
-		cpu_relax();
-	}
+	if (evl_try_thread_wchan(thread, &f->wchan, &f->rq, &f->flags))
+		return true;
 
 	rq = evl_lock_thread_rq(thread);
 	if (timed_out(thread))
 		evl_start_timer(&thread->rtimer, evl_read_clock(thread->rtimer.clock) +
-				CHANNEL_DELAY, 0);
+				EVL_CHANNEL_DELAY, 0);
 	raw_spin_unlock(&rq->lock);
 
 	return false;

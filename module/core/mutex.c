@@ -219,8 +219,7 @@ static noinline int steal_grant(struct evl_mutex *mutex, struct evl_thread *curr
 }
 
 /*
- * -EBUSY leaves the word claimed, and an owner known. Only -EAGAIN and -EDEADLK
- * may leave something to walk.
+ * -EBUSY leaves the word claimed, an owner known, and nothing to walk.
  */
 static __always_inline int grab_mutex(struct evl_mutex *mutex, struct evl_thread *curr,
 				      struct evl_chain_walk *walk)
@@ -272,8 +271,12 @@ static __always_inline int try_mutex(struct evl_mutex *mutex, struct evl_thread 
 
 	for (;;) {
 		evl_begin_walk(walk);
-		if (unlikely(mutex->dead))
+		if (unlikely(mutex->dead)) {
+			/* Should it be opened again, nobody would know. */
+			if (mutex->owner == curr)
+				revoke_grant(mutex, walk);
 			return -EIDRM;
+		}
 		ret = unlikely(drop_stale_owner(mutex, walk)) ? -EAGAIN :
 			grab_mutex(mutex, curr, walk);
 		if (ret != -EAGAIN)

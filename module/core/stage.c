@@ -84,10 +84,12 @@ static bool on_foreign_cpu(void)
 	return !cpumask_test_cpu(raw_smp_processor_id(), &evl_oob_cpus);
 }
 
+/* It may have been on its way to wait for something: that ends first. */
 static void give_up(struct evl_thread *curr)
 {
 	const struct evl_sched_attrs weak = { .sched_policy = SCHED_WEAK };
 
+	evl_kick_thread(curr);
 	evl_switch_inband(0, 0);
 	evl_set_thread_policy(curr, &weak);
 	send_sig(SIGTERM, current, 1);
@@ -159,6 +161,7 @@ bool evl_thread_asleep(struct host_task *h, enum host_cause cause)
 	left = host_is_asleep(h) &&
 		!(thread->state & (EVL_T_INBAND | EVL_T_DORMANT | EVL_T_ZOMBIE));
 	if (left) {
+		evl_assert(!(thread->state & EVL_THREAD_WAIT_BITS));
 		evl_hold_thread_locked(thread, EVL_T_INBAND);
 		thread->info &= ~EVL_T_KICKED;
 		thread->stat.isw++;
@@ -230,6 +233,7 @@ void evl_switch_inband(int hmdiag, u64 details)
 	/* Falling asleep inside Linux may have brought it in-band already. How
 	 * its last wait ended is for whoever waited to know. */
 	if (!(curr->state & EVL_T_INBAND)) {
+		evl_assert(!(curr->state & EVL_THREAD_WAIT_BITS));
 		evl_hold_thread_locked(curr, EVL_T_INBAND);
 		curr->stat.isw++;
 	}

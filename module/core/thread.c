@@ -122,7 +122,7 @@ int evl_attach_current(struct evl_thread *thread)
 	bool user = !(current->flags & PF_KTHREAD);
 	int ret;
 
-	if (host_find_task(current))
+	if (host_current())
 		return -EBUSY;
 	if (!try_module_get(THIS_MODULE))
 		return -ENODEV;
@@ -170,6 +170,11 @@ void evl_exit_current(struct host_task *h)
 	struct evl_thread *curr = evl_thread_of_host(h);
 	unsigned long flags;
 	struct evl_rq *rq;
+
+	/* Whoever waits is out-of-band, and comes here in-band. But a freed thread in
+	 * a line would be the end of all. */
+	if (WARN_ON_ONCE(curr->wchan || curr->state & EVL_THREAD_WAIT_BITS))
+		evl_unblock_thread(curr, EVL_T_BREAK);
 
 	host_detach_task(h);
 	rq = evl_lock_thread_rq_irqsave(curr, flags);

@@ -19,6 +19,7 @@ void evl_init_wchan(struct evl_wait_channel *wchan, const char *name)
 	wchan->waiters = RB_ROOT_CACHED;
 	wchan->name = name;
 	wchan->round = 0;
+	wchan->flush = NULL;
 	wchan->requeue = NULL;
 	wchan->removed = NULL;
 }
@@ -322,27 +323,6 @@ static __always_inline void wait_until_released(struct evl_thread *curr)
 		block_again(curr);
 }
 
-/*
- * How the wait ended is for the core to say, even to a caller which is in-band by
- * now. Either its wait never began, and there is no other one; or it was woken up
- * on its way here, where the stock host may have had it block already, and left
- * the stage for a signal afterwards: whoever woke it up counts on that.
- */
-int evl_wait_schedule(struct evl_wait_channel *wchan)
-{
-	struct evl_thread *curr = evl_current();
-	int ret;
-
-	ret = evl_check_waiter(curr);
-	if (likely(!ret))
-		wait_until_released(curr);
-	else if (ret == -EPERM)
-		return ret;
-
-	return evl_wait_code(READ_ONCE(curr->info));
-}
-EXPORT_SYMBOL_GPL(evl_wait_schedule);
-
 /* Unlink and make runnable again; both locks held. */
 static __always_inline void end_wait(struct evl_thread *thread, u32 info)
 {
@@ -414,35 +394,73 @@ EXPORT_SYMBOL_GPL(evl_flush_wait_locked);
 #define FLUSH_STEP	32
 
 /* Who came later is passed over, at a few instructions each. */
-bool evl_flush_step(struct evl_wait_channel *wchan, u32 round, int reason, int *count)
+bool evl_flush_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
 {
 	struct evl_thread *waiter, *next;
 	int left = FLUSH_STEP;
 
 	evl_for_each_waiter_safe(waiter, next, wchan) {
-		if ((s32)(waiter->wait_round - round) > 0)
+		if ((s32)(waiter->wait_round - flush->round) > 0)
 			continue;
 		if (!left--)
 			return true;
-		wake_up_waiter(waiter, reason);
-		++*count;
+		wake_up_waiter(waiter, flush->reason);
+		flush->count++;
 	}
 
 	return false;
 }
 
+/* Until @flush, which somebody may have completed meanwhile, is over. */
+static void go_on_flushing(struct evl_wait_channel *wchan, struct evl_flush *flush,
+			   unsigned long *flags)
+{
+	while (wchan->flush == flush) {
+		if (!flush->step(wchan, flush)) {
+			wchan->flush = NULL;
+			return;
+		}
+		evl_sched_unlock(&wchan->lock, *flags);
+		evl_lock_irqsave(&wchan->lock, *flags);
+	}
+}
+
+void evl_finish_flush(struct evl_wait_channel *wchan, unsigned long *flags)
+{
+	while (unlikely(wchan->flush))
+		go_on_flushing(wchan, wchan->flush, flags);
+}
+
+void evl_run_flush(struct evl_wait_channel *wchan, struct evl_flush *flush,
+		   unsigned long flags)
+{
+	evl_finish_flush(wchan, &flags);
+
+	flush->round = wchan->round++;
+	flush->count = 0;
+	wchan->flush = flush;
+	go_on_flushing(wchan, flush, &flags);
+	evl_sched_unlock(&wchan->lock, flags);
+}
+
 int evl_flush_unlock(struct evl_wait_channel *wchan, int reason, unsigned long flags)
 {
-	u32 round = evl_begin_flush(wchan);
-	int count = 0;
+	struct evl_flush flush = { .step = evl_flush_step, .reason = reason };
 
-	while (evl_flush_step(wchan, round, reason, &count)) {
-		evl_sched_unlock(&wchan->lock, flags);
-		evl_lock_irqsave(&wchan->lock, flags);
-	}
+	evl_run_flush(wchan, &flush, flags);
+
+	return flush.count;
+}
+
+/* Current was woken up. Those behind it in line may wait for one who lost the CPU
+ * to it. */
+static noinline void help_flush(struct evl_wait_channel *wchan)
+{
+	unsigned long flags;
+
+	evl_lock_irqsave(&wchan->lock, flags);
+	evl_finish_flush(wchan, &flags);
 	evl_sched_unlock(&wchan->lock, flags);
-
-	return count;
 }
 
 int evl_flush_wait(struct evl_wait_channel *wchan, int reason)
@@ -456,10 +474,33 @@ int evl_flush_wait(struct evl_wait_channel *wchan, int reason)
 EXPORT_SYMBOL_GPL(evl_flush_wait);
 
 /*
+ * How the wait ended is for the core to say, even to a caller which is in-band by
+ * now. Either its wait never began, which left EVL_T_BREAK; or it was woken up on
+ * its way here, where the stock host may have had it block already, and left the
+ * stage for a signal afterwards: whoever woke it up counts on that.
+ */
+int evl_wait_schedule(struct evl_wait_channel *wchan)
+{
+	struct evl_thread *curr = evl_current();
+
+	if (likely(curr && !evl_is_inband(curr) && !host_in_irq())) {
+		wait_until_released(curr);
+		if (unlikely(READ_ONCE(wchan->flush)))
+			help_flush(wchan);
+	} else if (!curr || !evl_was_sent_inband(curr)) {
+		return evl_check_waiter(curr);
+	}
+
+	return evl_wait_code(READ_ONCE(curr->info));
+}
+EXPORT_SYMBOL_GPL(evl_wait_schedule);
+
+/*
  * The order is channel first. Coming from the thread, the channel can only be
  * tried: its owner may be spinning on the run queue that we hold, which is also
  * what keeps the channel from vanishing under us. Interrupts are let in between
- * two tries, unless the caller is one: evl_time_out() has its own way.
+ * two tries, unless the caller has them off: whoever may come again later, from a
+ * timer say, uses evl_try_thread_wchan().
  */
 struct evl_wait_channel *evl_lock_thread_wchan(struct evl_thread *thread,
 					       struct evl_rq **rqp, unsigned long *flags)
@@ -481,13 +522,38 @@ void evl_end_wait_locked(struct evl_thread *thread, int reason)
 	end_wait(thread, reason);
 }
 
-void evl_reorder_waiter(struct evl_thread *thread, struct evl_chain_walk *walk)
+/* How often a channel is tried which others keep busy. */
+#define CHANNEL_TRIES	16
+
+bool evl_try_thread_wchan(struct evl_thread *thread, struct evl_wait_channel **wchanp,
+			  struct evl_rq **rqp, unsigned long *flags)
+{
+	struct evl_wait_channel *wchan;
+	int tries;
+
+	for (tries = 0; tries < CHANNEL_TRIES; tries++) {
+		*rqp = evl_lock_thread_rq_irqsave(thread, *flags);
+		wchan = thread->wchan;
+		if (!wchan || raw_spin_trylock(&wchan->lock)) {
+			*wchanp = wchan;
+			return true;
+		}
+		evl_unlock_irqrestore(&(*rqp)->lock, *flags);
+		cpu_relax();
+	}
+
+	return false;
+}
+
+bool evl_reorder_waiter(struct evl_thread *thread, struct evl_chain_walk *walk)
 {
 	struct evl_wait_channel *wchan;
 	unsigned long flags;
 	struct evl_rq *rq;
 
-	wchan = evl_lock_thread_wchan(thread, &rq, &flags);
+	if (!evl_try_thread_wchan(thread, &wchan, &rq, &flags))
+		return false;
+
 	if (wchan && thread->wait_prio != FIFO_PRIO &&
 	    thread->wait_prio != thread->wprio) {
 		rb_erase_cached(&thread->wait_node, &wchan->waiters);
@@ -501,6 +567,8 @@ void evl_reorder_waiter(struct evl_thread *thread, struct evl_chain_walk *walk)
 		raw_spin_unlock(&wchan->lock);
 	}
 	hard_local_irq_restore(flags);
+
+	return true;
 }
 
 /* --- Plain delays --------------------------------------------------------- */

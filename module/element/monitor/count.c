@@ -34,25 +34,27 @@ static void signal_poll(struct evl_monitor *mon)
 				       EPOLLIN | EPOLLRDNORM);
 }
 
+/* What each of them had taken is given back. */
+static bool send_away(struct evl_wait_channel *wchan, struct evl_flush *flush)
+{
+	struct evl_event *event = container_of(wchan, struct evl_event, wchan);
+	int before = flush->count;
+	bool more = evl_flush_step(wchan, flush);
+
+	atomic_add(flush->count - before,
+		   evl_event_value(evl_monitor_of_event(event)));
+
+	return more;
+}
+
 static int flush_waiters(struct evl_monitor *mon, int reason)
 {
+	struct evl_flush flush = { .step = send_away, .reason = reason };
 	struct evl_wait_channel *wchan = &mon->event.wchan;
 	unsigned long flags;
-	bool more;
-	int count;
-	u32 round;
 
 	evl_lock_irqsave(&wchan->lock, flags);
-	round = evl_begin_flush(wchan);
-	do {
-		count = 0;
-		more = evl_flush_step(wchan, round, reason, &count);
-		/* What each of them had taken. */
-		atomic_add(count, evl_event_value(mon));
-		evl_sched_unlock(&wchan->lock, flags);
-		if (more)
-			evl_lock_irqsave(&wchan->lock, flags);
-	} while (more);
+	evl_run_flush(wchan, &flush, flags);
 
 	return 0;
 }

@@ -42,9 +42,9 @@ static void forget_event(struct evl_event *event)
  * if there is none, or if the gate was opened again. */
 static bool dismiss_waiters(struct evl_monitor *mon)
 {
-	struct evl_event *event;
+	struct evl_flush flush = { .reason = EVL_T_RMID };
 	struct evl_wait_channel *wchan;
-	int count = 0;
+	struct evl_event *event;
 
 	event = list_first_entry_or_null(&mon->gate.events, struct evl_event, next);
 	if (!event || mon->gate.nr_files)
@@ -52,7 +52,8 @@ static bool dismiss_waiters(struct evl_monitor *mon)
 
 	wchan = &event->wchan;
 	raw_spin_lock(&wchan->lock);
-	if (!evl_flush_step(wchan, evl_begin_flush(wchan), EVL_T_RMID, &count))
+	flush.round = wchan->round++;
+	if (!evl_flush_step(wchan, &flush))
 		forget_event(event);
 	raw_spin_unlock(&wchan->lock);
 

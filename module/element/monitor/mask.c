@@ -74,23 +74,36 @@ static bool collect(struct evl_monitor *mon, struct mask_wait *wait)
 	return true;
 }
 
-/* The bits which waiters get: the first one that can be satisfied, or all. They
- * have them from now on, whatever ends their wait. */
-static u32 serve_waiters(struct evl_monitor *mon, u32 value, bool all)
+/* The bits which the first waiter that can be satisfied gets, which is woken up. */
+static u32 serve_first(struct evl_wait_channel *wchan, u32 value)
 {
-	struct evl_wait_channel *wchan = &mon->event.wchan;
+	struct evl_thread *waiter, *next;
+	struct mask_wait *wait;
+
+	evl_for_each_waiter_safe(waiter, next, wchan) {
+		wait = waiter->wait_data;
+		wait->got = match(wait, value);
+		if (wait->got) {
+			evl_wake_up(wchan, waiter, 0);
+			return wait->got;
+		}
+	}
+
+	return 0;
+}
+
+/* The bits which all waiters get together. They have them from now on, whatever
+ * ends their wait, and are woken up afterwards. */
+static u32 serve_all(struct evl_wait_channel *wchan, u32 value)
+{
 	struct evl_thread *waiter, *next;
 	struct mask_wait *wait;
 	u32 served = 0;
 
 	evl_for_each_waiter_safe(waiter, next, wchan) {
 		wait = waiter->wait_data;
-		if (wait->got)
-			continue;
 		wait->got = match(wait, value);
 		served |= wait->got;
-		if (wait->got && !all)
-			break;
 	}
 
 	return served;
@@ -99,8 +112,7 @@ static u32 serve_waiters(struct evl_monitor *mon, u32 value, bool all)
 /* Waiters woken up at once, with interrupts off. */
 #define WAKE_STEP	32
 
-/* Lock held. False if nobody is left who was served. */
-static bool wake_served(struct evl_wait_channel *wchan)
+static bool wake_served(struct evl_wait_channel *wchan, struct evl_flush *flush)
 {
 	struct evl_thread *waiter, *next;
 	struct mask_wait *wait;
@@ -120,19 +132,24 @@ static bool wake_served(struct evl_wait_channel *wchan)
 
 void evl_post_mask(struct evl_monitor *mon, u32 bits, bool all)
 {
+	struct evl_flush flush = { .step = wake_served };
 	struct evl_wait_channel *wchan = &mon->event.wchan;
 	unsigned long flags;
-	u32 value;
+	u32 value, served;
 
 	evl_lock_irqsave(&wchan->lock, flags);
+	/* Those who were served before are out of line. */
+	evl_finish_flush(wchan, &flags);
+
 	value = atomic_fetch_or(bits, evl_event_value(mon)) | bits;
-	atomic_andnot(serve_waiters(mon, value, all), evl_event_value(mon));
+	served = all ? serve_all(wchan, value) : serve_first(wchan, value);
+	atomic_andnot(served, evl_event_value(mon));
 	value_changed(mon);
-	while (wake_served(wchan)) {
+
+	if (all && served)
+		evl_run_flush(wchan, &flush, flags);
+	else
 		evl_sched_unlock(&wchan->lock, flags);
-		evl_lock_irqsave(&wchan->lock, flags);
-	}
-	evl_sched_unlock(&wchan->lock, flags);
 }
 
 static struct mask_wait wanted(u32 bits, bool exact)

@@ -76,13 +76,13 @@ static void follow_wish(struct irq_work *work)
 
 	/* Where it is, or will be when Linux wakes it up. */
 	cpu = task_cpu(h->task);
-	if (!cpumask_test_cpu(cpu, h->wish))
+	if (!cpumask_test_cpu(cpu, h->wish) || !cpumask_test_cpu(cpu, &evl_oob_cpus))
 		cpu = any_wished_cpu(h);
 
 	if (cpu >= nr_cpu_ids)
 		/* There is no CPU for it any more: let it find out. */
 		host_ops->signal(h);
-	else if (cpu != READ_ONCE(h->home) && cpumask_test_cpu(cpu, &evl_oob_cpus))
+	else if (cpu != READ_ONCE(h->home))
 		host_ops->relocate(h, cpu);
 
 	stock_queue_work(h);

@@ -36,6 +36,7 @@ bool stock_prio_is_off(struct host_task *h)
 void stock_sync_prio(struct host_task *h)
 {
 	struct sched_attr attr = { .size = sizeof(attr) };
+	bool busy;
 
 	clear_bit(DUE_PRIO, &h->due);
 	smp_mb__after_atomic();
@@ -57,7 +58,15 @@ void stock_sync_prio(struct host_task *h)
 	/* What the user wants children to get is none of our business. */
 	if (current->sched_reset_on_fork)
 		attr.sched_flags = SCHED_FLAG_RESET_ON_FORK;
+
+	/* May have to wait for a lock of Linux, which is no reason to leave the
+	 * out-of-band stage. */
+	busy = h->busy;
+	h->busy = true;
+	barrier();
 	sched_setattr_nocheck(current, &attr);
+	barrier();
+	h->busy = busy;
 }
 
 void host_params_changed(struct host_task *h, int policy, int prio)

@@ -52,6 +52,8 @@ void evl_report_caller(const char *func, void *caller, const char *only_for);
  * else has no business here: -EPERM.
  */
 int evl_refuse_waiter(struct evl_thread *curr);
+/* Is current, which is in-band, one of those who did nothing wrong? */
+bool evl_was_sent_inband(struct evl_thread *curr);
 
 #define evl_check_waiter(__curr)					\
 	({								\

@@ -20,6 +20,7 @@ struct evl_wait_channel {
 	struct rb_root_cached waiters;	/* of evl_thread.wait_node, next one first */
 	const char *name;		/* as shown by thread/wchan */
 	u32 round;			/* flushes begun so far */
+	struct evl_flush *flush;	/* the one in progress, or NULL */
 	/*
 	 * @waiter was put in another place because its priority changed, or was
 	 * removed by a timeout or a forced unblock. Channel lock held. Either
@@ -117,19 +118,28 @@ int evl_flush_wait_locked(struct evl_wait_channel *wchan, int reason);
 int evl_flush_wait(struct evl_wait_channel *wchan, int reason);
 
 /*
- * What evl_flush_wait() is made of, for who has more to do under the lock: begin
- * once, then take steps, dropping the lock by evl_sched_unlock() after each,
- * until one returns false, since nobody is left. *@count goes up by those who
- * were woken up. Channel lock held. Once nobody is left, the lock is not taken
- * again: the last one who wakes up may free what the channel is part of.
+ * A flush in steps, for who has more to do than to wake up waiters. step() wakes up
+ * some, and returns true if there are others; channel lock held. It is called by
+ * whoever flushes, and by waiters which were woken up, for as long as others are
+ * left: nobody sleeps on because the former lost its CPU.
  */
-static inline u32 evl_begin_flush(struct evl_wait_channel *wchan)
-{
-	return wchan->round++;
-}
+struct evl_flush {
+	bool (*step)(struct evl_wait_channel *wchan, struct evl_flush *flush);
+	u32 round;
+	int reason;
+	int count;			/* of those woken up */
+};
 
-bool evl_flush_step(struct evl_wait_channel *wchan, u32 round, int reason, int *count);
-/* All steps. Lock held, with interrupts as in @flags; it is dropped. */
+/* Wake up some of those who were in line when @flush began. */
+bool evl_flush_step(struct evl_wait_channel *wchan, struct evl_flush *flush);
+/* From the first step to the last. Lock held, with interrupts as in @flags; it is
+ * dropped. With more waiters than a step wakes up, the channel has to be there on
+ * return. */
+void evl_run_flush(struct evl_wait_channel *wchan, struct evl_flush *flush,
+		   unsigned long flags);
+/* Lock held, which may be dropped meanwhile: no flush is in progress on return. */
+void evl_finish_flush(struct evl_wait_channel *wchan, unsigned long *flags);
+/* evl_flush_wait() with the lock held, with interrupts as in @flags; it is dropped. */
 int evl_flush_unlock(struct evl_wait_channel *wchan, int reason, unsigned long flags);
 
 static inline bool evl_wait_active(struct evl_wait_channel *wchan)
