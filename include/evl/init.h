@@ -59,6 +59,8 @@ __evl_inline int __evl_hl_lock_memory(void)
 
 	if (errno == EPERM)
 		fprintf(stderr, "evl: not allowed to lock memory (see ulimit -l, CAP_IPC_LOCK)\n");
+	else if (errno == ENOMEM || errno == EAGAIN)
+		fprintf(stderr, "evl: not allowed to lock that much memory (see ulimit -l, CAP_IPC_LOCK)\n");
 
 	return errno == EAGAIN ? -ENOMEM : -errno;
 }

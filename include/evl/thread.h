@@ -16,17 +16,24 @@ __EVL_BEGIN_DECLS
 #define EVL_STACK_DEFAULT	\
 	((size_t)(PTHREAD_STACK_MIN > 65536 ? PTHREAD_STACK_MIN : 65536))
 
-/* What the caller is for Linux, turned into what it shall be for the core. */
+/*
+ * What the caller is for Linux, turned into what it shall be for the core. Linux is
+ * asked: the C library remembers what pthread_getschedparam() said first, whoever
+ * changes it by other means.
+ */
 __evl_inline void __evl_hl_inherit_sched(struct evl_sched_attrs *attrs)
 {
-	const int sched_batch = 3, sched_idle = 5;
+	const int sched_batch = 3, sched_idle = 5, reset_on_fork = 0x40000000;
 	struct sched_param param;
 	int policy;
 
 	memset(attrs, 0, sizeof(*attrs));
 
-	if (pthread_getschedparam(pthread_self(), &policy, &param) ||
-	    policy == SCHED_OTHER || policy == sched_batch || policy == sched_idle) {
+	policy = sched_getscheduler(0);
+	if (policy >= 0)
+		policy &= ~reset_on_fork;
+	if (policy < 0 || sched_getparam(0, &param) || policy == SCHED_OTHER ||
+	    policy == sched_batch || policy == sched_idle) {
 		attrs->sched_policy = SCHED_WEAK;
 		return;
 	}

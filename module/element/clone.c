@@ -291,8 +291,19 @@ static int clone_open(struct inode *inode, struct file *filp)
 	/* Public elements go to whoever owns the clone device. */
 	WRITE_ONCE(factory->uid, inode->i_uid);
 	WRITE_ONCE(factory->gid, inode->i_gid);
+	WRITE_ONCE(factory->mode, inode->i_mode & 0666);
 
 	return stream_open(inode, filp);
+}
+
+/* A public element is there for its maker to open. One which cannot would have it
+ * for good, or be it, without a way to tell it anything. */
+static void leave_element(struct evl_element *element)
+{
+	if (element->clone_flags & EVL_CLONE_PUBLIC && !READ_ONCE(element->opened))
+		discard_element(element);
+	else
+		evl_drop_element(element);
 }
 
 static int clone_release(struct inode *inode, struct file *filp)
@@ -300,7 +311,7 @@ static int clone_release(struct inode *inode, struct file *filp)
 	struct clone_file *cf = filp->private_data;
 
 	if (cf->element)
-		evl_drop_element(cf->element);
+		leave_element(cf->element);
 	kfree(cf);
 
 	return 0;

@@ -544,6 +544,8 @@ int evl_open_element(struct inode *inode, struct file *filp)
 	ret = attach_file(element, filp);
 	if (ret)
 		evl_drop_element(element);
+	else
+		WRITE_ONCE(element->opened, true);
 
 	return ret;
 }

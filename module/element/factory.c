@@ -41,9 +41,9 @@ static char *element_devnode(evl_devnode_dev *dev, umode_t *mode, kuid_t *uid,
 {
 	struct evl_element *element = dev_get_drvdata(dev);
 
+	/* Whoever could use the clone device may use what came out of it, at once. */
 	if (mode)
-		*mode = 0600;
-	/* Whoever could use the clone device may use what came out of it. */
+		*mode = element->factory->mode;
 	if (uid)
 		*uid = element->factory->uid;
 	if (gid)
@@ -223,6 +223,7 @@ int evl_init_factory(struct evl_factory *factory)
 	factory->fundle_cursor = 0;
 	factory->uid = GLOBAL_ROOT_UID;
 	factory->gid = GLOBAL_ROOT_GID;
+	factory->mode = 0600;
 	atomic_set(&factory->population, 0);
 
 	ret = init_class(factory);

@@ -53,6 +53,37 @@ static void from_fifo_edges(void)
 	attach_as(SCHED_FIFO, 99, SCHED_FIFO);
 }
 
+/* As rtkit and systemd do it. The flag is about children. */
+static void from_reset_on_fork(void)
+{
+	struct sched_param param = { .sched_priority = 7 };
+
+	check_sys(sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &param));
+	check_ok(evl_attach_self("rr:%d", getpid()));
+	check_eq(attrs_of(evl_get_self()).sched_policy, SCHED_RR);
+	check_eq(attrs_of(evl_get_self()).sched_priority, 7);
+	check_ok(evl_detach_self());
+	param.sched_priority = 0;
+	check_sys(sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &param));
+	check_ok(evl_attach_self("other:%d", getpid()));
+	check_eq(attrs_of(evl_get_self()).sched_policy, SCHED_WEAK);
+	check_eq(attrs_of(evl_get_self()).sched_priority, 0);
+}
+
+/* The C library remembers what a thread was, unless told by its own call. */
+static void from_what_it_became(void)
+{
+	struct sched_param param = { .sched_priority = 20 };
+	int policy;
+
+	check_eq(pthread_getschedparam(pthread_self(), &policy, &param), 0);
+	param.sched_priority = 20;
+	check_sys(sched_setscheduler(0, SCHED_FIFO, &param));
+	check_ok(evl_attach_self("became:%d", getpid()));
+	check_eq(attrs_of(evl_get_self()).sched_policy, SCHED_FIFO);
+	check_eq(attrs_of(evl_get_self()).sched_priority, 20);
+}
+
 static void from_rr(void)
 {
 	int efd;
@@ -421,6 +452,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(from_fifo, "SCHED_FIFO keeps its priority, out-of-band"),
 	TEST(from_fifo_edges, "so do the lowest and the highest priority"),
 	TEST(from_rr, "SCHED_RR keeps its priority, out-of-band"),
+	TEST(from_reset_on_fork, "whatever children are to get"),
+	TEST(from_what_it_became, "and whatever the C library remembers"),
 	TEST(descriptor_flags, "the descriptor is close-on-exec, non-blocking if asked for"),
 	TEST(task_takes_the_name, "the task is renamed after the thread"),
 	TEST(is_pinned, "the thread is pinned on the CPU where it was"),

@@ -447,7 +447,7 @@ static void control_is_not_inherited(void)
 	wait_success(fork_child(not_inherited, NULL));
 }
 
-/* Not true for other classes: a thread lives whether its node is open or not. */
+/* Its maker would be a thread of the core which has no way to say so. */
 static void public_thread_unopened(void)
 {
 	struct evl_clone_req req;
@@ -456,13 +456,30 @@ static void public_thread_unopened(void)
 	check_ok(raw_init(&process, 36));
 	fd = check_ok(raw_open_clone("thread"));
 	check_eq(raw_clone(fd, unique("unopened"), NULL, EVL_CLONE_PUBLIC, &req), 0);
-	close(fd);
 	check(in_dev("thread", unique("unopened")));
-	fd = check_ok(raw_open("thread", unique("unopened")));
-	check_eq(raw_ioctl(fd, EVL_THRIOC_DETACH_SELF, NULL), 0);
-	check_eq(raw_ioctl(fd, EVL_THRIOC_UNBLOCK, NULL), -ESTALE);
 	close(fd);
-	check(!in_dev("thread", unique("unopened")));
+	await(!in_dev("thread", unique("unopened")));
+	check_ok(raw_create("thread", unique("again"), NULL, 0, NULL));
+}
+
+/* Once it was open, it lives. */
+static void public_thread_opened(void)
+{
+	struct evl_clone_req req;
+	int fd, efd;
+
+	check_ok(raw_init(&process, 36));
+	fd = check_ok(raw_open_clone("thread"));
+	check_eq(raw_clone(fd, unique("opened"), NULL, EVL_CLONE_PUBLIC, &req), 0);
+	efd = check_ok(raw_open("thread", unique("opened")));
+	close(fd);
+	close(efd);
+	check(in_dev("thread", unique("opened")));
+	efd = check_ok(raw_open("thread", unique("opened")));
+	check_eq(raw_ioctl(efd, EVL_THRIOC_DETACH_SELF, NULL), 0);
+	check_eq(raw_ioctl(efd, EVL_THRIOC_UNBLOCK, NULL), -ESTALE);
+	close(efd);
+	check(!in_dev("thread", unique("opened")));
 }
 
 static void thread_ids(void)
@@ -624,7 +641,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(thread_flags, "flags of no meaning to threads are EINVAL"),
 	TEST(thread_conditions, "memory to be locked, control device opened, once per task"),
 	TEST(control_is_not_inherited, "a forked child has to open the control device itself"),
-	TEST(public_thread_unopened, "a public thread lives without its node being open"),
+	TEST(public_thread_unopened, "a public thread whose node is never opened detaches with its clone device"),
+	TEST(public_thread_opened, "one whose node was open lives without it"),
 	TEST(thread_ids, "handles and windows of threads"),
 	TEST(windows_are_recycled_clean, "the window of a new thread is clean"),
 	TEST(bad_monitors, "a monitor of no clock, type, protocol, ceiling or value is EINVAL"),

@@ -415,6 +415,17 @@ static void gates_and_events(void)
 
 /* Two threads throw a pair of semaphores at each other, one of them through a group. */
 
+/* Nobody reads from a thread which is not observable. */
+static void threads_are_errors(void)
+{
+	int efd = attach_fifo(10), group = new_group();
+	struct evl_poll_event evs[2];
+
+	check_ok(evl_add_pollfd(group, efd, POLLIN | POLLOUT, evl_nil));
+	check_eq(evl_poll(group, evs, 2), 1);
+	check_eq(evs[0].events, POLLERR);
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(members_come_and_go, "adding, changing, removing, and their errors"),
 	TEST(bad_requests, "bad addresses, actions and dates"),
@@ -433,6 +444,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(semaphores, "units are reported, wherever they were put"),
 	TEST(flag_groups, "bits are reported, and their absence"),
 	TEST(gates_and_events, "gates are ready, events cannot be polled"),
+	TEST(threads_are_errors, "a thread is an error to who polls it"),
 };
 
 TEST_MAIN("poll", tests)

@@ -2,6 +2,7 @@
 /* What attaching lets a thread do, who else may do that, and who may change threads of others. */
 #include "user.h"
 #include "fault.h"
+#include <evl/xbuf.h>
 #include <spawn.h>
 #include <sys/socket.h>
 
@@ -95,6 +96,46 @@ static void child_of_root_has_all(void)
 	wait_success(fork_child(expect_same, &all));
 	check_ok(evl_detach_self());
 	check_eq(caps(), all);
+}
+
+/* --- Members of a group ---------------------------------------------------------------------------- */
+
+/* No udev here, which would come too late anyway: who makes something opens it at once. */
+static void member_makes_public(void *arg)
+{
+	(void)arg;
+	check_ok(evl_init());
+	check_sys(setgroups(0, NULL));
+	check_sys(setgid(USER));
+	check_sys(setuid(USER));
+	check_ok(evl_create_xbuf(64, 64, EVL_CLONE_PUBLIC, "member:%d", getpid()));
+	check_ok(evl_attach_self("/member:%d", getpid()));
+	check_ok(evl_detach_self());
+}
+
+static void members_make_public(void)
+{
+	const char *nodes[] = {
+		"control", "poll", "xbuf/clone", "proxy/clone", "clock/monotonic", "clock/realtime", "thread/clone",
+	};
+	char path[64];
+	int made;
+
+	for (unsigned int n = 0; n < ARRAY_SIZE(nodes); n++) {
+		snprintf(path, sizeof(path), "/dev/evl/%s", nodes[n]);
+		check_sys(chown(path, 0, USER));
+		check_sys(chmod(path, 0660));
+	}
+	wait_success(fork_child(member_makes_public, NULL));
+	for (unsigned int n = 0; n < ARRAY_SIZE(nodes); n++) {
+		snprintf(path, sizeof(path), "/dev/evl/%s", nodes[n]);
+		check_sys(chown(path, 0, 0));
+		check_sys(chmod(path, 0600));
+		/* Clone devices remember who owned them when they were opened. */
+		made = open(path, O_RDWR);
+		if (made >= 0)
+			close(made);
+	}
 }
 
 /* --- Threads of others ---------------------------------------------------------------------------- */
@@ -214,6 +255,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(thread_has, "a thread has three capabilities, until it detaches"),
 	TEST(child_has_none, "its children have none of them"),
 	TEST(child_of_root_has_all, "but what its parent had before"),
+	TEST(members_make_public, "a member of the group may make public elements, and open them at once"),
 	TEST(others_may_look, "another user who has a descriptor may look, and not touch: -EPERM"),
 	TEST(may_change_own, "a user may change threads of his own"),
 	TEST(ends_while_it_is_changed, "a change which comes too late for its thread says so"),

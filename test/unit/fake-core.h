@@ -276,10 +276,15 @@ static int fake_atfork(void (*prepare)(void), void (*parent)(void), void (*child
 	return pthread_atfork(prepare, parent, child);
 }
 
-static int fake_getschedparam(pthread_t thread, int *policy, struct sched_param *param)
+static int fake_getscheduler(pid_t pid)
 {
-	(void)thread;
-	*policy = fake.policy;
+	(void)pid;
+	return fake.policy;
+}
+
+static int fake_getparam(pid_t pid, struct sched_param *param)
+{
+	(void)pid;
 	param->sched_priority = fake.priority;
 
 	return 0;
@@ -290,7 +295,8 @@ static int fake_getschedparam(pthread_t thread, int *policy, struct sched_param 
 #define mmap			fake_mmap
 #define mlockall		fake_mlockall
 #define pthread_atfork		fake_atfork
-#define pthread_getschedparam	fake_getschedparam
+#define sched_getscheduler	fake_getscheduler
+#define sched_getparam		fake_getparam
 
 #include <evl/evl.h>
 

@@ -103,9 +103,7 @@ __evl_inline void __evl_hl_warn_stopped(void)
 
 /*
  * Creates an element. The clone device goes last: it holds the reference
- * which keeps a public element alive until its node is open. A thread lives
- * without, so for this one, the descriptor of the clone device may make room
- * for that of the thread if descriptors are short.
+ * which keeps a public element alive until its node is open.
  */
 __evl_inline int __evl_hl_clone(const char *type, const char *name, void *attrs,
 				int clone_flags, struct evl_element_ids *eids)
@@ -131,14 +129,8 @@ __evl_inline int __evl_hl_clone(const char *type, const char *name, void *attrs,
 	}
 
 	efd = (int)req.efd;
-	if (clone_flags & EVL_CLONE_PUBLIC) {
+	if (clone_flags & EVL_CLONE_PUBLIC)
 		efd = __evl_hl_open_device(type, name);
-		if (efd == -EMFILE && strcmp(type, EVL_THREAD_DEV) == 0) {
-			close(clonefd);
-			clonefd = -1;
-			efd = __evl_hl_open_device(type, name);
-		}
-	}
 
 	ret = efd;
 	if (efd >= 0) {
@@ -152,8 +144,7 @@ __evl_inline int __evl_hl_clone(const char *type, const char *name, void *attrs,
 		}
 	}
 
-	if (clonefd >= 0)
-		close(clonefd);
+	close(clonefd);
 
 	return ret;
 }

@@ -272,6 +272,11 @@ static ssize_t thread_oob_write(struct file *filp, const char __user *u_buf,
 	return -EPERM;
 }
 
+static __poll_t thread_oob_poll(struct file *filp, struct evl_poll_wait *wait)
+{
+	return EPOLLERR;
+}
+
 const struct file_operations evl_thread_fops = {
 	.owner = THIS_MODULE,
 	.open = evl_open_element,
@@ -287,4 +292,5 @@ const struct evl_file_ops evl_thread_oob_ops = {
 	.oob_ioctl = thread_oob_ioctl,
 	.oob_read = thread_oob_read,
 	.oob_write = thread_oob_write,
+	.oob_poll = thread_oob_poll,
 };

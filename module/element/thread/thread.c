@@ -318,9 +318,11 @@ static struct evl_element *thread_build(struct evl_factory *factory,
 	return &te->element;
 }
 
+/* Nobody but itself has a thread detach. */
 static void thread_undo(struct evl_element *element)
 {
-	evl_detach_self();
+	if (evl_current() == &evl_thread_element(element)->thread)
+		evl_detach_self();
 }
 
 static void thread_dispose(struct evl_element *element)

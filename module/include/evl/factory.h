@@ -32,6 +32,7 @@ struct evl_element {
 	char *devname;			/* in sysfs, where it may differ */
 	struct pid *maker;		/* the process */
 	bool retired;			/* see evl_retire_element() */
+	bool opened;			/* by its node, once at least */
 	u32 clone_flags;
 	u32 minor;
 	fundle_t fundle;		/* 0 if the class is not indexed */
@@ -65,8 +66,9 @@ struct evl_factory {
 				     const char *name, const void *attrs,
 				     u32 clone_flags);
 	/*
-	 * The creation failed after build(): drop the references which the element
-	 * holds on itself. dispose() follows. May be NULL.
+	 * The creation failed after build(), or its maker went without having opened
+	 * what it made: drop the references which the element holds on itself.
+	 * dispose() follows, once nobody has it open. May be NULL.
 	 */
 	void (*undo)(struct evl_element *element);
 	/* Nobody refers to it any more: free it, but not its name. May sleep. */
@@ -81,8 +83,9 @@ struct evl_factory {
 	struct cdev element_cdev;	/* all public elements */
 	struct device *dev;		/* of front_cdev */
 	dev_t region;			/* device numbers of public elements */
-	kuid_t uid;			/* owner of the clone node at its last open */
+	kuid_t uid;			/* of the clone node, at its last open */
 	kgid_t gid;
+	umode_t mode;
 	struct mutex lock;		/* names, minors */
 	struct idr minors;		/* NULL until open(2) may find it */
 	DECLARE_HASHTABLE(names, 10);	/* several may have the same */
