@@ -226,6 +226,11 @@ static int assign_name(struct evl_element *element, const char *name)
 	return ret;
 }
 
+bool evl_is_maker(const struct evl_element *element)
+{
+	return task_tgid(current) == element->maker;
+}
+
 void evl_retire_element(struct evl_element *element)
 {
 	WRITE_ONCE(element->retired, true);
@@ -365,7 +370,6 @@ static void forget_element(struct evl_element *element)
 	hash_del(&element->name_hash);
 	hash_del(&element->devname_hash);
 	mutex_unlock(&factory->lock);
-	put_pid(element->maker);
 	release_minor(element);
 	atomic_inc(&departures);
 	wake_up_all(&evl_disposal_wait);
@@ -376,11 +380,13 @@ static void dispose_element(struct evl_element *element)
 {
 	struct evl_factory *factory = element->factory;
 	char *name = element->name, *devname = element->devname;
+	struct pid *maker = element->maker;
 
 	if (element->dev)
 		device_unregister(element->dev);
 	forget_element(element);
 	factory->dispose(element);
+	put_pid(maker);
 	kfree(devname);
 	kfree(name);
 	/* Woken up under its lock: evl_exit_factory() may return after that. */
@@ -446,6 +452,7 @@ int evl_init_element(struct evl_element *element, struct evl_factory *factory,
 void evl_cleanup_element(struct evl_element *element)
 {
 	forget_element(element);
+	put_pid(element->maker);
 	kfree(element->devname);
 	kfree(element->name);
 	element->name = NULL;
@@ -584,6 +591,8 @@ int evl_release_element(struct inode *inode, struct file *filp)
 	drain_file(ef);
 	evl_release_file(&ef->efile);
 	kfree(ef);
+	if (element->factory->linger && evl_is_maker(element))
+		element->factory->linger(element);
 	evl_drop_element(element);
 
 	return 0;

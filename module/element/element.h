@@ -26,6 +26,9 @@ struct device *evl_add_element_device(struct evl_element *element);
 int evl_enter_service(void);
 void evl_leave_service(void);
 
+/* Is the caller part of the process which made @element? */
+bool evl_is_maker(const struct evl_element *element);
+
 /* Have proxies go which nobody can get hold of any more. */
 void evl_sweep_sockets(void);
 

@@ -253,6 +253,136 @@ static void stuck_target(void)
 	await(pread(held.file, &c, 1, 0) == 1 && c == 'x');
 }
 
+/* --- Passing descriptors ---------------------------------------------------------------------------------- */
+
+static void send_fd(int sock, int fd)
+{
+	char c = 'f', ctl[CMSG_SPACE(sizeof(int))] = "";
+	struct iovec iov = { &c, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	check_eq(sendmsg(sock, &msg, 0), 1);
+}
+
+static int receive_fd(int sock)
+{
+	char c, ctl[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { &c, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl),
+	};
+	int fd;
+
+	check_eq(check_sys(recvmsg(sock, &msg, 0)), 1);
+	check(CMSG_FIRSTHDR(&msg));
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+	return fd;
+}
+
+/* --- Closing by others --------------------------------------------------------------------------------- */
+
+struct handover {
+	int sock;
+	int pipe_fds[2];
+	size_t filled;
+};
+
+/* What a full pipe had, and the proxy on top of it. */
+#define TEXT	4000
+
+static size_t read_to_the_end(int fd)
+{
+	static char text[65536];
+	size_t total = 0;
+	ssize_t count;
+
+	while ((count = check_sys(read(fd, text, sizeof(text)))) > 0)
+		total += count;
+	return total;
+}
+
+/*
+ * The last descriptor, of a proxy whose pipe is full. If closing it waited for the relay, the text would be lost when it
+ * returns, since nobody reads before.
+ */
+static void close_for_another(void *arg)
+{
+	struct handover *h = arg;
+	int fd = receive_fd(h->sock);
+	char c;
+
+	check_eq(write(h->sock, "r", 1), 1);
+	/* Its maker has closed it. */
+	check_eq(read(h->sock, &c, 1), 1);
+	close(fd);
+	close(h->pipe_fds[1]);
+	_exit(read_to_the_end(h->pipe_fds[0]) == h->filled + TEXT ? 0 : 3);
+}
+
+static size_t fill_pipe(int fd)
+{
+	char text[4096] = "";
+	size_t total = 0;
+	ssize_t count;
+
+	set_nonblocking(fd, true);
+	while ((count = write(fd, text, sizeof(text))) > 0)
+		total += count;
+	check_eq(errno, EAGAIN);
+	set_nonblocking(fd, false);
+	return total;
+}
+
+/* True if the text came. */
+static bool close_elsewhere(void)
+{
+	static char text[TEXT];
+	struct handover h;
+	int sv[2], fd, status;
+	pid_t child;
+	char c;
+
+	check_sys(socketpair(AF_UNIX, SOCK_STREAM, 0, sv));
+	check_sys(pipe(h.pipe_fds));
+	h.sock = sv[1];
+	h.filled = fill_pipe(h.pipe_fds[1]);
+	child = fork_child(close_for_another, &h);
+	close(sv[1]);
+	fd = new_output(h.pipe_fds[1], "given");
+	set_nonblocking(fd, true);
+	check_eq(evl_write_proxy(fd, text, TEXT), TEXT);
+	send_fd(sv[0], fd);
+	check_eq(read(sv[0], &c, 1), 1);
+	close(fd);
+	close(h.pipe_fds[0]);
+	close(h.pipe_fds[1]);
+	check_eq(write(sv[0], "c", 1), 1);
+	status = wait_for(child);
+	close(sv[0]);
+	check(WIFEXITED(status));
+	check(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 3);
+	check(!has_element("proxy", own_name("given")));
+	return WEXITSTATUS(status) == 0;
+}
+
+/* A machine which is busy may not get to reading within the second that the relay has. */
+static void others_do_not_wait(void)
+{
+	int n = 0;
+
+	check_ok(evl_init());
+	while (!close_elsewhere())
+		if (++n == 10)
+			check_fail("the text is lost");
+}
+
 /* --- Targets which might hold the proxy -------------------------------------------------------------- */
 
 static int try_target(int target, size_t bufsz, int flags)
@@ -325,22 +455,6 @@ static void io_uring(void)
 }
 
 /* --- Proxies sent to their own targets ---------------------------------------------------------------- */
-
-static void send_fd(int sock, int fd)
-{
-	char c = 'f', ctl[CMSG_SPACE(sizeof(int))] = "";
-	struct iovec iov = { &c, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
-	check_eq(sendmsg(sock, &msg, 0), 1);
-}
 
 /* Leaves proxy "cycle" behind, in the queue of its target. */
 static void make_cycle(int type)
@@ -437,21 +551,6 @@ static void target_with_a_visitor(void)
 	await_no_cycle();
 }
 
-static int receive_fd(int sock)
-{
-	char c, ctl[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = { &c, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl),
-	};
-	int fd;
-
-	check_eq(check_sys(recvmsg(sock, &msg, 0)), 1);
-	check(CMSG_FIRSTHDR(&msg));
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
-	return fd;
-}
-
 /* It is nowhere but in queues, of which somebody has the first one. */
 static void target_under_way_is_kept(void)
 {
@@ -533,6 +632,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(counts_as_processes, "relays count as processes: -EAGAIN"),
 	TEST(memory_is_the_makers, "memory of a file written to is charged to the cgroup of the maker"),
 	TEST(stuck_target, "a target which does not return does not keep close() from it"),
+	TEST(others_do_not_wait, "who is not its maker closes a proxy without waiting for its target"),
 	TEST(own_clone_file, "no clone device is a target, the own one least of all: -EINVAL"),
 	TEST(own_elements, "neither is an element"),
 	TEST(io_uring, "neither is io_uring"),

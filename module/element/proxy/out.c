@@ -9,7 +9,8 @@
 #include <linux/uio.h>
 #include "element/proxy/proxy.h"
 
-/* How long closing a proxy may wait for its target, once. */
+/* How long the end of a proxy may wait for its target: whoever closes it, and then
+ * the relay. */
 #define DRAIN_TIMEOUT	HZ
 
 /* --- Relay ------------------------------------------------------------------------ */
@@ -93,9 +94,10 @@ static void relay_output(struct evl_relay *relay)
 
 	for (;;) {
 		if (wait_event_interruptible(ring->inband, evl_ring_fill(ring) ||
-					     evl_relay_stopping(relay)))
+					     evl_relay_leaving(relay)))
 			evl_drop_relay_signals();
-		if (evl_relay_stopping(relay))
+		if (evl_relay_stopping(relay) ||
+		    (evl_relay_leaving(relay) && !evl_ring_fill(ring)))
 			break;
 		/* A short write may have left less than a full grain. */
 		max = grain > 1 ? grain - out->relayed % grain : ring->size;
@@ -158,7 +160,17 @@ void evl_drain_proxy_out(struct evl_proxy *proxy)
 {
 	struct evl_ring *ring = &proxy->out.ring;
 
-	wait_event_timeout(ring->inband, !evl_ring_busy(ring), DRAIN_TIMEOUT);
+	wait_event_killable_timeout(ring->inband, !evl_ring_busy(ring),
+				    DRAIN_TIMEOUT);
+}
+
+bool evl_leave_proxy_out(struct evl_proxy *proxy)
+{
+	bool ended = evl_leave_relay(&proxy->out.relay, DRAIN_TIMEOUT);
+
+	wake_up_all(&proxy->out.ring.inband);
+
+	return ended;
 }
 
 /* --- Life ------------------------------------------------------------------------------ */

@@ -220,11 +220,39 @@ static void release_out_relay(struct evl_relay *relay)
 	kref_put(&container_of(relay, struct evl_proxy, out.relay)->refs, free_proxy);
 }
 
-/* If it does not end by itself, it keeps a reference. */
+/* A relay which does not end while we wait keeps a reference. */
 static void stop_relay(struct evl_proxy *proxy, struct evl_relay *relay)
 {
 	kref_get(&proxy->refs);
 	if (evl_stop_relay(relay))
+		kref_put(&proxy->refs, free_proxy);
+}
+
+/* Nobody but the maker waits. */
+static void end_input(struct evl_proxy *proxy)
+{
+	struct evl_relay *relay = &proxy->in.relay;
+
+	if (evl_is_maker(&proxy->element)) {
+		stop_relay(proxy, relay);
+		return;
+	}
+
+	kref_get(&proxy->refs);
+	if (evl_leave_relay(relay, 0))
+		kref_put(&proxy->refs, free_proxy);
+}
+
+/* Nor does the maker, any more, if there is still something to write. */
+static void end_output(struct evl_proxy *proxy)
+{
+	if (evl_is_maker(&proxy->element) && !evl_ring_busy(&proxy->out.ring)) {
+		stop_relay(proxy, &proxy->out.relay);
+		return;
+	}
+
+	kref_get(&proxy->refs);
+	if (evl_leave_proxy_out(proxy))
 		kref_put(&proxy->refs, free_proxy);
 }
 
@@ -333,7 +361,11 @@ static void proxy_flush(struct evl_element *element)
 
 	evl_flush_ring(&proxy->out.ring);
 	evl_flush_ring(&proxy->in.ring);
-	evl_drain_proxy_out(proxy);
+}
+
+static void proxy_linger(struct evl_element *element)
+{
+	evl_drain_proxy_out(container_of(element, struct evl_proxy, element));
 }
 
 static void proxy_dispose(struct evl_element *element)
@@ -341,8 +373,8 @@ static void proxy_dispose(struct evl_element *element)
 	struct evl_proxy *proxy = container_of(element, struct evl_proxy, element);
 
 	evl_unwatch_socket(proxy);
-	stop_relay(proxy, &proxy->in.relay);
-	stop_relay(proxy, &proxy->out.relay);
+	end_input(proxy);
+	end_output(proxy);
 	kref_put(&proxy->refs, free_proxy);
 	/* Its target may be nobody's by now. */
 	evl_sweep_sockets();
@@ -383,5 +415,6 @@ struct evl_factory evl_proxy_factory = {
 	.build		= proxy_build,
 	.dispose	= proxy_dispose,
 	.flush		= proxy_flush,
+	.linger		= proxy_linger,
 	.attrs		= proxy_groups,
 };

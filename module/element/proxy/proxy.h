@@ -60,6 +60,9 @@ __poll_t evl_poll_proxy_in(struct evl_proxy *proxy, struct file *filp,
 			   poll_table *wait);
 /* Wait for the relay to empty the ring, for some time at most. */
 void evl_drain_proxy_out(struct evl_proxy *proxy);
+/* Have the relay empty the ring, for some time at most, and end. As
+ * evl_leave_relay(). */
+bool evl_leave_proxy_out(struct evl_proxy *proxy);
 
 /* --- Eventfds which kernel memory cannot be written to (eventfd.c) ---- */
 

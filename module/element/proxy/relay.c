@@ -11,7 +11,8 @@
  * thread can be sent a signal when the proxy goes away. Some targets do not mind
  * signals, either: a relay which does not come back within some time is left
  * alone, keeps what it needs, and goes when the target lets it. It pins the
- * module until then.
+ * module until then. The same goes for a proxy whose last user is not its maker:
+ * somebody who was sent the descriptor, say, and is to wait for no target.
  *
  * Locking: users.lock, a mutex, guards the counts of relays by user.
  */
@@ -30,7 +31,7 @@
 #include <linux/user_namespace.h>
 #include "element/proxy/relay.h"
 
-/* How long closing a proxy may wait for the end of a relay. */
+/* How long the maker of a proxy, closing it, may wait for the end of a relay. */
 #define END_TIMEOUT	HZ
 
 /* --- How many a user may have ------------------------------------------------------ */
@@ -157,12 +158,31 @@ static int run_relay(void *arg)
 	uncharge_maker(relay);
 
 	if (cmpxchg(&relay->state, EVL_RELAY_RUNNING, EVL_RELAY_ENDED) ==
-	    EVL_RELAY_RUNNING)
+	    EVL_RELAY_RUNNING) {
 		complete(&relay->ended);
-	else
+	} else {
+		cancel_delayed_work_sync(&relay->deadline);
 		relay->release(relay);
+	}
 
 	module_put_and_kthread_exit(0);
+}
+
+/*
+ * The relay looks at the flag after it dropped signals and before it calls the
+ * target: this signal cannot be lost.
+ */
+static void interrupt_relay(struct evl_relay *relay)
+{
+	WRITE_ONCE(relay->stopping, true);
+	smp_mb();
+	send_sig(SIGTERM, relay->task, 1);
+}
+
+static void end_grace(struct work_struct *work)
+{
+	interrupt_relay(container_of(to_delayed_work(work), struct evl_relay,
+				     deadline));
 }
 
 int evl_start_relay(struct evl_relay *relay, struct file *target, const char *name)
@@ -177,6 +197,7 @@ int evl_start_relay(struct evl_relay *relay, struct file *target, const char *na
 	relay->target = target;
 	relay->state = EVL_RELAY_RUNNING;
 	init_completion(&relay->ended);
+	INIT_DELAYED_WORK(&relay->deadline, end_grace);
 
 	task = kthread_create(run_relay, relay, "evl-%s:%s",
 			      relay->way, name);
@@ -195,7 +216,7 @@ int evl_start_relay(struct evl_relay *relay, struct file *target, const char *na
 /* True if it has ended, else it will call release(). */
 static bool await_end(struct evl_relay *relay)
 {
-	if (wait_for_completion_timeout(&relay->ended, END_TIMEOUT))
+	if (wait_for_completion_killable_timeout(&relay->ended, END_TIMEOUT) > 0)
 		return true;
 
 	if (cmpxchg(&relay->state, EVL_RELAY_RUNNING, EVL_RELAY_ORPHANED) ==
@@ -216,14 +237,7 @@ bool evl_stop_relay(struct evl_relay *relay)
 	if (!task)
 		return true;
 
-	/*
-	 * The relay looks at the flag after it dropped signals and before it
-	 * calls the target: this signal cannot be lost.
-	 */
-	WRITE_ONCE(relay->stopping, true);
-	smp_mb();
-	send_sig(SIGTERM, task, 1);
-
+	interrupt_relay(relay);
 	ended = await_end(relay);
 	if (ended) {
 		/* The module is not pinned by it any more, either. */
@@ -233,6 +247,27 @@ bool evl_stop_relay(struct evl_relay *relay)
 	put_task_struct(task);
 
 	return ended;
+}
+
+bool evl_leave_relay(struct evl_relay *relay, unsigned long grace)
+{
+	struct task_struct *task = relay->task;
+
+	if (!task)
+		return true;
+
+	/* It does not end before it is told, so it was running. From then on it
+	 * is there until it has cancelled the work. */
+	WRITE_ONCE(relay->state, EVL_RELAY_ORPHANED);
+	if (grace) {
+		schedule_delayed_work(&relay->deadline, grace);
+		smp_store_release(&relay->leaving, true);
+	} else {
+		interrupt_relay(relay);
+	}
+	put_task_struct(task);
+
+	return false;
 }
 
 /* --- Calling the target ---------------------------------------------------------------- */

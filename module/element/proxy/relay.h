@@ -7,6 +7,7 @@
 #include <linux/poll.h>
 #include <linux/resource.h>
 #include <linux/sched.h>
+#include <linux/workqueue.h>
 #include "element/ring/ring.h"
 
 struct mem_cgroup;
@@ -21,8 +22,10 @@ enum evl_relay_state {
 struct evl_relay {
 	/* Given by the owner. */
 	const char *way;		/* "in" or "out", for the name of the thread */
-	void (*run)(struct evl_relay *relay);	/* until evl_relay_stopping() */
-	/* An orphan ended: the owner is not needed any longer. */
+	/* Until evl_relay_stopping(), or there is nothing to do and
+	 * evl_relay_leaving(). */
+	void (*run)(struct evl_relay *relay);
+	/* An orphan ended: its owner is not needed any longer. */
 	void (*release)(struct evl_relay *relay);
 
 	/* Private to relay.c. */
@@ -34,7 +37,9 @@ struct evl_relay {
 	enum evl_relay_state state;
 	__poll_t refused;		/* what the target said it is ready for, and is not */
 	long pause;			/* before it is asked again */
-	bool stopping;
+	bool leaving;			/* to end when there is nothing to do */
+	bool stopping;			/* to end at once */
+	struct delayed_work deadline;	/* of leaving */
 	struct completion ended;
 };
 
@@ -45,14 +50,23 @@ struct evl_relay {
  */
 int evl_start_relay(struct evl_relay *relay, struct file *target, const char *name);
 /*
- * True if the relay ended, or was not started. False if it is stuck in its target:
- * it will call release() some day, maybe before this returns.
+ * Have it end, and wait for that, for some time at most, or until the caller is
+ * killed. True if the relay ended, or was not started. False if it is stuck in its
+ * target: it will call release() some day, maybe before this returns.
  */
 bool evl_stop_relay(struct evl_relay *relay);
+/* Have it end by itself, after @grace ticks at the latest unless it is stuck, without
+ * waiting. What run() waits for is to be woken up. Returns as above. */
+bool evl_leave_relay(struct evl_relay *relay, unsigned long grace);
 
 static inline bool evl_relay_stopping(struct evl_relay *relay)
 {
 	return READ_ONCE(relay->stopping);
+}
+
+static inline bool evl_relay_leaving(struct evl_relay *relay)
+{
+	return READ_ONCE(relay->leaving) || evl_relay_stopping(relay);
 }
 
 /* --- For use by run() ------------------------------------------------------- */

@@ -26,16 +26,15 @@
  */
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/hash.h>
 #include <linux/hashtable.h>
 #include <linux/mutex.h>
 #include <linux/net.h>
 #include <linux/slab.h>
 #include <linux/socket.h>
-#include <linux/tcp.h>
 #include <linux/uio.h>
 #include <net/af_unix.h>
 #include <net/scm.h>
+#include <net/tcp_states.h>
 #include "element/element.h"
 #include "element/proxy/proxy.h"
 

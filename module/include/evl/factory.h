@@ -75,6 +75,9 @@ struct evl_factory {
 	void (*dispose)(struct evl_element *element);
 	/* One of its files is being released: wake up whoever sleeps on it. */
 	void (*flush)(struct evl_element *element);
+	/* The process which made it released a file: it may be kept waiting for
+	 * what is under way, for some time. Nobody else may. May be NULL. */
+	void (*linger)(struct evl_element *element);
 	const struct attribute_group **attrs;	/* sysfs */
 
 	/* Private to factory.c and clone.c. */
