@@ -222,11 +222,82 @@ static void mutex_is_closed(void)
 	disperse();
 }
 
+/* --- Whoever wakes them up loses the CPU ----------------------------------------------------- */
+
+#define AHEAD	40
+#define BEHIND	8
+
+static atomic_int woken;
+static atomic_bool seen;
+
+/* The first one in line is the first to run, and keeps the CPU for itself. */
+static void after_wakeup(struct puppet *p)
+{
+	if (index_of(p) == 0)
+		while (!atomic_load(&seen))
+			;
+	if (index_of(p) >= AHEAD)
+		atomic_fetch_add(&woken, 1);
+}
+
+static int get_and_stay(struct puppet *p)
+{
+	int ret = evl_get_sem(&sem);
+
+	after_wakeup(p);
+	return ret;
+}
+
+static int wait_and_stay(struct puppet *p)
+{
+	int ret = wait_bits();
+
+	after_wakeup(p);
+	return ret;
+}
+
+static void check_those_behind(int (*act)(struct puppet *p), int (*tell)(struct puppet *p), int want)
+{
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		check_skip("there is one CPU");
+	new_cond(&cond);
+	check_ok(evl_new_sem(&sem, "sem:%d", getpid()));
+	check_ok(evl_new_flags(&flags, "flags:%d", getpid()));
+	pin_to(1);
+	start_puppet(&teller, "teller", 1, 0);
+	for (int i = 0; i < AHEAD + BEHIND; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "crowd%d", i);
+		start_puppet(&crowd[i], name, i < AHEAD ? 60 : 50, i < AHEAD ? 0 : 1);
+		begin_wait(&crowd[i], act, NULL);
+	}
+	begin(&teller, tell, NULL);
+	await(atomic_load(&woken) == BEHIND);
+	check(atomic_load(&teller.busy));
+	atomic_store(&seen, true);
+	for (int i = 0; i < AHEAD + BEHIND; i++)
+		check_eq(result(&crowd[i]), want);
+	check_eq(result(&teller), 0);
+}
+
+static void those_behind_semaphore(void)
+{
+	check_those_behind(get_and_stay, flush_sem, -EAGAIN);
+}
+
+static void those_behind_flags(void)
+{
+	check_those_behind(wait_and_stay, tell_all, BITS);
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(semaphore_is_flushed, "all waiters of a semaphore are sent away, once"),
 	TEST(flags_are_broadcast, "all waiters of flags get their bits, once"),
 	TEST(event_is_broadcast, "all waiters of an event are woken up, once"),
 	TEST(gate_is_closed, "those whose mutex goes meanwhile are told"),
+	TEST(those_behind_semaphore, "those behind in line do not wait for who woke up the others"),
+	TEST(those_behind_flags, "for flags, too"),
 	TEST(mutex_is_closed, "and so are those who wait for the mutex, whose owner is boosted no more"),
 };
 
