@@ -25,8 +25,8 @@ struct evl_event {
  * clockfd. In-band, any thread. Returns a descriptor, or -ENXIO before
  * evl_init(), -EINVAL, -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM.
  */
-__evl_inline __evl_printf(4, 5) int evl_create_event(struct evl_event *event, int clockfd,
-						     int flags, const char *fmt, ...)
+__evl_inline int evl_create_event(struct evl_event *event, int clockfd,
+				  int flags, const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -41,11 +41,12 @@ __evl_inline __evl_printf(4, 5) int evl_create_event(struct evl_event *event, in
 
 /* int evl_new_event(struct evl_event *event, const char *fmt, ...) */
 #define evl_new_event(__event, ...)	\
-	evl_create_event(__event, EVL_CLOCK_MONOTONIC, EVL_CLONE_PRIVATE, __VA_ARGS__)
+	__evl_hl_named(evl_create_event(__event, EVL_CLOCK_MONOTONIC, EVL_CLONE_PRIVATE, __VA_ARGS__), \
+		       __VA_ARGS__)
 
 /* Binds to a public event by its name, as evl_open_mutex() does. */
-__evl_inline __evl_printf(2, 3) int evl_open_event(struct evl_event *event,
-						   const char *fmt, ...)
+__evl_inline int evl_open_event(struct evl_event *event,
+				const char *fmt, ...)
 {
 	va_list ap;
 	int ret;

@@ -30,9 +30,9 @@ struct evl_flags {
  * a descriptor, or -ENXIO before evl_init(), -EINVAL, -EEXIST,
  * -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM.
  */
-__evl_inline __evl_printf(5, 6) int evl_create_flags(struct evl_flags *flg, int clockfd,
-						     int initval, int flags,
-						     const char *fmt, ...)
+__evl_inline int evl_create_flags(struct evl_flags *flg, int clockfd,
+				  int initval, int flags,
+				  const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -47,10 +47,11 @@ __evl_inline __evl_printf(5, 6) int evl_create_flags(struct evl_flags *flg, int 
 
 /* int evl_new_flags(struct evl_flags *flg, const char *fmt, ...) */
 #define evl_new_flags(__flg, ...)	\
-	evl_create_flags(__flg, EVL_CLOCK_MONOTONIC, 0, EVL_CLONE_PRIVATE, __VA_ARGS__)
+	__evl_hl_named(evl_create_flags(__flg, EVL_CLOCK_MONOTONIC, 0, EVL_CLONE_PRIVATE, __VA_ARGS__), \
+		       __VA_ARGS__)
 
 /* Binds to a public group by its name, as evl_open_mutex() does. */
-__evl_inline __evl_printf(2, 3) int evl_open_flags(struct evl_flags *flg, const char *fmt, ...)
+__evl_inline int evl_open_flags(struct evl_flags *flg, const char *fmt, ...)
 {
 	va_list ap;
 	int ret;

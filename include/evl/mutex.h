@@ -32,9 +32,9 @@ struct evl_mutex {
  * -ENXIO before evl_init(), -EINVAL, -EEXIST, -ENAMETOOLONG, -EMFILE,
  * -ENFILE, -ENOMEM, -EAGAIN.
  */
-__evl_inline __evl_printf(5, 6) int evl_create_mutex(struct evl_mutex *mutex, int clockfd,
-						     unsigned int ceiling, int flags,
-						     const char *fmt, ...)
+__evl_inline int evl_create_mutex(struct evl_mutex *mutex, int clockfd,
+				  unsigned int ceiling, int flags,
+				  const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -52,15 +52,16 @@ __evl_inline __evl_printf(5, 6) int evl_create_mutex(struct evl_mutex *mutex, in
 
 /* int evl_new_mutex(struct evl_mutex *mutex, const char *fmt, ...) */
 #define evl_new_mutex(__mutex, ...)	\
-	evl_create_mutex(__mutex, EVL_CLOCK_MONOTONIC, 0, EVL_MUTEX_NORMAL, __VA_ARGS__)
+	__evl_hl_named(evl_create_mutex(__mutex, EVL_CLOCK_MONOTONIC, 0, EVL_MUTEX_NORMAL, __VA_ARGS__), \
+		       __VA_ARGS__)
 
 /*
  * Binds to a public mutex by its name. In-band, any thread. Returns a
  * descriptor, or -ENXIO before evl_init(), -ENOENT, -EINVAL if the name is
  * that of something else.
  */
-__evl_inline __evl_printf(2, 3) int evl_open_mutex(struct evl_mutex *mutex,
-						   const char *fmt, ...)
+__evl_inline int evl_open_mutex(struct evl_mutex *mutex,
+				const char *fmt, ...)
 {
 	va_list ap;
 	int ret;

@@ -25,7 +25,7 @@ struct evl_notification {
  * _UNICAST. In-band, any thread. Returns a descriptor, or -ENXIO before
  * evl_init(), -EINVAL, -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM.
  */
-__evl_inline __evl_printf(2, 3) int evl_create_observable(int flags, const char *fmt, ...)
+__evl_inline int evl_create_observable(int flags, const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -38,7 +38,8 @@ __evl_inline __evl_printf(2, 3) int evl_create_observable(int flags, const char 
 }
 
 /* int evl_new_observable(const char *fmt, ...) */
-#define evl_new_observable(...)	evl_create_observable(EVL_CLONE_PRIVATE, __VA_ARGS__)
+#define evl_new_observable(...)	\
+	__evl_hl_named(evl_create_observable(EVL_CLONE_PRIVATE, __VA_ARGS__), __VA_ARGS__)
 
 /* Weak threads, and those which are not attached, do it in-band. */
 __evl_inline bool __evl_hl_observes_inband(void)

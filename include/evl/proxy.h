@@ -24,9 +24,9 @@ __EVL_BEGIN_DECLS
  * -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN if the user has
  * too many (RLIMIT_NPROC).
  */
-__evl_inline __evl_printf(5, 6) int evl_create_proxy(int targetfd, size_t bufsz,
-						     size_t granularity, int flags,
-						     const char *fmt, ...)
+__evl_inline int evl_create_proxy(int targetfd, size_t bufsz,
+				  size_t granularity, int flags,
+				  const char *fmt, ...)
 {
 	const size_t limit = (size_t)1 << 30;
 	struct evl_proxy_attrs attrs;
@@ -52,7 +52,8 @@ __evl_inline __evl_printf(5, 6) int evl_create_proxy(int targetfd, size_t bufsz,
 
 /* int evl_new_proxy(int targetfd, size_t bufsz, const char *fmt, ...) */
 #define evl_new_proxy(__targetfd, __bufsz, ...)	\
-	evl_create_proxy(__targetfd, __bufsz, 0, EVL_CLONE_PRIVATE, __VA_ARGS__)
+	__evl_hl_named(evl_create_proxy(__targetfd, __bufsz, 0, EVL_CLONE_PRIVATE, __VA_ARGS__), \
+		       __VA_ARGS__)
 
 /*
  * Sends count bytes to the target file, all or nothing. Any stage, any

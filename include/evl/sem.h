@@ -26,9 +26,9 @@ struct evl_sem {
  * descriptor, or -ENXIO before evl_init(), -EINVAL, -EEXIST, -ENAMETOOLONG,
  * -EMFILE, -ENFILE, -ENOMEM.
  */
-__evl_inline __evl_printf(5, 6) int evl_create_sem(struct evl_sem *sem, int clockfd,
-						   int initval, int flags,
-						   const char *fmt, ...)
+__evl_inline int evl_create_sem(struct evl_sem *sem, int clockfd,
+				int initval, int flags,
+				const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -46,10 +46,11 @@ __evl_inline __evl_printf(5, 6) int evl_create_sem(struct evl_sem *sem, int cloc
 
 /* int evl_new_sem(struct evl_sem *sem, const char *fmt, ...) */
 #define evl_new_sem(__sem, ...)	\
-	evl_create_sem(__sem, EVL_CLOCK_MONOTONIC, 0, EVL_CLONE_PRIVATE, __VA_ARGS__)
+	__evl_hl_named(evl_create_sem(__sem, EVL_CLOCK_MONOTONIC, 0, EVL_CLONE_PRIVATE, __VA_ARGS__), \
+		       __VA_ARGS__)
 
 /* Binds to a public semaphore by its name, as evl_open_mutex() does. */
-__evl_inline __evl_printf(2, 3) int evl_open_sem(struct evl_sem *sem, const char *fmt, ...)
+__evl_inline int evl_open_sem(struct evl_sem *sem, const char *fmt, ...)
 {
 	va_list ap;
 	int ret;

@@ -28,13 +28,12 @@ __evl_inline int evl_create_element(const char *type, const char *name, void *at
  * Opens a public element by its name. In-band, any thread. Returns a
  * descriptor, or -ENXIO before evl_init(), -ENOENT, -EINVAL, -EMFILE, ...
  */
-__evl_inline __evl_printf(2, 0) int evl_open_element_vargs(const char *type, const char *fmt,
-							     va_list ap)
+__evl_inline int evl_open_element_vargs(const char *type, const char *fmt, va_list ap)
 {
 	return __evl_hl_open_vargs(type, fmt, ap);
 }
 
-__evl_inline __evl_printf(2, 3) int evl_open_element(const char *type, const char *fmt, ...)
+__evl_inline int evl_open_element(const char *type, const char *fmt, ...)
 {
 	va_list ap;
 	int ret;

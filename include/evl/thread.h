@@ -51,7 +51,7 @@ __evl_inline void __evl_hl_forget_thread(struct __evl_hl_thread *self)
 	self->window = NULL;
 }
 
-__evl_inline __evl_printf(2, 0) int __evl_hl_attach(int flags, const char *fmt, va_list ap)
+__evl_inline int __evl_hl_attach(int flags, const char *fmt, va_list ap)
 {
 	const int known = EVL_CLONE_PUBLIC | EVL_CLONE_OBSERVABLE |
 		EVL_CLONE_UNICAST | EVL_CLONE_NONBLOCK;
@@ -107,7 +107,7 @@ __evl_inline __evl_printf(2, 0) int __evl_hl_attach(int flags, const char *fmt, 
  * formed name, -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -EAGAIN, -ENXIO if
  * the core is stopped.
  */
-__evl_inline __evl_printf(2, 3) int evl_attach_thread(int flags, const char *fmt, ...)
+__evl_inline int evl_attach_thread(int flags, const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -120,7 +120,8 @@ __evl_inline __evl_printf(2, 3) int evl_attach_thread(int flags, const char *fmt
 }
 
 /* int evl_attach_self(const char *fmt, ...): the same, without flags. */
-#define evl_attach_self(...)	evl_attach_thread(EVL_CLONE_PRIVATE, __VA_ARGS__)
+#define evl_attach_self(...)	\
+	__evl_hl_named(evl_attach_thread(EVL_CLONE_PRIVATE, __VA_ARGS__), __VA_ARGS__)
 
 /*
  * Detaches the calling thread, and closes the descriptor got by attaching.

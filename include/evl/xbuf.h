@@ -20,8 +20,8 @@ __EVL_BEGIN_DECLS
  * before evl_init(), -EINVAL (both sizes 0, a size above 2^30, flags, name),
  * -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM.
  */
-__evl_inline __evl_printf(4, 5) int evl_create_xbuf(size_t i_bufsz, size_t o_bufsz,
-						    int flags, const char *fmt, ...)
+__evl_inline int evl_create_xbuf(size_t i_bufsz, size_t o_bufsz,
+				 int flags, const char *fmt, ...)
 {
 	const size_t limit = (size_t)1 << 30;
 	struct evl_xbuf_attrs attrs;
@@ -47,7 +47,8 @@ __evl_inline __evl_printf(4, 5) int evl_create_xbuf(size_t i_bufsz, size_t o_buf
 
 /* int evl_new_xbuf(size_t bufsz, const char *fmt, ...): same size both ways. */
 #define evl_new_xbuf(__bufsz, ...)	\
-	evl_create_xbuf(__bufsz, __bufsz, EVL_CLONE_PRIVATE, __VA_ARGS__)
+	__evl_hl_named(evl_create_xbuf(__bufsz, __bufsz, EVL_CLONE_PRIVATE, __VA_ARGS__), \
+		       __VA_ARGS__)
 
 __EVL_END_DECLS
 

@@ -48,5 +48,41 @@ use "${CC:-gcc}" -std=gnu11
 use "${CXX:-g++}" -std=c++17 -Wpedantic -x c++
 use "${CXX:-g++}" -std=c++20 -Wpedantic -x c++
 
+# Builds, or must not build, one of the units here.
+compiles() {
+	if "$@" -I"$top/include" -I"$top/uapi" -c -o "$tmp/unit.o"; then
+		passed=$((passed + 1))
+	else
+		echo "headers: failed: $*" >&2
+		failed=$((failed + 1))
+	fi
+}
+
+refused() {
+	if "$@" -I"$top/include" -I"$top/uapi" -c -o "$tmp/unit.o" 2>/dev/null; then
+		echo "headers: compiled, and should not have: $*" >&2
+		failed=$((failed + 1))
+	else
+		passed=$((passed + 1))
+	fi
+}
+
+here=$(dirname "$0")
+compilers=$(printf '%s\n' "${CC:-gcc}" "${CXX:-g++} -x c++"
+	    command -v clang >/dev/null && printf '%s\n' clang "clang++ -x c++")
+
+# Names are checked as formats if literal, and else pass.
+formats="-Wall -Wextra -Wformat-security -Werror"
+echo "$compilers" | while read -r cc; do
+	for level in -O0 -O2; do
+		compiles $cc $level $formats "$here/names.c"
+		refused $cc $level $formats '-DWRONG="%s"' "$here/names.c"
+		refused $cc $level $formats '-DWRONG="%d %d"' "$here/names.c"
+		refused $cc $level $formats '-DWRONG="name"' "$here/names.c"
+	done
+	echo "$passed $failed" >"$tmp/counts"
+done
+read -r passed failed <"$tmp/counts"
+
 echo "headers: $passed passed, $failed failed"
 test "$failed" -eq 0

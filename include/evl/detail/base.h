@@ -53,12 +53,38 @@
 /* Checks the arguments of a call against its format. */
 #define __evl_printf(__fmt, __args)	__attribute__((format(printf, __fmt, __args)))
 
-#ifdef __cplusplus
-#define __EVL_BEGIN_DECLS	extern "C" {
-#define __EVL_END_DECLS		}
+/*
+ * The warnings which an application asks for are about its code, and apply to
+ * ours since it is compiled along. These would have us write something else
+ * than what is both C and C++, or check calls which shall not be checked.
+ */
+#if defined(__clang__)
+#define __EVL_HL_WARNINGS_OFF	\
+	_Pragma("clang diagnostic push")	\
+	_Pragma("clang diagnostic ignored \"-Wold-style-cast\"")	\
+	_Pragma("clang diagnostic ignored \"-Wzero-as-null-pointer-constant\"")
+#define __EVL_HL_WARNINGS_ON	_Pragma("clang diagnostic pop")
+#elif defined(__cplusplus)
+#define __EVL_HL_WARNINGS_OFF	\
+	_Pragma("GCC diagnostic push")	\
+	_Pragma("GCC diagnostic ignored \"-Wsuggest-attribute=format\"")	\
+	_Pragma("GCC diagnostic ignored \"-Wold-style-cast\"")	\
+	_Pragma("GCC diagnostic ignored \"-Wuseless-cast\"")	\
+	_Pragma("GCC diagnostic ignored \"-Wzero-as-null-pointer-constant\"")
+#define __EVL_HL_WARNINGS_ON	_Pragma("GCC diagnostic pop")
 #else
-#define __EVL_BEGIN_DECLS
-#define __EVL_END_DECLS
+#define __EVL_HL_WARNINGS_OFF	\
+	_Pragma("GCC diagnostic push")	\
+	_Pragma("GCC diagnostic ignored \"-Wsuggest-attribute=format\"")
+#define __EVL_HL_WARNINGS_ON	_Pragma("GCC diagnostic pop")
+#endif
+
+#ifdef __cplusplus
+#define __EVL_BEGIN_DECLS	__EVL_HL_WARNINGS_OFF extern "C" {
+#define __EVL_END_DECLS		} __EVL_HL_WARNINGS_ON
+#else
+#define __EVL_BEGIN_DECLS	__EVL_HL_WARNINGS_OFF
+#define __EVL_END_DECLS		__EVL_HL_WARNINGS_ON
 #endif
 
 /*

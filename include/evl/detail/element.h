@@ -18,6 +18,57 @@
 /* The longest name which a directory entry may have. */
 #define __EVL_HL_NAME_MAX	255
 
+__EVL_BEGIN_DECLS
+
+/*
+ * A name is a format, and often enough a variable or an empty text. So the
+ * calls which take one do not have it checked, unlike those which print; the
+ * shorthands for them, macros, do if it is a literal, by a call which is never
+ * made: the format comes first, then all what the shorthand got.
+ *
+ * gcc looks at the branches which a conditional may take, and nothing is to be
+ * said of no format at all. A variable which comes along with arguments stays,
+ * since there would be too many of them for no format; past fifteen, the first
+ * of these decides, which means nothing bad.
+ */
+__evl_inline __evl_printf(1, 3) int __evl_hl_never(const char *fmt, const char *same, ...)
+{
+	(void)fmt;
+	(void)same;
+
+	return 0;
+}
+
+#define __EVL_HL_FIRST(...)		__EVL_HL_FIRST_OF(__VA_ARGS__, 0)
+#define __EVL_HL_FIRST_OF(__fmt, ...)	__fmt
+#define __EVL_HL_ALONE(...)	\
+	__EVL_HL_SEVENTEENTH(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0)
+#define __EVL_HL_SEVENTEENTH(_1, _2, _3, _4, _5, _6, _7, _8, _9, _10, _11, _12, _13, _14,	\
+			     _15, _16, __seventeenth, ...)	__seventeenth
+
+#ifdef __cplusplus
+#define __EVL_HL_NO_FORMAT	static_cast<const char *>(NULL)
+#else
+#define __EVL_HL_NO_FORMAT	((const char *)NULL)
+#endif
+
+#ifdef __clang__
+#define __evl_hl_named(__call, ...)						\
+	(0 ? _Pragma("clang diagnostic push")					\
+	     _Pragma("clang diagnostic ignored \"-Wformat-security\"")		\
+	     _Pragma("clang diagnostic ignored \"-Wformat-nonliteral\"")	\
+	     _Pragma("clang diagnostic ignored \"-Wformat-zero-length\"")	\
+	     __evl_hl_never(__EVL_HL_FIRST(__VA_ARGS__), __VA_ARGS__)		\
+	     _Pragma("clang diagnostic pop") : (__call))
+#else
+#define __evl_hl_named(__call, ...)						\
+	(0 ? __evl_hl_never(__builtin_constant_p(__EVL_HL_FIRST(__VA_ARGS__)) ?	\
+			    (sizeof(__EVL_HL_FIRST(__VA_ARGS__)) > 1 ?		\
+			     __EVL_HL_FIRST(__VA_ARGS__) : __EVL_HL_NO_FORMAT) :	\
+			    (__EVL_HL_ALONE(__VA_ARGS__) ? __EVL_HL_NO_FORMAT :	\
+			     __EVL_HL_FIRST(__VA_ARGS__)), __VA_ARGS__) : (__call))
+#endif
+
 struct __evl_hl_name {
 	char text[__EVL_HL_NAME_MAX + 1];
 };
@@ -214,5 +265,7 @@ __evl_inline __evl_printf(2, 0) int __evl_hl_open_vargs(const char *type, const 
 
 	return __evl_hl_open_device(type, name.text);
 }
+
+__EVL_END_DECLS
 
 #endif /* _EVL_DETAIL_ELEMENT_H */
