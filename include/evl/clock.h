@@ -9,6 +9,7 @@
 #include <evl/syscall.h>
 #include <evl/detail/vdso.h>
 #include <unistd.h>
+#include <sys/timex.h>
 #include <evl/clock-abi.h>
 
 __EVL_BEGIN_DECLS

@@ -3,6 +3,8 @@
 #ifndef _EVL_COMPAT_H
 #define _EVL_COMPAT_H
 
+#include <evl/compiler.h>
+#include <evl/control-abi.h>
 #include <evl/thread-abi.h>
 
 /* Mode bits, before revision 23. */

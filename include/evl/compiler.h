@@ -4,6 +4,7 @@
 #define _EVL_COMPILER_H
 
 #include <evl/detail/base.h>
+#include <limits.h>
 
 #ifndef container_of
 #define container_of(__ptr, __type, __member)	\

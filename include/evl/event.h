@@ -66,7 +66,7 @@ struct __evl_hl_unwait {
 	__u32 nesting;
 };
 
-__evl_inline int __evl_hl_unwait(struct __evl_hl_unwait *unwait)
+__evl_inline int __evl_hl_regain(struct __evl_hl_unwait *unwait)
 {
 	struct evl_monitor_unwaitreq req;
 	int ret;
@@ -97,7 +97,7 @@ __evl_inline void __evl_hl_cancel_wait(void *arg)
 {
 	struct __evl_hl_unwait *unwait = (struct __evl_hl_unwait *)arg;
 
-	__evl_hl_unwait(unwait);
+	__evl_hl_regain(unwait);
 	__evl_hl_restore_nesting(unwait);
 }
 
@@ -169,7 +169,7 @@ __evl_inline int __evl_hl_wait_once(struct __evl_hl_unwait *unwait, __u64 timeou
 	if (ret == -EIDRM)
 		return ret;
 
-	regain = __evl_hl_unwait(unwait);
+	regain = __evl_hl_regain(unwait);
 	if (ret != -EINTR)
 		return ret;
 	if (regain)

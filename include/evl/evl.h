@@ -27,7 +27,6 @@
 #include <evl/rwlock.h>
 #include <evl/poll.h>
 #include <evl/observable.h>
-#include <evl/heap.h>
 #include <evl/compat.h>
 #include <signal.h>
 #include <evl/signal-abi.h>

@@ -11,6 +11,7 @@
 #define _EVL_HEAP_H
 
 #include <evl/detail/heap-range.h>
+#include <evl/list.h>
 #include <evl/mutex.h>
 
 __EVL_BEGIN_DECLS

@@ -6,12 +6,22 @@
 #include <evl/detail/shared.h>
 #include <evl/detail/element.h>
 #include <evl/syscall.h>
-#include <sys/mman.h>
 #include <evl/clock-abi.h>
 #include <evl/control-abi.h>
 #include <evl/proxy-abi.h>
 
 __EVL_BEGIN_DECLS
+
+/*
+ * For what programs declare by themselves now and then, and C does not let a
+ * static function follow such a declaration. C++ drops all but one of these, C
+ * keeps one in each unit.
+ */
+#ifdef __cplusplus
+#define __EVL_HL_DECLARED	inline __attribute__((visibility("hidden")))
+#else
+#define __EVL_HL_DECLARED	__attribute__((weak, visibility("hidden")))
+#endif
 
 /* Room for output until the in-band side gets to print it. */
 #define __EVL_HL_STDIO_BUFSZ	16384
@@ -54,7 +64,7 @@ __evl_inline void __evl_hl_reset_child(void)
 
 __evl_inline int __evl_hl_lock_memory(void)
 {
-	if (mlockall(MCL_CURRENT | MCL_FUTURE) == 0)
+	if (__evl_hl_mlockall(__EVL_HL_MCL_ALL) == 0)
 		return 0;
 
 	if (errno == EPERM)
@@ -90,7 +100,7 @@ __evl_inline int __evl_hl_connect(struct __evl_hl_process *home)
 {
 	int fd;
 
-	fd = open(EVL_CONTROL_DEV, O_RDWR | O_CLOEXEC);
+	fd = __evl_hl_open(EVL_CONTROL_DEV, __EVL_HL_O_RDWR | __EVL_HL_O_CLOEXEC);
 	if (fd < 0) {
 		if (errno != ENOENT && errno != ENXIO && errno != ENODEV)
 			return -errno;
@@ -127,12 +137,12 @@ __evl_inline int __evl_hl_open_clocks(struct __evl_hl_process *home)
 /* In a child, to where the parent has it: see __evl_hl_reset_child(). */
 __evl_inline int __evl_hl_map_shared(struct __evl_hl_process *home)
 {
-	int flags = MAP_SHARED | (home->shm ? MAP_FIXED : 0);
+	int flags = __EVL_HL_MAP_SHARED | (home->shm ? __EVL_HL_MAP_FIXED : 0);
 	void *shm;
 
-	shm = mmap(home->shm, (size_t)home->core.shm_size, PROT_READ | PROT_WRITE,
-		   flags, home->ctlfd, 0);
-	if (shm == MAP_FAILED)
+	shm = __evl_hl_mmap(home->shm, (size_t)home->core.shm_size, __EVL_HL_PROT_RW, flags,
+			    home->ctlfd, 0);
+	if (__evl_hl_map_failed(shm))
 		return -errno;
 
 	home->shm = (unsigned char *)shm;
@@ -219,7 +229,8 @@ __evl_inline int __evl_hl_bootstrap(struct __evl_hl_process *home)
  *
  * or what opening the devices of the core gave (-EACCES, -EMFILE, ...).
  */
-__evl_inline int evl_init(void)
+int evl_init(void);
+__EVL_HL_DECLARED int evl_init(void)
 {
 	struct __evl_hl_process *home = __evl_hl_home();
 	int cancel_state, ret;

@@ -7,6 +7,7 @@
 #define _EVL_OBSERVABLE_H
 
 #include <evl/thread.h>
+#include <evl/factory-abi.h>
 #include <evl/observable-abi.h>
 
 __EVL_BEGIN_DECLS

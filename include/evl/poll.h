@@ -8,7 +8,7 @@
 
 #include <evl/syscall.h>
 #include <evl/detail/element.h>
-#include <poll.h>
+#include <sys/poll.h>
 #include <evl/poll-abi.h>
 
 __EVL_BEGIN_DECLS

@@ -8,6 +8,7 @@
 #define _EVL_RWLOCK_H
 
 #include <evl/sem.h>
+#include <evl/flags.h>
 
 __EVL_BEGIN_DECLS
 

@@ -7,6 +7,7 @@
 #include <evl/sched.h>
 #include <evl/compat.h>
 #include <limits.h>
+#include <evl/signal-abi.h>
 #include <evl/thread-abi.h>
 #include <evl/observable-abi.h>
 

@@ -7,7 +7,7 @@
 #define _EVL_TIMER_H
 
 #include <evl/clock.h>
-#include <fcntl.h>
+#include <evl/detail/libc.h>
 #include <string.h>
 
 __EVL_BEGIN_DECLS
@@ -27,7 +27,7 @@ __evl_inline int evl_new_timer(int clockfd)
 	if (ret)
 		return ret;
 
-	if (fcntl(efd, F_SETFD, FD_CLOEXEC) < 0) {
+	if (__evl_hl_fcntl(efd, __EVL_HL_F_SETFD, __EVL_HL_FD_CLOEXEC) < 0) {
 		ret = -errno;
 		close(efd);
 		return ret;

@@ -25,6 +25,7 @@
 #include <evl/monitor-abi.h>
 #include <evl/syscall-abi.h>
 #include <evl/thread-abi.h>
+#include <evl/detail/libc.h>
 
 enum stage { INBAND, OOB };
 
@@ -249,7 +250,7 @@ int fake_prctl(int option, ...)
 	return (int)arg[2];
 }
 
-static void *fake_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
+static void *fake_mmap(void *addr, size_t length, int prot, int flags, int fd, long offset)
 {
 	(void)prot;
 	(void)fd;
@@ -290,10 +291,10 @@ static int fake_getparam(pid_t pid, struct sched_param *param)
 	return 0;
 }
 
-#define open			fake_open
+#define __evl_hl_open		fake_open
 #define ioctl			fake_ioctl
-#define mmap			fake_mmap
-#define mlockall		fake_mlockall
+#define __evl_hl_mmap		fake_mmap
+#define __evl_hl_mlockall	fake_mlockall
 #define pthread_atfork		fake_atfork
 #define sched_getscheduler	fake_getscheduler
 #define sched_getparam		fake_getparam

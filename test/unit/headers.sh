@@ -31,8 +31,7 @@ for header in $( (cd "$top/include" && find . -name '*.h'
 	check cc "$header" "${CXX:-g++}" -std=c++17
 done
 
-# And all of them in a program. (An initialiser which may be assigned as well
-# is an extension where it initialises a static variable, in GNU C.)
+# And all of them in a program.
 use() {
 	if "$@" -O1 -Wall -Wextra -Werror -I"$top/include" -I"$top/uapi" \
 		"$(dirname "$0")/usage.c" -o "$tmp/usage" -pthread; then
@@ -43,7 +42,8 @@ use() {
 	fi
 }
 
-use "${CC:-gcc}" -std=c11 -Wpedantic
+use "${CC:-gcc}" -std=c11 -Wpedantic -DISO_C
+use "${CC:-gcc}" -std=c11
 use "${CC:-gcc}" -std=gnu11
 use "${CXX:-g++}" -std=c++17 -Wpedantic -x c++
 use "${CXX:-g++}" -std=c++20 -Wpedantic -x c++
@@ -83,6 +83,110 @@ echo "$compilers" | while read -r cc; do
 	echo "$passed $failed" >"$tmp/counts"
 done
 read -r passed failed <"$tmp/counts"
+
+# Each name comes with the header which has it upstream: programs include that
+# one, and nothing else.
+while IFS='|' read -r header code; do
+	[ -n "$header" ] || continue
+	printf '#include <%s>\nint unit(void);\nint unit(void) { %s; return 0; }\n' \
+		"$header" "$code" >"$tmp/shown.c"
+	compiles "${CC:-gcc}" -Wall -Werror -Wno-unused "$tmp/shown.c"
+	case $header$code in
+	*atomic_*) ;;	# not in C++
+	*) compiles "${CXX:-g++}" -x c++ -Wall -Werror -Wno-unused "$tmp/shown.c" ;;
+	esac
+done <<'SHOWN'
+evl/atomic.h|atomic_int i; atomic_t a; return atomic_fetch_add(&a, 1) + atomic_load(&i) + errno
+evl/atomic.h|static atomic_t a = 1; bool b = true; return atomic_read(&a) + atomic_cmpxchg(&a, 1, 2) + b
+evl/mutex.h|uatomic_t u; atomic_init(&u, 1U); return EVL_MUTEX_FLCLAIM != 0 && (EVL_CLONE_PRIVATE | EVL_GATE_PI)
+evl/event.h|atomic_t a; struct timespec ts; struct evl_mutex m; return EVL_CLOCK_MONOTONIC
+evl/sem.h|atomic_t a; struct timespec ts; return EVL_CLOCK_MONOTONIC | EVL_CLONE_PUBLIC
+evl/flags.h|atomic_t a; struct timespec ts; return EVL_CLOCK_MONOTONIC | EVL_CLONE_PUBLIC
+evl/rwlock.h|atomic_t a; uint32_t u; struct evl_flags f; return evl_post_flags(&f, 1) + evl_close_flags(&f)
+evl/rwlock.h|struct evl_flags f; return evl_new_flags(&f, "f") + evl_wait_flags(&f, NULL) + evl_peek_flags(&f, NULL)
+evl/clock.h|struct timex t; struct timespec ts; ioctl(0, 0); return ADJ_OFFSET + errno + EINVAL
+evl/compiler.h|ssize_t t = PATH_MAX; struct foo { int a; } f; return container_of(&f.a, struct foo, a) == &f && offsetof(struct foo, a) == 0
+evl/list.h|struct list_head h; struct item { struct list_head l; } i; list_init(&h); list_append(&i.l, &h); return container_of(&i.l, struct item, l) == &i
+evl/heap.h|struct list_head h; struct evl_mutex m; uint32_t u = INT_MAX
+evl/compat.h|struct evl_core_info i; return EVL_ABI_LEVEL + EVL_ABI_BASE + EVL_T_WOSS + T_WOSS; __align_to(1, 2)
+evl/thread.h|int i = PTHREAD_STACK_MIN > INT_MAX; bool b = true; cpu_set_t *s; struct evl_core_info c; return EVL_CLONE_PRIVATE + SCHED_FIFO
+evl/thread.h|struct foo { int a; } f; return container_of(&f.a, struct foo, a) == &f
+evl/sched.h|struct sched_param p; size_t s; return SCHED_WEAK + SCHED_QUOTA
+evl/sys.h|va_list ap; struct evl_element_ids eids; return EVL_CLONE_OBSERVABLE
+evl/poll.h|struct pollfd p; return POLLIN
+evl/proxy.h|va_list ap; FILE *f = stdout; return EVL_CLONE_INPUT
+evl/xbuf.h|return EVL_CLONE_PUBLIC; oob_read(0, NULL, 0)
+evl/observable.h|struct timespec ts; uint32_t u; return EVL_CLONE_UNICAST
+evl/timer.h|struct itimerspec i; return EVL_CLOCK_REALTIME
+evl/evl.h|siginfo_t *si; struct evl_core_info i; int *p = &errno; struct timex t; return INT_MAX - SIGDEBUG
+evl/evl.h|fundle_t (*f)(fundle_t) = &evl_get_index; return f(EVL_MUTEX_FLCLAIM | 1) == 1
+evl/evl.h|int (*f)(void) = &evl_init; return f()
+evl/clock-abi.h|const char *s = EVL_CLOCK_DEV EVL_CLOCK_MONOTONIC_DEV EVL_CLOCK_REALTIME_DEV
+evl/monitor-abi.h|const char *s = EVL_MONITOR_DEV
+evl/proxy-abi.h|const char *s = EVL_PROXY_DEV
+evl/poll-abi.h|const char *s = EVL_POLL_DEV
+evl/xbuf-abi.h|const char *s = EVL_XBUF_DEV
+evl/thread-abi.h|const char *s = EVL_THREAD_DEV
+evl/observable-abi.h|const char *s = EVL_OBSERVABLE_DEV
+evl/trace-abi.h|const char *s = EVL_TRACE_DEV
+evl/control-abi.h|const char *s = EVL_CONTROL_DEV
+SHOWN
+
+# Headers of the kernel may come before and after ours, and an application may
+# use what upstream leaves to it: <elf.h> alone has some 2,900 macros.
+public=$(cd "$top/include" && find evl -name '*.h' ! -path '*/detail/*' | sort)
+kernel='linux/elf.h linux/fcntl.h asm/fcntl.h linux/mman.h linux/auxvec.h linux/uio.h
+	linux/prctl.h linux/limits.h linux/types.h linux/ioctl.h linux/errno.h linux/stddef.h'
+includes() { for name; do printf '#include <%s>\n' "$name"; done; }
+for header in $public; do
+	around=$kernel
+	case $header in evl/net/*) around=$(echo "$kernel" | sed 's,linux/uio.h,,') ;; esac
+	# shellcheck disable=SC2086
+	{ includes "$header" $around; echo 'enum e { EV_NONE_OF_OURS = EM_NONE };'; } >"$tmp/before.c"
+	# shellcheck disable=SC2086
+	{ includes $around "$header"; echo 'enum e { EV_NONE_OF_OURS = EM_NONE };'; } >"$tmp/after.c"
+	compiles "${CC:-gcc}" -fsyntax-only "$tmp/before.c"
+	compiles "${CC:-gcc}" -fsyntax-only "$tmp/after.c"
+done
+echo 'enum e { EV_NONE }; enum m { EM_386, PT_LOAD, SHN_UNDEF };
+	enum f { O_RDWR, F_GETFL, MAP_SHARED, PROT_READ, RTLD_NOW, AT_SYSINFO_EHDR, UIO_MAXIOV };
+	struct iovec { int none; }; struct flock { int none; }; struct list_head { int none; };' >"$tmp/body"
+{ includes evl/evl.h; cat "$tmp/body"; } >"$tmp/taken.c"
+compiles "${CC:-gcc}" -fsyntax-only "$tmp/taken.c"
+
+# What is defined here has our prefix, or is in the list: names of the interface
+# which have another one.
+cat >"$tmp/known" <<'KNOWN'
+oob_(read|write|ioctl|recvmsg|sendmsg|msghdr|setsockopt|getsockopt)
+(list_|LIST_HEAD_|DEFINE_LIST_HEAD)[a-z_A-Z]*|inith|ath|dth
+u?atomic_(t|read|cmpxchg|cmpxchg_weak)
+container_of|alignof|compiler_barrier
+__(stringify|stringify_1|noreturn|must_check|weak|maybe_unused|always_inline|aligned)
+__(deprecated|packed|fallthrough|alloc_size|align_to|lzcount|tzcount|force_read_access)
+__(memoff|memptr)
+T_(WOSS|WOLI|WOSX|WOSO|HMSIG|HMOBS)|proxy_(out|err)fd
+SCHED_(WEAK|QUOTA|TP)|sched_(rr_quantum|quota_group|tp_partition)
+SIGDEBUG|sigdebug_(code|cause|cause_mask|marker|marker_mask|marked)
+(AF|O|SOCK)_OOB|user_oob_msghdr|PR_OOB_SYSCALL|sys_evl_(read|write|ioctl|functl)|NR_EVL_SYSCALLS
+fundle_t|(latmus|hectic|HECTIC|spi_ioc|SPI_IOC|GPIOHANDLE)_[a-zA-Z_]*
+_DEFAULT_SOURCE
+KNOWN
+known="^_*(evl|EVL|DEFINE_EVL|UAPI_EVL)_|^_+EVL_*$|^($(tr '\n' '|' <"$tmp/known" | sed 's/|$//'))$"
+for header in $(cd "$top" && find include uapi -name '*.h' | sort); do
+	sed -n -E -e 's/^#[ \t]*define[ \t]+([A-Za-z_0-9]+).*/\1/p' \
+		-e 's/^(struct|union|enum) ([A-Za-z_0-9]+)( \{|;).*/\2/p' \
+		-e 's/^typedef .*[ *]([A-Za-z_0-9]+);$/\1/p' \
+		-e '/^enum .*\{/,/^\}/s/^\t([A-Za-z_0-9]+).*/\1/p' \
+		-e 's/__attribute__\(\([^;]*\)\)//' \
+		-e 's/^(__evl|static|extern|int|const|struct|void|unsigned)[^=(]*[ *]([A-Za-z_0-9]+)\(.*/\2/p' \
+		"$top/$header" >"$tmp/defined"
+	if grep -vE "$known" "$tmp/defined" >"$tmp/foreign"; then
+		echo "headers: $header defines:" $(cat "$tmp/foreign") >&2
+		failed=$((failed + 1))
+	else
+		passed=$((passed + 1))
+	fi
+done
 
 echo "headers: $passed passed, $failed failed"
 test "$failed" -eq 0

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What applications write, to be compiled as C and as C++: never run. */
+#ifdef __cplusplus
+extern "C" int evl_init(void);
+#else
+extern int evl_init(void);
+#endif
+
 #include <evl/evl.h>
+#include <evl/heap.h>
 #include <evl/list.h>
 #include <evl/atomic.h>
 
@@ -9,6 +16,14 @@ static DEFINE_EVL_EVENT(event);
 static DEFINE_EVL_SEM(sem);
 static DEFINE_EVL_FLAGS(flags);
 static DEFINE_EVL_RWLOCK(rwlock);
+/* As values of static variables, these are an extension of GNU C. */
+#ifdef ISO_C
+static struct evl_mutex ceiling;
+static struct evl_event event2;
+static struct evl_sem sem2;
+static struct evl_flags flags2;
+static struct evl_rwlock rwlock2;
+#else
 static struct evl_mutex ceiling =
 	EVL_MUTEX_INITIALIZER("ceiling", EVL_CLOCK_MONOTONIC, 10, EVL_MUTEX_RECURSIVE);
 static struct evl_event event2 =
@@ -18,6 +33,7 @@ static struct evl_sem sem2 =
 static struct evl_flags flags2 =
 	EVL_FLAGS_INITIALIZER("/flags", EVL_CLOCK_MONOTONIC, 1, EVL_CLONE_PUBLIC);
 static struct evl_rwlock rwlock2 = EVL_RWLOCK_INITIALIZER();
+#endif
 
 static unsigned char memory[EVL_HEAP_RAW_SIZE(65536)];
 
@@ -29,6 +45,12 @@ static int create(const char *name)
 	struct evl_flags f;
 	struct evl_rwlock rw;
 	struct evl_heap heap;
+
+	ceiling = EVL_MUTEX_INITIALIZER(NULL, EVL_CLOCK_MONOTONIC, 10, EVL_MUTEX_NORMAL);
+	event2 = EVL_EVENT_INITIALIZER(name, EVL_CLOCK_MONOTONIC, EVL_CLONE_PRIVATE);
+	sem2 = EVL_SEM_INITIALIZER(name, EVL_CLOCK_MONOTONIC, 0, EVL_CLONE_PRIVATE);
+	flags2 = EVL_FLAGS_INITIALIZER(name, EVL_CLOCK_MONOTONIC, 0, EVL_CLONE_PRIVATE);
+	rwlock2 = EVL_RWLOCK_INITIALIZER();
 
 	return evl_attach_self("usage:%d", getpid()) + evl_attach_self(NULL) +
 		evl_attach_thread(EVL_CLONE_OBSERVABLE | EVL_CLONE_MASTER, "%s", name) +

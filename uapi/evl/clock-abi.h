@@ -8,6 +8,7 @@
 #include <linux/types.h>
 #include <linux/ioctl.h>
 #include <evl/types-abi.h>
+#include <evl/factory-abi.h>
 
 /*
  * Negated POSIX ids stand for the built-in clocks wherever a descriptor of

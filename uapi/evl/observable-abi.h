@@ -8,6 +8,7 @@
 #include <linux/types.h>
 #include <linux/ioctl.h>
 #include <evl/types-abi.h>
+#include <evl/factory-abi.h>
 
 /* The lowest tag which an application may send: the core uses the others. */
 #define EVL_NOTICE_USER		64

@@ -8,6 +8,7 @@
 #include <linux/types.h>
 #include <linux/ioctl.h>
 #include <evl/types-abi.h>
+#include <evl/factory-abi.h>
 
 #define EVL_POLL_CTLADD	0
 #define EVL_POLL_CTLDEL	1

@@ -6,6 +6,7 @@
 #define _EVL_UAPI_PROXY_ABI_H
 
 #include <linux/types.h>
+#include <evl/factory-abi.h>
 
 /* A granularity above 1 is the size which each transfer is a multiple of. */
 struct evl_proxy_attrs {

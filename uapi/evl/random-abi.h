@@ -7,6 +7,7 @@
 
 #include <linux/types.h>
 #include <linux/ioctl.h>
+#include <evl/factory-abi.h>
 
 #define EVL_RANDOM_IOCBASE	'r'
 

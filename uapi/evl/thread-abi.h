@@ -9,6 +9,7 @@
 #include <linux/types.h>
 #include <linux/ioctl.h>
 #include <evl/types-abi.h>
+#include <evl/factory-abi.h>
 #include <evl/sched-abi.h>
 #include <evl/signal-abi.h>
 

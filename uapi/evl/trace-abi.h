@@ -6,6 +6,7 @@
 #define _EVL_UAPI_TRACE_ABI_H
 
 #include <linux/ioctl.h>
+#include <evl/factory-abi.h>
 
 #define EVL_TRACE_IOCBASE	'O'
 

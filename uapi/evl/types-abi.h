@@ -23,7 +23,10 @@ typedef __u32 fundle_t;
 #define EVL_HANDLE_INDEX_MASK	(EVL_MUTEX_FLCLAIM | EVL_MUTEX_FLCEIL)
 
 /* The handle alone, without the lock state. */
-#define evl_get_index(__handle)	((fundle_t)(__handle) & ~EVL_HANDLE_INDEX_MASK)
+static inline __attribute__((unused)) fundle_t evl_get_index(fundle_t handle)
+{
+	return handle & ~EVL_HANDLE_INDEX_MASK;
+}
 
 /* Dates are 64-bit on every architecture: struct timespec may not be. */
 struct __evl_timespec {

@@ -6,6 +6,7 @@
 #define _EVL_UAPI_XBUF_ABI_H
 
 #include <linux/types.h>
+#include <evl/factory-abi.h>
 
 /* i_bufsz: out-of-band writes to in-band reads; o_bufsz: the other way. */
 struct evl_xbuf_attrs {

@@ -88,13 +88,11 @@
 #endif
 
 /*
- * The value of a static initialiser, which may be assigned as well: but for
- * strict C11, where it could not initialise a static variable then.
+ * The value of a static initialiser, which may be assigned as well. (That this
+ * initialises a static variable is an extension of C, of which -Wpedantic tells.)
  */
 #if defined(__cplusplus)
 #define __EVL_HL_INIT(__type, ...)	__type{ __VA_ARGS__ }
-#elif defined(__STRICT_ANSI__)
-#define __EVL_HL_INIT(__type, ...)	{ __VA_ARGS__ }
 #else
 #define __EVL_HL_INIT(__type, ...)	(struct __type){ __VA_ARGS__ }
 #endif

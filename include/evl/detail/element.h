@@ -4,13 +4,13 @@
 #define _EVL_DETAIL_ELEMENT_H
 
 #include <evl/detail/shared.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/ioctl.h>
+#include <evl/detail/libc.h>
 #include <evl/factory-abi.h>
 
 #define __EVL_HL_DEVROOT	"/dev/evl"
@@ -123,7 +123,7 @@ __evl_inline int __evl_hl_open_device(const char *type, const char *name)
 	if (ret < 0 || ret >= (int)sizeof(path))
 		return -ENAMETOOLONG;
 
-	ret = open(path, O_RDWR | O_CLOEXEC);
+	ret = __evl_hl_open(path, __EVL_HL_O_RDWR | __EVL_HL_O_CLOEXEC);
 	return ret < 0 ? -errno : ret;
 }
 
@@ -132,14 +132,15 @@ __evl_inline int __evl_hl_set_fd_flags(int efd, int clone_flags)
 {
 	int flags;
 
-	if (fcntl(efd, F_SETFD, FD_CLOEXEC) < 0)
+	if (__evl_hl_fcntl(efd, __EVL_HL_F_SETFD, __EVL_HL_FD_CLOEXEC) < 0)
 		return -errno;
 
 	if (!(clone_flags & EVL_CLONE_NONBLOCK))
 		return 0;
 
-	flags = fcntl(efd, F_GETFL);
-	if (flags < 0 || fcntl(efd, F_SETFL, flags | O_NONBLOCK) < 0)
+	flags = __evl_hl_fcntl(efd, __EVL_HL_F_GETFL);
+	if (flags < 0 ||
+	    __evl_hl_fcntl(efd, __EVL_HL_F_SETFL, flags | __EVL_HL_O_NONBLOCK) < 0)
 		return -errno;
 
 	return 0;
@@ -169,7 +170,7 @@ __evl_inline int __evl_hl_clone(const char *type, const char *name, void *attrs,
 	memset(&req, 0, sizeof(req));
 	req.name_ptr = __evl_hl_ptr64(name);
 	req.attrs_ptr = __evl_hl_ptr64(attrs);
-	req.clone_flags = (__u32)clone_flags & EVL_CLONE_MASK & ~EVL_CLONE_NONBLOCK;
+	req.clone_flags = (__u32)clone_flags & EVL_CLONE_MASK & ~(__u32)EVL_CLONE_NONBLOCK;
 
 	if (ioctl(clonefd, EVL_IOC_CLONE, &req)) {
 		ret = -errno;

@@ -7,6 +7,7 @@
 #define _EVL_DETAIL_MONITOR_H
 
 #include <evl/syscall.h>
+#include <evl/atomic.h>
 #include <evl/detail/element.h>
 #include <evl/clock-abi.h>
 #include <evl/monitor-abi.h>

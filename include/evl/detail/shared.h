@@ -21,8 +21,7 @@
 #ifndef _EVL_DETAIL_SHARED_H
 #define _EVL_DETAIL_SHARED_H
 
-#include <evl/detail/base.h>
-#include <link.h>
+#include <evl/detail/libc.h>
 #include <pthread.h>
 #include <string.h>
 #include <evl/control-abi.h>
@@ -96,17 +95,6 @@ __EVL_HL_SHARED struct __evl_hl_process __evl_hl_process = {
 
 __EVL_HL_SHARED struct __evl_hl_process *__evl_hl_home_cache = NULL;
 
-/* What dl_iterate_phdr() gives, whether the libc shows it to us or not. */
-struct __evl_hl_module {
-	ElfW(Addr) base;
-	const char *name;
-	const ElfW(Phdr) *phdr;
-	ElfW(Half) phnum;
-};
-
-extern int __evl_hl_iterate_modules(int (*fn)(struct __evl_hl_module *, size_t, void *),
-				    void *arg) __asm__("dl_iterate_phdr");
-
 /*
  * If the caller is part of the program, then so is the home: only a shared
  * object may have to pin. Weak, for the sake of libcs which keep it apart.
@@ -117,8 +105,6 @@ extern void *__evl_hl_dlopen(const char *path, int flags)
 #else
 static void *(*const __evl_hl_dlopen)(const char *, int) __attribute__((unused)) = NULL;
 #endif
-
-__EVL_END_DECLS
 
 /*
  * The note: its type is the layout of the state, its content the distance to
@@ -200,16 +186,16 @@ __evl_inline int __evl_hl_visit_module(struct __evl_hl_module *mod, size_t size,
 	(void)size;
 
 	for (n = 0; n < mod->phnum; n++) {
-		start = (uintptr_t)(mod->base + mod->phdr[n].p_vaddr);
-		if (mod->phdr[n].p_type == PT_LOAD && here >= start &&
-		    here - start < mod->phdr[n].p_memsz)
+		start = (uintptr_t)(mod->base + mod->phdr[n].vaddr);
+		if (mod->phdr[n].type == __EVL_HL_PT_LOAD && here >= start &&
+		    here - start < mod->phdr[n].memsz)
 			search->own_path = mod->name;
 
-		if (mod->phdr[n].p_type != PT_NOTE || search->home)
+		if (mod->phdr[n].type != __EVL_HL_PT_NOTE || search->home)
 			continue;
 
 		search->home = __evl_hl_scan_notes((const unsigned char *)start,
-						   mod->phdr[n].p_memsz);
+						   mod->phdr[n].memsz);
 		search->home_path = mod->name;
 		search->in_program = search->rank == 0;
 	}
@@ -282,13 +268,11 @@ __evl_always struct __evl_hl_thread *__evl_hl_self(void)
  * A plugin loaded while real-time threads run had better not search for its
  * home in the first request of one of them.
  */
-__EVL_BEGIN_DECLS
 void __evl_hl_enter(void);
 __attribute__((constructor)) __EVL_HL_SHARED void __evl_hl_enter(void)
 {
 	__evl_hl_home();
 }
-__EVL_END_DECLS
 
 /* True once evl_init() has succeeded. */
 __evl_inline bool __evl_hl_ready(void)
@@ -328,5 +312,7 @@ __evl_inline void __evl_hl_unlock_process(struct __evl_hl_process *home, int can
 	pthread_mutex_unlock(&home->lock);
 	pthread_setcancelstate(cancel_state, NULL);
 }
+
+__EVL_END_DECLS
 
 #endif /* _EVL_DETAIL_SHARED_H */
