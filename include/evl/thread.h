@@ -103,6 +103,9 @@ __evl_inline int __evl_hl_attach(int flags, const char *fmt, va_list ap)
  * and return out-of-band; SCHED_OTHER, BATCH and IDLE become SCHED_WEAK and
  * return in-band; others become SCHED_FIFO.
  *
+ * The thread is given CAP_SYS_NICE, which requests ask for. It is lost by dropping
+ * root afterwards, as by setuid(2), and then all of them are -EPERM: drop it first.
+ *
  * Calls evl_init(). Returns a descriptor of the thread, or what evl_init()
  * fails with, -EBUSY if attached already, -EINVAL for bad flags or a badly
  * formed name, -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -EAGAIN, -ENXIO if

@@ -71,13 +71,25 @@ static long interrupted(struct evl_thread *curr, long ret)
 	return ret;
 }
 
-/* Nothing in-band turns this one into an error which users know of. */
+/* Nothing in-band turns these into an error which users know of. */
 static long finish_restart(long ret)
 {
-	if (ret == -ERESTARTSYS && !signal_pending(current))
+	if ((ret == -ERESTARTSYS || ret == -ERESTARTNOINTR) && !signal_pending(current))
 		return -EINTR;
 
 	return ret;
+}
+
+/*
+ * A signal which is there before the request gets anywhere is handled first, as if
+ * the caller had issued the request later: most requests do not wait, and nobody
+ * expects these to be interrupted.
+ */
+static long come_oob(void)
+{
+	int ret = evl_switch_oob();
+
+	return finish_restart(ret == -ERESTARTSYS ? -ERESTARTNOINTR : ret);
 }
 
 static bool is_kicked(struct evl_thread *curr)
@@ -174,9 +186,9 @@ long evl_serve_request(struct host_task *h, u32 nr, unsigned long a0,
 
 	if (evl_is_inband(curr)) {
 		evl_propagate_params(curr);
-		ret = evl_switch_oob();
+		ret = come_oob();
 		if (ret)
-			return finish_restart(ret);
+			return ret;
 	}
 
 	curr->local_info = 0;

@@ -202,7 +202,7 @@ int evl_switch_oob(void)
 	/* Only now it is known for sure where Linux made it run. */
 	if (unlikely(on_foreign_cpu())) {
 		give_up(curr);
-		return -ERESTARTSYS;
+		return -EINTR;
 	}
 
 	/* A signal which came while nobody was there to be kicked. */

@@ -4,6 +4,7 @@
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 
 #define BIT_OF(__cap)	(1U << (__cap))
 #define RAISED		(BIT_OF(CAP_SYS_NICE) | BIT_OF(CAP_IPC_LOCK) | BIT_OF(CAP_SYS_RAWIO))
@@ -82,6 +83,31 @@ static void from_what_it_became(void)
 	check_ok(evl_attach_self("became:%d", getpid()));
 	check_eq(attrs_of(evl_get_self()).sched_policy, SCHED_FIFO);
 	check_eq(attrs_of(evl_get_self()).sched_priority, 20);
+}
+
+static void ignore_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* Nothing in here waits. */
+static void under_signals(void)
+{
+	struct itimerval often = { { 0, 200 }, { 0, 200 } }, never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction sa = { .sa_handler = ignore_alarm };
+
+	check_ok(evl_init());
+	become(SCHED_FIFO, 5);
+	check_sys(sigaction(SIGALRM, &sa, NULL));
+	check_sys(setitimer(ITIMER_REAL, &often, NULL));
+	for (int n = 0; n < 200; n++) {
+		check_ok(evl_attach_self("under:%d", getpid()));
+		check_ok(evl_switch_inband());
+		check_ok(evl_switch_oob());
+		check_ok(set_fifo(evl_get_self(), 6));
+		check_ok(evl_detach_self());
+	}
+	check_sys(setitimer(ITIMER_REAL, &never, NULL));
 }
 
 static void from_rr(void)
@@ -452,6 +478,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(from_fifo, "SCHED_FIFO keeps its priority, out-of-band"),
 	TEST(from_fifo_edges, "so do the lowest and the highest priority"),
 	TEST(from_rr, "SCHED_RR keeps its priority, out-of-band"),
+	TEST(under_signals, "signals do not keep a thread from attaching"),
 	TEST(from_reset_on_fork, "whatever children are to get"),
 	TEST(from_what_it_became, "and whatever the C library remembers"),
 	TEST(descriptor_flags, "the descriptor is close-on-exec, non-blocking if asked for"),

@@ -2,6 +2,8 @@
 /* Clocks: reading, setting, sleeping until a date. */
 #include "helpers.h"
 #include <evl/sys.h>
+#include <evl/sem.h>
+#include <evl/timer.h>
 #include <grp.h>
 
 static const int clocks[] = { EVL_CLOCK_MONOTONIC, EVL_CLOCK_REALTIME };
@@ -361,6 +363,81 @@ static void closed_while_slept_on(void)
 	check_eq(w.result, 0);
 }
 
+/* --- Time namespaces --------------------------------------------------------------------- */
+
+#define CLONE_TIME	0x80
+
+/* All dates are those of the container. The core has no other word for them, whoever made the program. */
+static void in_namespace(void *arg)
+{
+	int64_t shift = *(int64_t *)arg, start, date;
+	struct itimerspec its = { }, left;
+	struct timespec ts;
+	struct evl_sem sem;
+	__u64 ticks;
+	int tfd;
+
+	attach_fifo(10);
+	start = now_on(EVL_CLOCK_MONOTONIC);
+	check_eq(start >= NSEC_PER_SEC * 1000, shift > 0);
+	check_sys(oob_ioctl(__evl_hl_clockfd(EVL_CLOCK_MONOTONIC), EVL_CLKIOC_GET_TIME, &ts));
+	check_reached(ts_ns(ts), start);
+	check_lt(ts_ns(ts), start + 100 * NSEC_PER_SEC);
+
+	date = now() + 20 * NSEC_PER_MSEC;
+	check_ok(sleep_until(date));
+	check_reached(now(), date);
+	check_ok(evl_usleep(1000));
+
+	check_ok(evl_new_sem(&sem, "ns:%d", getpid()));
+	date = now() + 20 * NSEC_PER_MSEC;
+	ts = ns_ts(date);
+	check_eq(evl_timedget_sem(&sem, &ts), -ETIMEDOUT);
+	check_reached(now(), date);
+
+	tfd = check_ok(evl_new_timer(EVL_CLOCK_MONOTONIC));
+	date = now() + 20 * NSEC_PER_MSEC;
+	its.it_value = ns_ts(date);
+	check_ok(evl_set_timer(tfd, &its, NULL));
+	check_ok(evl_get_timer(tfd, &left));
+	check_le(ts_ns(left.it_value), 20 * NSEC_PER_MSEC);
+	check_eq(oob_read(tfd, &ticks, sizeof(ticks)), sizeof(ticks));
+	check_reached(now(), date);
+
+	/* Long before that of the machine began. */
+	ts = ns_ts(1);
+	check_eq(evl_timedget_sem(&sem, &ts), -ETIMEDOUT);
+	check_lt(now(), start + 100 * NSEC_PER_SEC);
+}
+
+static void shift_clock(void *arg)
+{
+	int64_t shift = *(int64_t *)arg;
+	char line[64];
+	int fd;
+
+	if (unshare(CLONE_TIME))
+		_exit(EXIT_SKIPPED);
+	fd = check_sys(open("/proc/self/timens_offsets", O_WRONLY));
+	check_sys(write(fd, line, snprintf(line, sizeof(line), "monotonic %lld 0\n", (long long)shift)));
+	close(fd);
+	/* Children are in it. */
+	wait_success(fork_child(in_namespace, arg));
+}
+
+static void time_namespace(void)
+{
+	int64_t shifts[] = { 100000, -1 };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(shifts); i++) {
+		int status = wait_for(fork_child(shift_clock, &shifts[i]));
+
+		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIPPED)
+			check_skip("no time namespaces");
+		check_eq(status, 0);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(closed_while_slept_on, "closing a clock waits for no sleeper, and wakes none"),
 	TEST(reads_agree_with_posix, "both clocks read what POSIX says"),
@@ -379,6 +456,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(far_dates, "dates too far away last until unblocked"),
 	TEST(step_forward_wakes, "setting the realtime clock ahead wakes sleepers"),
 	TEST(step_back_delays, "setting it back makes them wait longer"),
+	TEST(time_namespace, "in a time namespace, dates are those of its clock"),
 	TEST(monotonic_ignores_steps, "the monotonic clock does not care"),
 };
 

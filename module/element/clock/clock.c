@@ -64,7 +64,8 @@ static long get_resolution(struct evl_clock *clock, void __user *u_arg)
 
 static long get_time(struct evl_clock *clock, void __user *u_arg)
 {
-	return evl_put_user_timespec(u_arg, evl_read_clock(clock));
+	return evl_put_user_timespec(u_arg,
+			evl_date_to_user(clock, evl_read_clock(clock)));
 }
 
 /* The clocks of the core follow those of Linux, which sets them. */
@@ -81,7 +82,7 @@ static long sleep_until(struct evl_clock *clock, void __user *u_arg)
 	ktime_t date;
 	int ret;
 
-	ret = evl_get_user_timespec(&date, u_arg);
+	ret = evl_get_user_date(clock, &date, u_arg);
 	if (ret)
 		return ret;
 

@@ -71,7 +71,7 @@ struct setting {
 	ktime_t value, interval;
 };
 
-static int get_user_setting(struct setting *set, u64 ptr)
+static int get_user_setting(struct timerfd *tf, struct setting *set, u64 ptr)
 {
 	struct __evl_itimerspec its;
 	int ret;
@@ -83,7 +83,8 @@ static int get_user_setting(struct setting *set, u64 ptr)
 		return ret;
 
 	/* No date may wrap around when it gets later by an interval. */
-	set->value = min_t(ktime_t, set->value, KTIME_MAX - 1);
+	set->value = min_t(ktime_t, evl_date_of_user(tf->clock, set->value),
+			   KTIME_MAX - 1);
 	set->interval = min_t(ktime_t, set->interval, KTIME_MAX / 4);
 
 	return 0;
@@ -167,7 +168,7 @@ static long set_timerfd(struct timerfd *tf, const void __user *u_arg)
 	int ret;
 
 	ret = evl_copy_from_user(&req, u_arg, sizeof(req)) ?:
-		get_user_setting(&set, req.value_ptr);
+		get_user_setting(tf, &set, req.value_ptr);
 	if (ret)
 		return ret;
 

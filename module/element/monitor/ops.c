@@ -15,9 +15,9 @@ static struct evl_monitor *file_monitor(struct file *filp)
 /* --- Requests ------------------------------------------------------------------------ */
 
 /* A zero date means no limit, and the end of time comes to the same. */
-static int get_timeout(ktime_t *timeout, const void __user *u_ts)
+static int get_timeout(struct evl_monitor *mon, ktime_t *timeout, const void __user *u_ts)
 {
-	int ret = evl_get_user_timespec(timeout, u_ts);
+	int ret = evl_get_user_date(mon->clock, timeout, u_ts);
 
 	if (!ret && *timeout == KTIME_MAX)
 		*timeout = EVL_INFINITE;
@@ -51,7 +51,7 @@ static long serve_enter(struct file *filp, void __user *u_arg)
 	ktime_t timeout;
 	int ret;
 
-	ret = get_timeout(&timeout, u_arg);
+	ret = get_timeout(file_monitor(filp), &timeout, u_arg);
 
 	return ret ?: evl_enter_gate(file_monitor(filp), timeout);
 }
@@ -134,7 +134,7 @@ static long wait_for(struct evl_monitor *mon, bool nonblock,
 	if (evl_copy_from_user(&req, u_req, sizeof(req)))
 		return -EFAULT;
 
-	ret = get_timeout(&timeout, u64_to_user_ptr(req.timeout_ptr));
+	ret = get_timeout(mon, &timeout, u64_to_user_ptr(req.timeout_ptr));
 	if (ret)
 		return ret;
 

@@ -282,7 +282,8 @@ long evl_wait_poll_set(struct evl_poll_set *set, bool nonblock,
 	if (!req.nrset)
 		return 0;
 
-	ret = evl_get_user_timespec(&timeout, u64_to_user_ptr(req.timeout_ptr)) ?:
+	ret = evl_get_user_date(set->waiters.clock, &timeout,
+				u64_to_user_ptr(req.timeout_ptr)) ?:
 		check_set(set);
 	if (ret)
 		return ret;

@@ -168,7 +168,8 @@ static inline bool evl_thread_alive(struct evl_thread *thread)
 
 /* --- Stages (stage.c) ------------------------------------------------------- */
 
-/* 0 or -ERESTARTSYS; -EPERM unless current is in-band, and attached. */
+/* 0, or -ERESTARTSYS for a signal which is pending, -EINTR if there is no CPU for
+ * current there; -EPERM unless it is in-band, and attached. */
 int evl_switch_oob(void);
 /* Current must be out-of-band. @hmdiag is the diagnostic, EVL_HMDIAG_*, of which
  * to notify it if it wants to know of such switches, 0 for none; @details go

@@ -126,4 +126,16 @@ int evl_put_user_timespec(struct __evl_timespec __user *u_ts, ktime_t kt);
 int evl_ktime_of_timespec(ktime_t *kt, const struct __evl_timespec *ts);
 struct __evl_timespec evl_timespec_of_ktime(ktime_t kt);
 
+struct evl_clock;
+
+/*
+ * Dates on @clock, as current has them and as the core does: they differ for the
+ * monotonic one if current is in a time namespace. 0, for no date, stays 0.
+ */
+ktime_t evl_date_of_user(struct evl_clock *clock, ktime_t date);
+ktime_t evl_date_to_user(struct evl_clock *clock, ktime_t date);
+/* evl_get_user_timespec() for a date. */
+int evl_get_user_date(struct evl_clock *clock, ktime_t *date,
+		      const struct __evl_timespec __user *u_ts);
+
 #endif /* !EVL_UACCESS_H */
