@@ -402,6 +402,9 @@ bool evl_flush_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
 	evl_for_each_waiter_safe(waiter, next, wchan) {
 		if ((s32)(waiter->wait_round - flush->round) > 0)
 			continue;
+		/* It does not change while its thread is in line. */
+		if (flush->file && waiter->request_file != flush->file)
+			continue;
 		if (!left--)
 			return true;
 		wake_up_waiter(waiter, flush->reason);
@@ -450,6 +453,19 @@ int evl_flush_unlock(struct evl_wait_channel *wchan, int reason, unsigned long f
 	evl_run_flush(wchan, &flush, flags);
 
 	return flush.count;
+}
+
+void evl_flush_file_wait(struct evl_wait_channel *wchan, struct evl_file *file)
+{
+	struct evl_flush flush = {
+		.step = evl_flush_step,
+		.reason = EVL_T_RMID,
+		.file = file,
+	};
+	unsigned long flags;
+
+	evl_lock_irqsave(&wchan->lock, flags);
+	evl_run_flush(wchan, &flush, flags);
 }
 
 /* Current was woken up. Those behind it in line may wait for one who lost the CPU

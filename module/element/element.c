@@ -526,6 +526,7 @@ static int attach_file(struct evl_element *element, struct file *filp)
 
 	ef->element = element;
 	filp->private_data = ef;
+	atomic_inc(&element->nr_files);
 	evl_open_file(&ef->efile, filp, ops ?: &no_oob_ops);
 
 	return stream_open(file_inode(filp), filp);
@@ -558,23 +559,27 @@ int evl_open_element(struct inode *inode, struct file *filp)
 }
 
 /*
- * Wake up whoever sleeps in an operation on the file being released. One which
- * was just about to sleep may miss that, so try again until all have left; none
- * can come any more, since no descriptor leads to the file.
+ * Wake up whoever sleeps in an operation on the file being released, but nobody who
+ * came by another one: that a stranger opened the element and goes is none of their
+ * business. One which was just about to sleep may miss that, so try again until all
+ * have left; none can come any more, since no descriptor leads to the file.
  */
 static void drain_file(struct evl_element_file *ef)
 {
 	struct evl_element *element = ef->element;
+	struct evl_file *file = &ef->efile;
 	unsigned int delay = 1;
 
+	if (atomic_dec_and_test(&element->nr_files))
+		file = NULL;
 	if (!element->factory->flush)
 		return;
 
-	element->factory->flush(element);
+	element->factory->flush(element, file);
 	while (atomic_read(&ef->efile.users) > 1) {
 		schedule_timeout_uninterruptible(delay);
 		delay = min(delay * 2, HZ / 10U);
-		element->factory->flush(element);
+		element->factory->flush(element, file);
 	}
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What elements may be called, and who may call them the same. */
-#include "helpers.h"
+#include "puppet.h"
+#include <evl/event.h>
+#include <evl/sem.h>
 #include <evl/xbuf.h>
 #include <sched.h>
 
@@ -264,7 +266,98 @@ static void child_has_descriptor(void)
 	wait_for(pid);
 }
 
+/* --- Public ones, and who opens them ------------------------------------------------------------- */
+
+static struct evl_mutex shared_mutex;
+static struct evl_event shared_event;
+static struct evl_sem shared_sem;
+
+static void look_in(void *arg)
+{
+	struct evl_mutex mutex;
+	struct evl_event event;
+	struct evl_sem sem;
+
+	(void)arg;
+	check_ok(evl_init());
+	check_ok(evl_open_mutex(&mutex, "visited-mutex"));
+	check_ok(evl_open_event(&event, "visited-event"));
+	check_ok(evl_open_sem(&sem, "visited-sem"));
+	_exit(0);
+}
+
+static int wait_on_mutex(struct puppet *p)
+{
+	(void)p;
+	return evl_lock_mutex(&shared_mutex) ?: evl_unlock_mutex(&shared_mutex);
+}
+
+static int wait_on_event(struct puppet *p)
+{
+	static struct evl_mutex own;
+	int ret;
+
+	(void)p;
+	check_ok(evl_new_mutex(&own, "own:%d", getpid()));
+	check_eq(evl_lock_mutex(&own), 0);
+	ret = evl_wait_event(&shared_event, &own);
+	return ret ?: evl_unlock_mutex(&own);
+}
+
+static int wait_on_sem(struct puppet *p)
+{
+	(void)p;
+	return evl_get_sem(&shared_sem);
+}
+
+static int hold_mutex(struct puppet *p)
+{
+	(void)p;
+	return evl_lock_mutex(&shared_mutex);
+}
+
+static int let_go(struct puppet *p)
+{
+	(void)p;
+	return evl_unlock_mutex(&shared_mutex);
+}
+
+static void visitors_disturb_nobody(void)
+{
+	int (*const acts[])(struct puppet *p) = { wait_on_mutex, wait_on_event, wait_on_sem };
+	struct puppet p[ARRAY_SIZE(acts)], holder;
+	char name[16];
+
+	check_ok(evl_init());
+	check_ok(evl_new_mutex(&shared_mutex, "/visited-mutex"));
+	check_ok(evl_new_event(&shared_event, "/visited-event"));
+	check_ok(evl_new_sem(&shared_sem, "/visited-sem"));
+	start_puppet(&holder, "holder", 1, 0);
+	check_eq(perform(&holder, hold_mutex, NULL), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(acts); i++) {
+		snprintf(name, sizeof(name), "visited%u", i);
+		start_puppet(&p[i], name, 10, other_cpu());
+		begin_wait(&p[i], acts[i], NULL);
+	}
+	wait_success(fork_child(look_in, NULL));
+	for (unsigned int i = 0; i < ARRAY_SIZE(acts); i++) {
+		check(worker_sleeps(&p[i].w));
+		check(atomic_load(&p[i].busy));
+	}
+	/* Their own ends are another thing. */
+	check_ok(evl_close_sem(&shared_sem));
+	check_eq(result(&p[2]), -EIDRM);
+	check_ok(evl_close_event(&shared_event));
+	check_eq(result(&p[1]), -EIDRM);
+	check_eq(perform(&holder, let_go, NULL), 0);
+	check_eq(result(&p[0]), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(acts); i++)
+		end_puppet(&p[i]);
+	end_puppet(&holder);
+}
+
 static const struct CMUnitTest tests[] = {
+	TEST(visitors_disturb_nobody, "who opens a public element and goes ends no wait of others"),
 	TEST(no_control_characters, "control characters in a name are -EINVAL"),
 	TEST(odd_characters, "others may be there, whatever they mean elsewhere"),
 	TEST(private_names_of_others, "two processes may have private elements of the same name"),

@@ -47,9 +47,9 @@ static bool send_away(struct evl_wait_channel *wchan, struct evl_flush *flush)
 	return more;
 }
 
-static int flush_waiters(struct evl_monitor *mon, int reason)
+static int flush_waiters(struct evl_monitor *mon, int reason, struct evl_file *file)
 {
-	struct evl_flush flush = { .step = send_away, .reason = reason };
+	struct evl_flush flush = { .step = send_away, .reason = reason, .file = file };
 	struct evl_wait_channel *wchan = &mon->event.wchan;
 	unsigned long flags;
 
@@ -59,14 +59,14 @@ static int flush_waiters(struct evl_monitor *mon, int reason)
 	return 0;
 }
 
-void evl_flush_count(struct evl_monitor *mon)
+void evl_flush_count(struct evl_monitor *mon, struct evl_file *file)
 {
-	flush_waiters(mon, EVL_T_RMID);
+	flush_waiters(mon, EVL_T_RMID, file);
 }
 
 int evl_broadcast_count(struct evl_monitor *mon)
 {
-	return flush_waiters(mon, EVL_T_BCAST);
+	return flush_waiters(mon, EVL_T_BCAST, NULL);
 }
 
 int evl_try_count(struct evl_monitor *mon)

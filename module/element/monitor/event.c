@@ -33,12 +33,12 @@ void evl_init_gated(struct evl_monitor *mon)
 	evl_reset_gate_offset(event);
 }
 
-void evl_flush_gated(struct evl_monitor *mon)
+void evl_flush_gated(struct evl_monitor *mon, struct evl_file *file)
 {
 	struct evl_event *event = &mon->event;
 	unsigned long flags;
 
-	evl_flush_wait(&event->wchan, EVL_T_RMID);
+	evl_flush_file_wait(&event->wchan, file);
 
 	evl_lock_irqsave(&event->wchan.lock, flags);
 	if (!evl_wait_active(&event->wchan))

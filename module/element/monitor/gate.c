@@ -79,9 +79,9 @@ void evl_destroy_gate(struct evl_monitor *mon)
 	evl_destroy_mutex(&mon->gate.mutex);
 }
 
-void evl_flush_gate(struct evl_monitor *mon)
+void evl_flush_gate(struct evl_monitor *mon, struct evl_file *file)
 {
-	evl_flush_mutex(&mon->gate.mutex);
+	evl_flush_mutex(&mon->gate.mutex, file);
 }
 
 /* All its files may have been closed, yet its clone descriptor kept it. */
@@ -113,7 +113,7 @@ void evl_close_gate(struct evl_monitor *mon)
 	evl_unlock_irqrestore(&mutex->wchan.lock, flags);
 
 	if (dead) {
-		evl_flush_mutex(mutex);
+		evl_flush_mutex(mutex, NULL);
 		forget_events(mon);
 	}
 }

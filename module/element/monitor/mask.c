@@ -204,35 +204,23 @@ int evl_wait_mask(struct evl_monitor *mon, u32 *bits, bool exact,
 	return 0;
 }
 
-void evl_flush_mask(struct evl_monitor *mon)
+/* Whoever reads in-band has the file open meanwhile. */
+void evl_flush_mask(struct evl_monitor *mon, struct evl_file *file)
 {
-	struct evl_event *event = &mon->event;
-	unsigned long flags;
-
-	evl_lock_irqsave(&event->wchan.lock, flags);
-	WRITE_ONCE(event->removals, event->removals + 1);
-	evl_flush_unlock(&event->wchan, EVL_T_RMID, flags);
-
-	wake_up_all(&event->inband);
+	evl_flush_file_wait(&mon->event.wchan, file);
 }
 
 int evl_read_mask_inband(struct evl_monitor *mon, u32 *bits)
 {
-	struct evl_event *event = &mon->event;
-	unsigned int removals = READ_ONCE(event->removals);
 	int ret;
 
 	for (;;) {
 		*bits = 0;
 		if (!evl_try_mask(mon, bits, false))
 			return 0;
-		ret = wait_event_interruptible(event->inband,
-				mask_value(mon) ||
-				removals != READ_ONCE(event->removals));
+		ret = wait_event_interruptible(mon->event.inband, mask_value(mon));
 		if (ret)
 			return ret;
-		if (removals != READ_ONCE(event->removals))
-			return -EIDRM;
 	}
 }
 

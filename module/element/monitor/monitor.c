@@ -158,9 +158,9 @@ static struct evl_element *monitor_build(struct evl_factory *factory,
 	return &mon->element;
 }
 
-static void monitor_flush(struct evl_element *element)
+static void monitor_flush(struct evl_element *element, struct evl_file *file)
 {
-	static void (*const flush[])(struct evl_monitor *) = {
+	static void (*const flush[])(struct evl_monitor *, struct evl_file *) = {
 		[MONITOR_GATE] = evl_flush_gate,
 		[MONITOR_GATED] = evl_flush_gated,
 		[MONITOR_COUNT] = evl_flush_count,
@@ -168,7 +168,7 @@ static void monitor_flush(struct evl_element *element)
 	};
 	struct evl_monitor *mon = evl_monitor_of(element);
 
-	flush[mon->kind](mon);
+	flush[mon->kind](mon, file);
 }
 
 static void monitor_dispose(struct evl_element *element)

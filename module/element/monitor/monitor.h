@@ -38,7 +38,6 @@ struct evl_event {
 	/* MASK: in-band readers and pollers. */
 	wait_queue_head_t inband;
 	struct irq_work wake_inband;
-	unsigned int removals;		/* times waiters were sent away */
 };
 
 /* What user space can read of @state is a copy, but for the owner of a gate and
@@ -108,7 +107,7 @@ void evl_watch_event(struct evl_monitor *mon, struct evl_poll_wait *wait);
 /* gate.c */
 void evl_init_gate(struct evl_monitor *mon);
 void evl_destroy_gate(struct evl_monitor *mon);
-void evl_flush_gate(struct evl_monitor *mon);
+void evl_flush_gate(struct evl_monitor *mon, struct evl_file *file);
 /* A file of it came, or goes. */
 void evl_open_gate(struct evl_monitor *mon);
 void evl_close_gate(struct evl_monitor *mon);
@@ -121,14 +120,14 @@ extern const struct evl_gate_ops evl_monitor_gate_ops;
 /* event.c: gated events. */
 void evl_init_gated(struct evl_monitor *mon);
 void evl_destroy_gated(struct evl_monitor *mon);
-void evl_flush_gated(struct evl_monitor *mon);
+void evl_flush_gated(struct evl_monitor *mon, struct evl_file *file);
 /* Result of the request, and what goes to its status field. */
 long evl_wait_gated(struct evl_monitor *mon, int gatefd, ktime_t timeout,
 		    int *status);
 
 /* count.c: semaphores. */
 void evl_init_count(struct evl_monitor *mon);
-void evl_flush_count(struct evl_monitor *mon);
+void evl_flush_count(struct evl_monitor *mon, struct evl_file *file);
 int evl_wait_count(struct evl_monitor *mon, ktime_t timeout);
 int evl_try_count(struct evl_monitor *mon);
 int evl_signal_count(struct evl_monitor *mon, bool one);
@@ -138,7 +137,7 @@ __poll_t evl_poll_count(struct evl_monitor *mon, struct evl_poll_wait *wait);
 /* mask.c: flags. */
 void evl_init_mask(struct evl_monitor *mon);
 void evl_destroy_mask(struct evl_monitor *mon);
-void evl_flush_mask(struct evl_monitor *mon);
+void evl_flush_mask(struct evl_monitor *mon, struct evl_file *file);
 /* *@bits is what is wanted (0: any), then what was got. */
 int evl_wait_mask(struct evl_monitor *mon, u32 *bits, bool exact,
 		  ktime_t timeout);

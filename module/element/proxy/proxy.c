@@ -355,12 +355,12 @@ free_memory:
 	return ERR_PTR(err);
 }
 
-static void proxy_flush(struct evl_element *element)
+static void proxy_flush(struct evl_element *element, struct evl_file *file)
 {
 	struct evl_proxy *proxy = container_of(element, struct evl_proxy, element);
 
-	evl_flush_ring(&proxy->out.ring);
-	evl_flush_ring(&proxy->in.ring);
+	evl_flush_ring(&proxy->out.ring, file);
+	evl_flush_ring(&proxy->in.ring, file);
 }
 
 static void proxy_linger(struct evl_element *element)

@@ -53,9 +53,16 @@ void evl_kick_ring(struct evl_ring *ring)
 	evl_sched_unlock(ring_lock(ring), flags);
 }
 
-void evl_flush_ring(struct evl_ring *ring)
+void evl_flush_ring(struct evl_ring *ring, struct evl_file *file)
 {
 	unsigned long flags;
+
+	/* Who waits in-band has the file open, or none at all. */
+	if (file) {
+		evl_flush_file_wait(&ring->oob.wchan, file);
+		evl_kick_ring(ring);
+		return;
+	}
 
 	evl_lock_irqsave(ring_lock(ring), flags);
 	ring->removals++;

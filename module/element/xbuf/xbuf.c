@@ -215,12 +215,12 @@ free_xbuf:
 	return ERR_PTR(err);
 }
 
-static void xbuf_flush(struct evl_element *element)
+static void xbuf_flush(struct evl_element *element, struct evl_file *file)
 {
 	struct evl_xbuf *xbuf = container_of(element, struct evl_xbuf, element);
 
-	evl_flush_ring(&xbuf->in);
-	evl_flush_ring(&xbuf->out);
+	evl_flush_ring(&xbuf->in, file);
+	evl_flush_ring(&xbuf->out, file);
 }
 
 static void xbuf_dispose(struct evl_element *element)

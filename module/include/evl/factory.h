@@ -31,6 +31,7 @@ struct evl_element {
 	char *name;			/* as its maker wants it */
 	char *devname;			/* in sysfs, where it may differ */
 	struct pid *maker;		/* the process */
+	atomic_t nr_files;		/* open ones */
 	bool retired;			/* see evl_retire_element() */
 	bool opened;			/* by its node, once at least */
 	u32 clone_flags;
@@ -73,8 +74,9 @@ struct evl_factory {
 	void (*undo)(struct evl_element *element);
 	/* Nobody refers to it any more: free it, but not its name. May sleep. */
 	void (*dispose)(struct evl_element *element);
-	/* One of its files is being released: wake up whoever sleeps on it. */
-	void (*flush)(struct evl_element *element);
+	/* @file is being released: wake up whoever sleeps in a request by it. NULL if
+	 * that is the last one: wake up all there are. */
+	void (*flush)(struct evl_element *element, struct evl_file *file);
 	/* The process which made it released a file: it may be kept waiting for
 	 * what is under way, for some time. Nobody else may. May be NULL. */
 	void (*linger)(struct evl_element *element);

@@ -43,7 +43,7 @@ void evl_init_mutex(struct evl_mutex *mutex, struct evl_clock *clock,
 /* Waiters get -EIDRM, the owner is forgotten. */
 void evl_destroy_mutex(struct evl_mutex *mutex);
 /* Waiters get -EIDRM; whoever comes while it is @mutex->dead does as well. */
-void evl_flush_mutex(struct evl_mutex *mutex);
+void evl_flush_mutex(struct evl_mutex *mutex, struct evl_file *file);
 
 /*
  * 0, -EDEADLK if the owner waits for current, directly or not, or is current,

@@ -15,6 +15,8 @@
 struct evl_thread;
 struct evl_chain_walk;
 
+struct evl_file;
+
 struct evl_wait_channel {
 	hard_spinlock_t lock;
 	struct rb_root_cached waiters;	/* of evl_thread.wait_node, next one first */
@@ -127,6 +129,8 @@ struct evl_flush {
 	bool (*step)(struct evl_wait_channel *wchan, struct evl_flush *flush);
 	u32 round;
 	int reason;
+	/* Only those which wait in a request by this file, unless NULL. */
+	struct evl_file *file;
 	int count;			/* of those woken up */
 };
 
@@ -141,6 +145,8 @@ void evl_run_flush(struct evl_wait_channel *wchan, struct evl_flush *flush,
 void evl_finish_flush(struct evl_wait_channel *wchan, unsigned long *flags);
 /* evl_flush_wait() with the lock held, with interrupts as in @flags; it is dropped. */
 int evl_flush_unlock(struct evl_wait_channel *wchan, int reason, unsigned long flags);
+/* @file, through which threads may wait there, is being released: -EIDRM to them. */
+void evl_flush_file_wait(struct evl_wait_channel *wchan, struct evl_file *file);
 
 static inline bool evl_wait_active(struct evl_wait_channel *wchan)
 {
