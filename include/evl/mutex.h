@@ -16,10 +16,20 @@ struct evl_mutex {
 	struct __evl_hl_monitor monitor;
 };
 
+/* Ceilings are unsigned, the initial value of a monitor is not. */
+#ifdef __cplusplus
+constexpr int __evl_hl_ceiling(unsigned int ceiling)
+{
+	return static_cast<int>(ceiling);
+}
+#else
+#define __evl_hl_ceiling(__ceiling)	((int)(__ceiling))
+#endif
+
 /* A mutex created on first use: errors come up then. Name may be NULL. */
 #define EVL_MUTEX_INITIALIZER(__name, __clockfd, __ceiling, __flags)	\
 	__EVL_HL_INIT(evl_mutex, __EVL_HL_MONITOR_LAZY(__EVL_HL_MUTEX,	\
-			__name, __clockfd, (int)(__ceiling), __flags))
+			__name, __clockfd, __evl_hl_ceiling(__ceiling), __flags))
 
 #define DEFINE_EVL_MUTEX(__name)	\
 	struct evl_mutex __name = { __EVL_HL_MONITOR_LAZY(__EVL_HL_MUTEX, #__name, \

@@ -84,6 +84,20 @@ echo "$compilers" | while read -r cc; do
 done
 read -r passed failed <"$tmp/counts"
 
+# What programs commonly ask to be warned of, our headers do not give cause for:
+# usage.c has most of what a program can write.
+warnings="-Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wcast-qual -Wundef -Wformat=2 -Werror"
+cxx_warnings="-Wpedantic -Wold-style-cast -Wzero-as-null-pointer-constant"
+for unit in usage.c names.c; do
+	compiles "${CC:-gcc}" -D_POSIX_C_SOURCE=200112L -std=c11 -DISO_C $warnings "$here/$unit"
+	compiles "${CC:-gcc}" $warnings -Wstrict-prototypes "$here/$unit"
+	compiles "${CXX:-g++}" -x c++ -std=c++17 $warnings $cxx_warnings -Wuseless-cast "$here/$unit"
+	if command -v clang >/dev/null; then
+		compiles clang $warnings -Wstrict-prototypes "$here/$unit"
+		compiles clang++ -x c++ -std=c++17 $warnings $cxx_warnings "$here/$unit"
+	fi
+done
+
 # Each name comes with the header which has it upstream: programs include that
 # one, and nothing else.
 while IFS='|' read -r header code; do

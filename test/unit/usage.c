@@ -84,7 +84,7 @@ static int use(int fd)
 		evl_mod_pollfd(fd, fd, POLLIN, evl_ptrval(set)) + evl_poll(fd, set, 4) +
 		evl_set_schedattr(fd, &attrs) + evl_update_observable(fd, &notice, 1) +
 		evl_set_thread_mode(fd, T_WOSS | EVL_T_HMSIG, &old) +
-		(int)evl_send_proxy(fd, "x", 1) + evl_unlock_mutex(&mutex);
+		(evl_send_proxy(fd, "x", 1) > 0) + evl_unlock_mutex(&mutex);
 }
 
 int main(int argc, char *argv[])

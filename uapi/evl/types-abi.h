@@ -15,10 +15,10 @@
  */
 typedef __u32 fundle_t;
 
-#define EVL_NO_HANDLE		((fundle_t)0x00000000)
+#define EVL_NO_HANDLE		0x00000000U
 
-#define EVL_MUTEX_FLCLAIM	((fundle_t)0x80000000)	/* release by a request */
-#define EVL_MUTEX_FLCEIL	((fundle_t)0x40000000)	/* ceiling is applied */
+#define EVL_MUTEX_FLCLAIM	0x80000000U	/* release by a request */
+#define EVL_MUTEX_FLCEIL	0x40000000U	/* ceiling is applied */
 
 #define EVL_HANDLE_INDEX_MASK	(EVL_MUTEX_FLCLAIM | EVL_MUTEX_FLCEIL)
 

@@ -61,6 +61,7 @@
 #if defined(__clang__)
 #define __EVL_HL_WARNINGS_OFF	\
 	_Pragma("clang diagnostic push")	\
+	_Pragma("clang diagnostic ignored \"-Wformat-nonliteral\"")	\
 	_Pragma("clang diagnostic ignored \"-Wold-style-cast\"")	\
 	_Pragma("clang diagnostic ignored \"-Wzero-as-null-pointer-constant\"")
 #define __EVL_HL_WARNINGS_ON	_Pragma("clang diagnostic pop")
