@@ -192,7 +192,7 @@ for header in $(cd "$top" && find include uapi -name '*.h' | sort); do
 		-e 's/^typedef .*[ *]([A-Za-z_0-9]+);$/\1/p' \
 		-e '/^enum .*\{/,/^\}/s/^\t([A-Za-z_0-9]+).*/\1/p' \
 		-e 's/__attribute__\(\([^;]*\)\)//' \
-		-e 's/^(__evl|static|extern|int|const|struct|void|unsigned)[^=(]*[ *]([A-Za-z_0-9]+)\(.*/\2/p' \
+		-e 's/^(__evl[a-z_]*|static|extern|int|const|struct|void|unsigned)[^=(]*[ *]([A-Za-z_0-9]+)\(.*/\2/p' \
 		"$top/$header" >"$tmp/defined"
 	if grep -vE "$known" "$tmp/defined" >"$tmp/foreign"; then
 		echo "headers: $header defines:" $(cat "$tmp/foreign") >&2

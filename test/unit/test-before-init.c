@@ -3,6 +3,8 @@
 #include "unit.h"
 #include <pthread.h>
 #include <evl/evl.h>
+#include <evl/net/net.h>
+#include <evl/net/socket.h>
 
 static void test_creation(void **state)
 {
@@ -160,6 +162,32 @@ static void test_requests(void **state)
 	assert_int_equal(errno, EPERM);
 }
 
+/* For programs which take the library for a sign of a network. */
+static void test_network(void **state)
+{
+	struct evl_net_devstat stat;
+	struct oob_msghdr msg;
+	struct timespec now = { 0, 0 };
+	socklen_t len = 0;
+
+	(void)state;
+	memset(&msg, 0, sizeof(msg));
+	errno = 0;
+	assert_int_equal(oob_recvmsg(0, &msg, &now, 0), -EOPNOTSUPP);
+	assert_int_equal(errno, EOPNOTSUPP);
+	assert_int_equal(oob_sendmsg(0, &msg, NULL, MSG_DONTWAIT), -EOPNOTSUPP);
+	assert_int_equal(oob_setsockopt(0, SOL_SOCKET, 0, &len, len), -EOPNOTSUPP);
+	assert_int_equal(oob_getsockopt(0, SOL_SOCKET, 0, &len, &len), -EOPNOTSUPP);
+	assert_int_equal(evl_net_open_dev("lo"), -EOPNOTSUPP);
+	assert_int_equal(evl_net_open_device("lo"), -EOPNOTSUPP);
+	assert_int_equal(evl_net_query_dev(0, &stat), -EOPNOTSUPP);
+	assert_int_equal(evl_net_enable_port(0, 0, 0), -EOPNOTSUPP);
+	assert_int_equal(evl_net_disable_port(0), -EOPNOTSUPP);
+	assert_int_equal(evl_net_set_filter(0, NULL), -EOPNOTSUPP);
+	assert_int_equal(evl_net_solicit(0, NULL, 0), -EOPNOTSUPP);
+	assert_int_equal(socket(AF_INET, SOCK_DGRAM | SOCK_OOB, 0), -1);
+}
+
 static void test_version(void **state)
 {
 	struct evl_version version = evl_get_version();
@@ -192,6 +220,7 @@ int main(void)
 		cmocka_unit_test(test_self),
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_network),
 		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_arguments),
 	};

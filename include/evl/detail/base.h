@@ -37,6 +37,16 @@
  */
 #define __evl_inline		static inline __attribute__((unused))
 
+/*
+ * Same, for the calls which applications make. The library for languages which
+ * cannot include C, libevl.a, is a unit which makes real functions of them.
+ */
+#ifdef __EVL_HL_LIBRARY
+#define __evl_api		__attribute__((visibility("default")))
+#else
+#define __evl_api		__evl_inline
+#endif
+
 /* For what is a handful of instructions, and would be as many more to call. */
 #define __evl_always		static inline __attribute__((unused, always_inline))
 
