@@ -10,10 +10,10 @@ RELEASE = $(or $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(UTSRELEASE) 2>/d
 
 UDEVRULESDIR ?= /usr/lib/udev/rules.d
 # Headers that drivers need, laid out as here.
-DRIVERDIR = $(PREFIX)/src/evl-$(VERSION)
+DRIVERDIR ?= $(PREFIX)/src/evl-$(VERSION)
 KERNELS ?=
 
-export KDIR ONLY SUITE BENCH JOBS BUILD
+export KDIR ONLY SUITE BENCH JOBS BUILD PREFIX DESTDIR UDEVRULESDIR DRIVERDIR SHARED
 
 all: modules
 
@@ -24,7 +24,8 @@ help:
 	@echo '  make check            every test; KDIR="<folders>" adds kernels, ONLY=6.12 (6.12-rt, 6.1, kdir, unit)'
 	@echo '                        and SUITE=<name> restrict it'
 	@echo '  make bench            what operations cost, in instructions; ONLY= and KDIR= as above'
-	@echo '  make install          headers, pkg-config file and udev rule; PREFIX=$(PREFIX), DESTDIR='
+	@echo '  make install          headers, pkg-config file and udev rule; PREFIX=$(PREFIX), DESTDIR=;'
+	@echo '                        SHARED=y adds libevl.so, for programs which load it'
 	@echo '  make dkms-install     the module, for every installed kernel or those in KERNELS="<releases>"'
 	@echo '  make dkms-remove      undo it'
 	@echo '  make clean            remove what was built; distclean also removes the kernels fetched for tests'
@@ -45,27 +46,11 @@ demo: deps
 bench: deps
 	@test/vm/bench.sh
 
-# Puts the files of a kind below a folder ($1), keeping their paths, into another one ($2).
-copy = cd $1 && find . -name $3 -exec install -D -m 644 {} $(DESTDIR)$2/{} \;
+install:
+	@tools/install.sh
 
-install: install-udev
-	$(call copy,include,$(PREFIX)/include,'*.h')
-	$(call copy,uapi,$(PREFIX)/include,'*.h')
-	$(call copy,module/include,$(DRIVERDIR)/module/include,'*.h')
-	$(call copy,module/host,$(DRIVERDIR)/module/host,'*.h')
-	$(call copy,uapi,$(DRIVERDIR)/uapi,'*.h')
-	install -D -m 644 -t $(DESTDIR)$(DRIVERDIR)/tools tools/driver.mk
-	install -D -m 644 -t $(DESTDIR)$(DRIVERDIR) VERSION
-	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' tools/evl.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/evl.pc
-# The library is in the headers; programs that ask for -levl all the same find an empty one.
-	rm -f $(DESTDIR)$(PREFIX)/lib/libevl.a
-	ar rc $(DESTDIR)$(PREFIX)/lib/libevl.a
-
-# The group comes with it, unless this only fills a package.
 install-udev:
-	install -D -m 644 tools/evl.rules $(DESTDIR)$(UDEVRULESDIR)/60-evl.rules
-	[ -n "$(DESTDIR)" ] || getent group evl >/dev/null || groupadd --system evl
+	@tools/install.sh udev
 
 dkms-install: install-udev
 	@tools/dkms.sh install $(KERNELS)

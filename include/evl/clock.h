@@ -65,7 +65,7 @@ __evl_inline int __evl_hl_clock_ioctl(int clockfd, unsigned long request, struct
  * Reads a clock. Any stage, any thread; no request for the built-in clocks,
  * which may be read before evl_init() as well. -EINVAL, -EBADF, -ENOTTY.
  */
-__evl_inline int evl_read_clock(int clockfd, struct timespec *tp)
+__evl_api int evl_read_clock(int clockfd, struct timespec *tp)
 {
 	__evl_hl_gettime_fn gettime = __evl_hl_gettime;
 
@@ -82,7 +82,7 @@ __evl_inline int evl_read_clock(int clockfd, struct timespec *tp)
  * Sets a clock. In-band for the built-in clocks, of which only the realtime
  * one may be set. Any thread. -EPERM, -EINVAL, -EOPNOTSUPP, -EBADF.
  */
-__evl_inline int evl_set_clock(int clockfd, const struct timespec *tp)
+__evl_api int evl_set_clock(int clockfd, const struct timespec *tp)
 {
 	struct __evl_timespec bounce;
 
@@ -94,7 +94,7 @@ __evl_inline int evl_set_clock(int clockfd, const struct timespec *tp)
 }
 
 /* Resolution of a clock. Stages and errors as above. */
-__evl_inline int evl_get_clock_resolution(int clockfd, struct timespec *tp)
+__evl_api int evl_get_clock_resolution(int clockfd, struct timespec *tp)
 {
 	if (__evl_hl_is_builtin_clock(clockfd))
 		return clock_getres(-clockfd, tp) ? -errno : 0;
@@ -107,7 +107,7 @@ __evl_inline int evl_get_clock_resolution(int clockfd, struct timespec *tp)
  * does not end the sleep. Out-of-band, attached threads: -EPERM for others.
  * -EINTR if unblocked, -EINVAL for a malformed date, -EFAULT, -EBADF.
  */
-__evl_inline int evl_sleep_until(int clockfd, const struct timespec *timeout)
+__evl_api int evl_sleep_until(int clockfd, const struct timespec *timeout)
 {
 	struct __evl_timespec bounce;
 
@@ -119,7 +119,7 @@ __evl_inline int evl_sleep_until(int clockfd, const struct timespec *timeout)
  * Sleeps for a delay in microseconds, one second at most, more is -EINVAL.
  * Otherwise as above.
  */
-__evl_inline int evl_usleep(useconds_t usecs)
+__evl_api int evl_usleep(useconds_t usecs)
 {
 	struct timespec date;
 	int ret;

@@ -25,8 +25,8 @@ struct evl_event {
  * clockfd. In-band, any thread. Returns a descriptor, or -ENXIO before
  * evl_init(), -EINVAL, -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM.
  */
-__evl_inline int evl_create_event(struct evl_event *event, int clockfd,
-				  int flags, const char *fmt, ...)
+__evl_api int evl_create_event(struct evl_event *event, int clockfd,
+			       int flags, const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -45,8 +45,8 @@ __evl_inline int evl_create_event(struct evl_event *event, int clockfd,
 		       __VA_ARGS__)
 
 /* Binds to a public event by its name, as evl_open_mutex() does. */
-__evl_inline int evl_open_event(struct evl_event *event,
-				const char *fmt, ...)
+__evl_api int evl_open_event(struct evl_event *event,
+			     const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -192,8 +192,8 @@ __evl_inline int __evl_hl_wait_once(struct __evl_hl_unwait *unwait, __u64 timeou
  * -EBADFD if others wait for this event with another mutex, -EIDRM if closed
  * meanwhile, -EBADF if closed before, -EINVAL, -EFAULT.
  */
-__evl_inline int evl_timedwait_event(struct evl_event *event, struct evl_mutex *mutex,
-				     const struct timespec *timeout)
+__evl_api int evl_timedwait_event(struct evl_event *event, struct evl_mutex *mutex,
+				  const struct timespec *timeout)
 {
 	struct __evl_hl_thread *self = __evl_hl_self();
 	struct __evl_hl_unwait unwait;
@@ -228,7 +228,7 @@ __evl_inline int evl_timedwait_event(struct evl_event *event, struct evl_mutex *
 }
 
 /* Same, without a limit. */
-__evl_inline int evl_wait_event(struct evl_event *event, struct evl_mutex *mutex)
+__evl_api int evl_wait_event(struct evl_event *event, struct evl_mutex *mutex)
 {
 	return evl_timedwait_event(event, mutex, &__evl_hl_forever);
 }
@@ -271,13 +271,13 @@ __evl_inline int __evl_hl_mark_event(struct evl_event *event, __u32 marks)
  * is unlocked. Nothing is remembered if nobody waits. To be called with the
  * mutex held. Any stage, no request. -EBADF if closed, -EINVAL.
  */
-__evl_inline int evl_signal_event(struct evl_event *event)
+__evl_api int evl_signal_event(struct evl_event *event)
 {
 	return __evl_hl_mark_event(event, EVL_MONITOR_SIGNALED);
 }
 
 /* Same, for all waiters. */
-__evl_inline int evl_broadcast_event(struct evl_event *event)
+__evl_api int evl_broadcast_event(struct evl_event *event)
 {
 	return __evl_hl_mark_event(event, EVL_MONITOR_SIGNALED | EVL_MONITOR_BROADCAST);
 }
@@ -286,7 +286,7 @@ __evl_inline int evl_broadcast_event(struct evl_event *event)
  * Same, for the thread thrfd only, if it waits for this event. Out-of-band,
  * attached threads. -EPERM, -EINVAL, -EBADF, -ESTALE.
  */
-__evl_inline int evl_signal_thread(struct evl_event *event, int thrfd)
+__evl_api int evl_signal_thread(struct evl_event *event, int thrfd)
 {
 	__u32 efd;
 	int ret;
@@ -304,7 +304,7 @@ __evl_inline int evl_signal_thread(struct evl_event *event, int thrfd)
 }
 
 /* Closes an event: waiters get -EIDRM. In-band, any thread. -EINVAL. */
-__evl_inline int evl_close_event(struct evl_event *event)
+__evl_api int evl_close_event(struct evl_event *event)
 {
 	return __evl_hl_monitor_close(&event->monitor, __EVL_HL_EVENT);
 }

@@ -40,7 +40,7 @@ struct evl_version {
 };
 
 /* Revisions of this library. Any stage, any thread. */
-__evl_inline struct evl_version evl_get_version(void)
+__evl_api struct evl_version evl_get_version(void)
 {
 	struct evl_version version;
 
@@ -81,7 +81,7 @@ __evl_inline const char *__evl_hl_cause(int code)
  * A handler for SIGDEBUG which names the cause on standard output. Nobody
  * installs it but the application; without one, the signal is fatal.
  */
-__evl_inline void evl_sigdebug_handler(int sig, siginfo_t *si, void *ctxt)
+__evl_api void evl_sigdebug_handler(int sig, siginfo_t *si, void *ctxt)
 {
 	int saved_errno = errno;
 	const char *cause;

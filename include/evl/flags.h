@@ -30,9 +30,9 @@ struct evl_flags {
  * a descriptor, or -ENXIO before evl_init(), -EINVAL, -EEXIST,
  * -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM.
  */
-__evl_inline int evl_create_flags(struct evl_flags *flg, int clockfd,
-				  int initval, int flags,
-				  const char *fmt, ...)
+__evl_api int evl_create_flags(struct evl_flags *flg, int clockfd,
+			       int initval, int flags,
+			       const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -51,7 +51,7 @@ __evl_inline int evl_create_flags(struct evl_flags *flg, int clockfd,
 		       __VA_ARGS__)
 
 /* Binds to a public group by its name, as evl_open_mutex() does. */
-__evl_inline int evl_open_flags(struct evl_flags *flg, const char *fmt, ...)
+__evl_api int evl_open_flags(struct evl_flags *flg, const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -87,37 +87,37 @@ __evl_inline int __evl_hl_wait_flags(struct evl_flags *flg, unsigned long reques
  * O_NONBLOCK, -EIDRM if closed meanwhile, -EBADF if closed before, -EPERM if
  * not attached, -EINVAL, -EFAULT.
  */
-__evl_inline int evl_timedwait_some_flags(struct evl_flags *flg, int bits,
-					  const struct timespec *timeout, int *r_bits)
+__evl_api int evl_timedwait_some_flags(struct evl_flags *flg, int bits,
+				       const struct timespec *timeout, int *r_bits)
 {
 	return __evl_hl_wait_flags(flg, EVL_MONIOC_WAIT, bits, timeout, r_bits);
 }
 
 /* Variations: without a limit, for any bit, both. */
-__evl_inline int evl_wait_some_flags(struct evl_flags *flg, int bits, int *r_bits)
+__evl_api int evl_wait_some_flags(struct evl_flags *flg, int bits, int *r_bits)
 {
 	return evl_timedwait_some_flags(flg, bits, &__evl_hl_forever, r_bits);
 }
 
-__evl_inline int evl_timedwait_flags(struct evl_flags *flg, const struct timespec *timeout,
-				     int *r_bits)
+__evl_api int evl_timedwait_flags(struct evl_flags *flg, const struct timespec *timeout,
+				  int *r_bits)
 {
 	return evl_timedwait_some_flags(flg, 0, timeout, r_bits);
 }
 
-__evl_inline int evl_wait_flags(struct evl_flags *flg, int *r_bits)
+__evl_api int evl_wait_flags(struct evl_flags *flg, int *r_bits)
 {
 	return evl_timedwait_some_flags(flg, 0, &__evl_hl_forever, r_bits);
 }
 
 /* Same, until all of bits are set. These are cleared. */
-__evl_inline int evl_timedwait_exact_flags(struct evl_flags *flg, int bits,
-					   const struct timespec *timeout)
+__evl_api int evl_timedwait_exact_flags(struct evl_flags *flg, int bits,
+					const struct timespec *timeout)
 {
 	return __evl_hl_wait_flags(flg, EVL_MONIOC_WAIT_EXACT, bits, timeout, NULL);
 }
 
-__evl_inline int evl_wait_exact_flags(struct evl_flags *flg, int bits)
+__evl_api int evl_wait_exact_flags(struct evl_flags *flg, int bits)
 {
 	return evl_timedwait_exact_flags(flg, bits, &__evl_hl_forever);
 }
@@ -144,17 +144,17 @@ __evl_inline int __evl_hl_trywait_flags(struct evl_flags *flg, unsigned long req
  * Same as the waits above, but -EAGAIN instead of waiting. Any stage, any
  * thread.
  */
-__evl_inline int evl_trywait_some_flags(struct evl_flags *flg, int bits, int *r_bits)
+__evl_api int evl_trywait_some_flags(struct evl_flags *flg, int bits, int *r_bits)
 {
 	return __evl_hl_trywait_flags(flg, EVL_MONIOC_TRYWAIT, bits, r_bits);
 }
 
-__evl_inline int evl_trywait_flags(struct evl_flags *flg, int *r_bits)
+__evl_api int evl_trywait_flags(struct evl_flags *flg, int *r_bits)
 {
 	return evl_trywait_some_flags(flg, 0, r_bits);
 }
 
-__evl_inline int evl_trywait_exact_flags(struct evl_flags *flg, int bits)
+__evl_api int evl_trywait_exact_flags(struct evl_flags *flg, int bits)
 {
 	return __evl_hl_trywait_flags(flg, EVL_MONIOC_TRYWAIT_EXACT, bits, NULL);
 }
@@ -178,13 +178,13 @@ __evl_inline int __evl_hl_send_flags(struct evl_flags *flg, unsigned long reques
  * Sets bits, and wakes up the first waiter which has been waiting for them.
  * Any stage, any thread. -EINVAL if bits are 0, -EBADF if closed.
  */
-__evl_inline int evl_post_flags(struct evl_flags *flg, int bits)
+__evl_api int evl_post_flags(struct evl_flags *flg, int bits)
 {
 	return __evl_hl_send_flags(flg, EVL_MONIOC_SIGNAL, bits);
 }
 
 /* Same, for all waiters which have been waiting for them. */
-__evl_inline int evl_broadcast_flags(struct evl_flags *flg, int bits)
+__evl_api int evl_broadcast_flags(struct evl_flags *flg, int bits)
 {
 	return __evl_hl_send_flags(flg, EVL_MONIOC_BROADCAST, bits);
 }
@@ -193,7 +193,7 @@ __evl_inline int evl_broadcast_flags(struct evl_flags *flg, int bits)
  * Tells which bits are set, and leaves them. Any stage, any thread, no
  * request. -EBADF if closed, -EINVAL.
  */
-__evl_inline int evl_peek_flags(struct evl_flags *flg, int *r_bits)
+__evl_api int evl_peek_flags(struct evl_flags *flg, int *r_bits)
 {
 	int ret;
 
@@ -205,7 +205,7 @@ __evl_inline int evl_peek_flags(struct evl_flags *flg, int *r_bits)
 }
 
 /* Closes a group: waiters get -EIDRM. In-band, any thread. -EINVAL. */
-__evl_inline int evl_close_flags(struct evl_flags *flg)
+__evl_api int evl_close_flags(struct evl_flags *flg)
 {
 	return __evl_hl_monitor_close(&flg->monitor, __EVL_HL_FLAGS);
 }

@@ -47,7 +47,7 @@ __evl_inline unsigned char *__evl_hl_heap_align(unsigned char *p)
  * Adds memory to a heap. -EINVAL if it is too small for a single page, or if
  * it has 4 GiB or more. Any stage, any thread.
  */
-__evl_inline int evl_extend_heap_unlocked(struct evl_heap *heap, void *mem, size_t size)
+__evl_api int evl_extend_heap_unlocked(struct evl_heap *heap, void *mem, size_t size)
 {
 	const size_t per_page = EVL_HEAP_PAGE_SIZE + EVL_HEAP_PGMAP_BYTES(1);
 	struct evl_heap_extent *ext;
@@ -85,7 +85,7 @@ __evl_inline int evl_extend_heap_unlocked(struct evl_heap *heap, void *mem, size
 }
 
 /* Makes a heap of some memory. Otherwise as above. */
-__evl_inline int evl_init_heap_unlocked(struct evl_heap *heap, void *mem, size_t size)
+__evl_api int evl_init_heap_unlocked(struct evl_heap *heap, void *mem, size_t size)
 {
 	memset(heap, 0, sizeof(*heap));
 
@@ -93,7 +93,7 @@ __evl_inline int evl_init_heap_unlocked(struct evl_heap *heap, void *mem, size_t
 }
 
 /* Forgets about a heap, the memory is for the caller to release. */
-__evl_inline void evl_destroy_heap_unlocked(struct evl_heap *heap)
+__evl_api void evl_destroy_heap_unlocked(struct evl_heap *heap)
 {
 	heap->extents = NULL;
 	heap->raw_size = heap->usable_size = heap->used_size = 0;
@@ -171,7 +171,7 @@ __evl_inline void *__evl_hl_alloc_bucket(struct evl_heap *heap, int log2)
  * Allocates a block: NULL if size is 0, or if there is not enough memory in a
  * row. Any stage, any thread.
  */
-__evl_inline void *evl_alloc_block_unlocked(struct evl_heap *heap, size_t size)
+__evl_api void *evl_alloc_block_unlocked(struct evl_heap *heap, size_t size)
 {
 	struct evl_heap_extent *ext;
 	size_t length;
@@ -257,7 +257,7 @@ __evl_inline bool __evl_hl_find_block(struct evl_heap *heap, const void *block,
  * Releases a block. -EINVAL if it is not an allocated block of this heap. Any
  * stage, any thread.
  */
-__evl_inline int evl_free_block_unlocked(struct evl_heap *heap, void *block)
+__evl_api int evl_free_block_unlocked(struct evl_heap *heap, void *block)
 {
 	struct evl_heap_pgentry *entry;
 	struct __evl_hl_block found;
@@ -288,7 +288,7 @@ __evl_inline int evl_free_block_unlocked(struct evl_heap *heap, void *block)
 }
 
 /* Size of an allocated block, rounded as above, -EINVAL for anything else. */
-__evl_inline ssize_t evl_check_block_unlocked(struct evl_heap *heap, void *block)
+__evl_api ssize_t evl_check_block_unlocked(struct evl_heap *heap, void *block)
 {
 	struct __evl_hl_block found;
 
@@ -300,7 +300,7 @@ __evl_inline ssize_t evl_check_block_unlocked(struct evl_heap *heap, void *block
  * any thread: -ENXIO before evl_init(), and what creating a mutex gives. The
  * others are for out-of-band, attached threads: -EPERM (NULL) for others.
  */
-__evl_inline int evl_init_heap(struct evl_heap *heap, void *mem, size_t size)
+__evl_api int evl_init_heap(struct evl_heap *heap, void *mem, size_t size)
 {
 	int ret, serial;
 
@@ -315,7 +315,7 @@ __evl_inline int evl_init_heap(struct evl_heap *heap, void *mem, size_t size)
 	return ret < 0 ? ret : 0;
 }
 
-__evl_inline int evl_extend_heap(struct evl_heap *heap, void *mem, size_t size)
+__evl_api int evl_extend_heap(struct evl_heap *heap, void *mem, size_t size)
 {
 	int ret;
 
@@ -329,13 +329,13 @@ __evl_inline int evl_extend_heap(struct evl_heap *heap, void *mem, size_t size)
 	return ret;
 }
 
-__evl_inline void evl_destroy_heap(struct evl_heap *heap)
+__evl_api void evl_destroy_heap(struct evl_heap *heap)
 {
 	evl_destroy_heap_unlocked(heap);
 	evl_close_mutex(&heap->lock);
 }
 
-__evl_inline void *evl_alloc_block(struct evl_heap *heap, size_t size)
+__evl_api void *evl_alloc_block(struct evl_heap *heap, size_t size)
 {
 	void *block;
 
@@ -348,7 +348,7 @@ __evl_inline void *evl_alloc_block(struct evl_heap *heap, size_t size)
 	return block;
 }
 
-__evl_inline int evl_free_block(struct evl_heap *heap, void *block)
+__evl_api int evl_free_block(struct evl_heap *heap, void *block)
 {
 	int ret;
 
@@ -362,7 +362,7 @@ __evl_inline int evl_free_block(struct evl_heap *heap, void *block)
 	return ret;
 }
 
-__evl_inline ssize_t evl_check_block(struct evl_heap *heap, void *block)
+__evl_api ssize_t evl_check_block(struct evl_heap *heap, void *block)
 {
 	ssize_t size;
 	int ret;
@@ -378,17 +378,17 @@ __evl_inline ssize_t evl_check_block(struct evl_heap *heap, void *block)
 }
 
 /* Totals, in bytes: memory provided, memory for blocks, memory in blocks. */
-__evl_inline size_t evl_heap_raw_size(const struct evl_heap *heap)
+__evl_api size_t evl_heap_raw_size(const struct evl_heap *heap)
 {
 	return heap->raw_size;
 }
 
-__evl_inline size_t evl_heap_size(const struct evl_heap *heap)
+__evl_api size_t evl_heap_size(const struct evl_heap *heap)
 {
 	return heap->usable_size;
 }
 
-__evl_inline size_t evl_heap_used(const struct evl_heap *heap)
+__evl_api size_t evl_heap_used(const struct evl_heap *heap)
 {
 	return heap->used_size;
 }

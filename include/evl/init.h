@@ -17,7 +17,9 @@ __EVL_BEGIN_DECLS
  * static function follow such a declaration. C++ drops all but one of these, C
  * keeps one in each unit.
  */
-#ifdef __cplusplus
+#if defined(__EVL_HL_LIBRARY)
+#define __EVL_HL_DECLARED	__evl_api
+#elif defined(__cplusplus)
 #define __EVL_HL_DECLARED	inline __attribute__((visibility("hidden")))
 #else
 #define __EVL_HL_DECLARED	__attribute__((weak, visibility("hidden")))

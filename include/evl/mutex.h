@@ -42,9 +42,9 @@ constexpr int __evl_hl_ceiling(unsigned int ceiling)
  * -ENXIO before evl_init(), -EINVAL, -EEXIST, -ENAMETOOLONG, -EMFILE,
  * -ENFILE, -ENOMEM, -EAGAIN.
  */
-__evl_inline int evl_create_mutex(struct evl_mutex *mutex, int clockfd,
-				  unsigned int ceiling, int flags,
-				  const char *fmt, ...)
+__evl_api int evl_create_mutex(struct evl_mutex *mutex, int clockfd,
+			       unsigned int ceiling, int flags,
+			       const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -70,8 +70,8 @@ __evl_inline int evl_create_mutex(struct evl_mutex *mutex, int clockfd,
  * descriptor, or -ENXIO before evl_init(), -ENOENT, -EINVAL if the name is
  * that of something else.
  */
-__evl_inline int evl_open_mutex(struct evl_mutex *mutex,
-				const char *fmt, ...)
+__evl_api int evl_open_mutex(struct evl_mutex *mutex,
+			     const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -191,7 +191,7 @@ __evl_slow int __evl_hl_tryenter_gate(struct __evl_hl_monitor *mon)
  * meanwhile, -EBADF if closed before, -EOWNERDEAD if its owner has gone,
  * -EINVAL, -EFAULT, and what creating it on first use gives.
  */
-__evl_inline int evl_timedlock_mutex(struct evl_mutex *mutex, const struct timespec *timeout)
+__evl_api int evl_timedlock_mutex(struct evl_mutex *mutex, const struct timespec *timeout)
 {
 	int ret;
 
@@ -203,13 +203,13 @@ __evl_inline int evl_timedlock_mutex(struct evl_mutex *mutex, const struct times
 }
 
 /* Same, without a limit. */
-__evl_inline int evl_lock_mutex(struct evl_mutex *mutex)
+__evl_api int evl_lock_mutex(struct evl_mutex *mutex)
 {
 	return evl_timedlock_mutex(mutex, &__evl_hl_forever);
 }
 
 /* Same, but -EAGAIN at once if another thread holds the mutex. */
-__evl_inline int evl_trylock_mutex(struct evl_mutex *mutex)
+__evl_api int evl_trylock_mutex(struct evl_mutex *mutex)
 {
 	int ret;
 
@@ -237,7 +237,7 @@ __evl_slow int __evl_hl_exit_gate(struct __evl_hl_monitor *mon)
  * attached threads. -EPERM if the caller does not hold it, -EBADF if closed,
  * -EINVAL.
  */
-__evl_inline int evl_unlock_mutex(struct evl_mutex *mutex)
+__evl_api int evl_unlock_mutex(struct evl_mutex *mutex)
 {
 	struct __evl_hl_monitor *mon = &mutex->monitor;
 	struct __evl_hl_thread *self = __evl_hl_self();
@@ -285,7 +285,7 @@ __evl_inline int evl_unlock_mutex(struct evl_mutex *mutex)
  * Changes the ceiling (1..99) of a mutex which has one, for the next time it
  * is locked. Any stage, any thread. -EINVAL.
  */
-__evl_inline int evl_set_mutex_ceiling(struct evl_mutex *mutex, unsigned int ceiling)
+__evl_api int evl_set_mutex_ceiling(struct evl_mutex *mutex, unsigned int ceiling)
 {
 	struct __evl_hl_monitor *mon = &mutex->monitor;
 	struct __evl_hl_process *home;
@@ -315,7 +315,7 @@ __evl_inline int evl_set_mutex_ceiling(struct evl_mutex *mutex, unsigned int cei
 }
 
 /* The ceiling of a mutex, 0 if it has none. Any stage, any thread. -EINVAL. */
-__evl_inline int evl_get_mutex_ceiling(struct evl_mutex *mutex)
+__evl_api int evl_get_mutex_ceiling(struct evl_mutex *mutex)
 {
 	struct __evl_hl_monitor *mon = &mutex->monitor;
 
@@ -335,7 +335,7 @@ __evl_inline int evl_get_mutex_ceiling(struct evl_mutex *mutex)
  * Closes a mutex: threads which wait for it get -EIDRM. In-band, any thread.
  * -EINVAL if not open.
  */
-__evl_inline int evl_close_mutex(struct evl_mutex *mutex)
+__evl_api int evl_close_mutex(struct evl_mutex *mutex)
 {
 	return __evl_hl_monitor_close(&mutex->monitor, __EVL_HL_MUTEX);
 }

@@ -26,7 +26,7 @@ struct evl_notification {
  * _UNICAST. In-band, any thread. Returns a descriptor, or -ENXIO before
  * evl_init(), -EINVAL, -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM.
  */
-__evl_inline int evl_create_observable(int flags, const char *fmt, ...)
+__evl_api int evl_create_observable(int flags, const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -56,7 +56,7 @@ __evl_inline bool __evl_hl_observes_inband(void)
  * somebody received, 0 if nobody listens, or -EINVAL, -EPERM if the thread is
  * not observable, -EBADF, -EFAULT.
  */
-__evl_inline int evl_update_observable(int ofd, const struct evl_notice *ntc, int nr)
+__evl_api int evl_update_observable(int ofd, const struct evl_notice *ntc, int nr)
 {
 	size_t count;
 	ssize_t ret;
@@ -91,7 +91,7 @@ __evl_inline ssize_t __evl_hl_read_notices(int ofd, void *buf, size_t count)
  * with O_NONBLOCK, -ENXIO if not subscribed, -EPERM, -EINVAL, -EBADF,
  * -EFAULT.
  */
-__evl_inline int evl_read_observable(int ofd, struct evl_notification *nf, int nr)
+__evl_api int evl_read_observable(int ofd, struct evl_notification *nf, int nr)
 {
 	ssize_t ret;
 

@@ -18,7 +18,7 @@ __EVL_BEGIN_DECLS
  * In-band, any thread. Returns a descriptor, or -ENXIO before evl_init(),
  * -EMFILE, -ENFILE, -ENOMEM.
  */
-__evl_inline int evl_new_poll(void)
+__evl_api int evl_new_poll(void)
 {
 	if (!__evl_hl_ready())
 		return -ENXIO;
@@ -47,21 +47,21 @@ __evl_inline int __evl_hl_poll_ctl(int efd, __u32 action, int fd, unsigned int e
  * groups nested in a cycle or too deep, -ENOSPC if 128 watch that element
  * already, or more than 15 steps would lead up from a group, -ENOMEM, -EPERM.
  */
-__evl_inline int evl_add_pollfd(int efd, int newfd, unsigned int events,
-				union evl_value pollval)
+__evl_api int evl_add_pollfd(int efd, int newfd, unsigned int events,
+			     union evl_value pollval)
 {
 	return __evl_hl_poll_ctl(efd, EVL_POLL_CTLADD, newfd, events, pollval);
 }
 
 /* Removes a descriptor from a group: -ENOENT if it is not there, -EPERM. */
-__evl_inline int evl_del_pollfd(int efd, int delfd)
+__evl_api int evl_del_pollfd(int efd, int delfd)
 {
 	return __evl_hl_poll_ctl(efd, EVL_POLL_CTLDEL, delfd, 0, evl_nil);
 }
 
 /* Changes what a descriptor is polled for. Otherwise as above. */
-__evl_inline int evl_mod_pollfd(int efd, int modfd, unsigned int events,
-				union evl_value pollval)
+__evl_api int evl_mod_pollfd(int efd, int modfd, unsigned int events,
+			     union evl_value pollval)
 {
 	return __evl_hl_poll_ctl(efd, EVL_POLL_CTLMOD, modfd, events, pollval);
 }
@@ -73,8 +73,8 @@ __evl_inline int evl_mod_pollfd(int efd, int modfd, unsigned int events,
  * for an empty group or a negative nrset, -EIDRM if closed meanwhile, -EBADF,
  * -EPERM, -EFAULT.
  */
-__evl_inline int evl_timedpoll(int efd, struct evl_poll_event *pollset, int nrset,
-			       const struct timespec *timeout)
+__evl_api int evl_timedpoll(int efd, struct evl_poll_event *pollset, int nrset,
+			    const struct timespec *timeout)
 {
 	struct __evl_timespec bounce;
 	struct evl_poll_waitreq req;
@@ -90,7 +90,7 @@ __evl_inline int evl_timedpoll(int efd, struct evl_poll_event *pollset, int nrse
 }
 
 /* Same, without a limit. */
-__evl_inline int evl_poll(int efd, struct evl_poll_event *pollset, int nrset)
+__evl_api int evl_poll(int efd, struct evl_poll_event *pollset, int nrset)
 {
 	const struct timespec forever = { 0, 0 };
 

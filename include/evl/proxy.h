@@ -24,9 +24,9 @@ __EVL_BEGIN_DECLS
  * -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN if the user has
  * too many (RLIMIT_NPROC).
  */
-__evl_inline int evl_create_proxy(int targetfd, size_t bufsz,
-				  size_t granularity, int flags,
-				  const char *fmt, ...)
+__evl_api int evl_create_proxy(int targetfd, size_t bufsz,
+			       size_t granularity, int flags,
+			       const char *fmt, ...)
 {
 	const size_t limit = (size_t)1 << 30;
 	struct evl_proxy_attrs attrs;
@@ -61,7 +61,7 @@ __evl_inline int evl_create_proxy(int targetfd, size_t bufsz,
  * multiple of the granularity, -EAGAIN (O_NONBLOCK) if the ring has no room,
  * -ENXIO without an output side, -EBADF, -EINTR.
  */
-__evl_inline ssize_t evl_write_proxy(int proxyfd, const void *buf, size_t count)
+__evl_api ssize_t evl_write_proxy(int proxyfd, const void *buf, size_t count)
 {
 	ssize_t ret;
 
@@ -78,7 +78,7 @@ __evl_inline ssize_t evl_write_proxy(int proxyfd, const void *buf, size_t count)
  * with O_NONBLOCK. Any stage, any thread. Returns the number of bytes, or
  * the errors above, -ENXIO without an input side, and those of the target.
  */
-__evl_inline ssize_t evl_read_proxy(int proxyfd, void *buf, size_t count)
+__evl_api ssize_t evl_read_proxy(int proxyfd, void *buf, size_t count)
 {
 	ssize_t ret;
 
@@ -91,7 +91,7 @@ __evl_inline ssize_t evl_read_proxy(int proxyfd, void *buf, size_t count)
 }
 
 /* The name of evl_write_proxy() before revision 26. */
-__evl_inline ssize_t evl_send_proxy(int proxyfd, const void *buf, size_t count)
+__evl_api ssize_t evl_send_proxy(int proxyfd, const void *buf, size_t count)
 {
 	return evl_write_proxy(proxyfd, buf, count);
 }
@@ -119,8 +119,8 @@ __evl_inline ssize_t __evl_hl_write_stderr(const char *text, size_t count)
  * stream, but only from in-band: -EBADFD out-of-band. Any stage, any thread.
  * Returns the number of bytes sent, or the errors of evl_write_proxy().
  */
-__evl_inline __evl_printf(2, 0) ssize_t evl_vprint_proxy(int proxyfd, const char *fmt,
-							 va_list ap)
+__evl_api __evl_printf(2, 0) ssize_t evl_vprint_proxy(int proxyfd, const char *fmt,
+		       va_list ap)
 {
 	char text[__EVL_HL_PRINT_MAX + 1];
 	int len;
@@ -141,7 +141,7 @@ __evl_inline __evl_printf(2, 0) ssize_t evl_vprint_proxy(int proxyfd, const char
 	return __evl_hl_write_stderr(text, (size_t)len);
 }
 
-__evl_inline __evl_printf(2, 3) ssize_t evl_print_proxy(int proxyfd, const char *fmt, ...)
+__evl_api __evl_printf(2, 3) ssize_t evl_print_proxy(int proxyfd, const char *fmt, ...)
 {
 	va_list ap;
 	ssize_t ret;
@@ -157,12 +157,12 @@ __evl_inline __evl_printf(2, 3) ssize_t evl_print_proxy(int proxyfd, const char 
  * Descriptors of the proxies to the standard streams: -EBADF before
  * evl_init(), or if the stream was closed by then. Any stage, any thread.
  */
-__evl_inline int evl_stdout(void)
+__evl_api int evl_stdout(void)
 {
 	return __evl_hl_home()->proxyfd[0];
 }
 
-__evl_inline int evl_stderr(void)
+__evl_api int evl_stderr(void)
 {
 	return __evl_hl_home()->proxyfd[1];
 }
@@ -171,12 +171,12 @@ __evl_inline int evl_stderr(void)
  * Print to the standard streams from any stage: evl_print_proxy() on the
  * proxies above, hence to standard error before evl_init().
  */
-__evl_inline __evl_printf(1, 0) ssize_t evl_vprintf(const char *fmt, va_list ap)
+__evl_api __evl_printf(1, 0) ssize_t evl_vprintf(const char *fmt, va_list ap)
 {
 	return evl_vprint_proxy(evl_stdout(), fmt, ap);
 }
 
-__evl_inline __evl_printf(1, 2) ssize_t evl_printf(const char *fmt, ...)
+__evl_api __evl_printf(1, 2) ssize_t evl_printf(const char *fmt, ...)
 {
 	va_list ap;
 	ssize_t ret;
@@ -188,7 +188,7 @@ __evl_inline __evl_printf(1, 2) ssize_t evl_printf(const char *fmt, ...)
 	return ret;
 }
 
-__evl_inline __evl_printf(1, 2) ssize_t evl_eprintf(const char *fmt, ...)
+__evl_api __evl_printf(1, 2) ssize_t evl_eprintf(const char *fmt, ...)
 {
 	va_list ap;
 	ssize_t ret;

@@ -46,7 +46,7 @@ struct evl_rwlock {
  * Creates a lock. In-band, any thread. Returns 0, or -ENXIO before
  * evl_init(), -EMFILE, -ENFILE, -ENOMEM, -EAGAIN.
  */
-__evl_inline int evl_create_rwlock(struct evl_rwlock *rwlock)
+__evl_api int evl_create_rwlock(struct evl_rwlock *rwlock)
 {
 	int ret;
 
@@ -69,7 +69,7 @@ __evl_inline int evl_create_rwlock(struct evl_rwlock *rwlock)
 #define evl_new_rwlock(__rwlock)	evl_create_rwlock(__rwlock)
 
 /* Destroys a lock, which nobody may hold. In-band, any thread. -EINVAL. */
-__evl_inline int evl_destroy_rwlock(struct evl_rwlock *rwlock)
+__evl_api int evl_destroy_rwlock(struct evl_rwlock *rwlock)
 {
 	if (__atomic_exchange_n(&rwlock->magic, 0, __ATOMIC_ACQ_REL) != __EVL_HL_RW_MAGIC)
 		return -EINVAL;
@@ -159,20 +159,20 @@ __evl_inline int __evl_hl_lock_rwlock(struct evl_rwlock *rwlock, struct evl_sem 
  * else get -EPERM. -EIDRM, -EBADF if destroyed, -EAGAIN if two million
  * threads wait already, -EINVAL, and what creating on first use gives.
  */
-__evl_inline int evl_lock_read(struct evl_rwlock *rwlock)
+__evl_api int evl_lock_read(struct evl_rwlock *rwlock)
 {
 	return __evl_hl_lock_rwlock(rwlock, &rwlock->readers, __EVL_HL_RW_NO_READER,
 				    __EVL_HL_RW_READER, __EVL_HL_RW_RWAIT);
 }
 
-__evl_inline int evl_lock_write(struct evl_rwlock *rwlock)
+__evl_api int evl_lock_write(struct evl_rwlock *rwlock)
 {
 	return __evl_hl_lock_rwlock(rwlock, &rwlock->writers, __EVL_HL_RW_NO_WRITER,
 				    __EVL_HL_RW_WRITER, __EVL_HL_RW_WWAIT);
 }
 
 /* Same, -EAGAIN instead of waiting. Any stage, any thread. */
-__evl_inline int evl_trylock_read(struct evl_rwlock *rwlock)
+__evl_api int evl_trylock_read(struct evl_rwlock *rwlock)
 {
 	int ret = __evl_hl_use_rwlock(rwlock);
 
@@ -180,7 +180,7 @@ __evl_inline int evl_trylock_read(struct evl_rwlock *rwlock)
 						 __EVL_HL_RW_READER, 0);
 }
 
-__evl_inline int evl_trylock_write(struct evl_rwlock *rwlock)
+__evl_api int evl_trylock_write(struct evl_rwlock *rwlock)
 {
 	int ret = __evl_hl_use_rwlock(rwlock);
 
@@ -189,7 +189,7 @@ __evl_inline int evl_trylock_write(struct evl_rwlock *rwlock)
 }
 
 /* Unlock after reading. Any stage, any thread. -EINVAL if nobody reads. */
-__evl_inline int evl_unlock_read(struct evl_rwlock *rwlock)
+__evl_api int evl_unlock_read(struct evl_rwlock *rwlock)
 {
 	const __u64 readers = __EVL_HL_RW_READER * __EVL_HL_RW_COUNT;
 	const __u64 writers = __EVL_HL_RW_WWAIT * __EVL_HL_RW_COUNT;
@@ -213,7 +213,7 @@ __evl_inline int evl_unlock_read(struct evl_rwlock *rwlock)
 }
 
 /* Unlock after writing. Any stage, any thread. -EINVAL if nobody writes. */
-__evl_inline int evl_unlock_write(struct evl_rwlock *rwlock)
+__evl_api int evl_unlock_write(struct evl_rwlock *rwlock)
 {
 	const __u64 writers = __EVL_HL_RW_WWAIT * __EVL_HL_RW_COUNT;
 	__u64 word, next, count;

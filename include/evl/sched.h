@@ -17,7 +17,7 @@ __EVL_BEGIN_DECLS
  * -EINVAL (policy not built in, priority out of range, bad quantum, group or
  * partition), -EBADF, -ESTALE for a thread which has gone, -EFAULT.
  */
-__evl_inline int evl_set_schedattr(int efd, const struct evl_sched_attrs *attrs)
+__evl_api int evl_set_schedattr(int efd, const struct evl_sched_attrs *attrs)
 {
 	return __evl_hl_quick(efd, EVL_THRIOC_SET_SCHEDPARAM, (void *)(uintptr_t)attrs);
 }
@@ -26,7 +26,7 @@ __evl_inline int evl_set_schedattr(int efd, const struct evl_sched_attrs *attrs)
  * Gets policy and priority of a thread, never those of a current boost: see
  * evl_get_state() for these. Any stage, any caller. -EBADF, -ESTALE.
  */
-__evl_inline int evl_get_schedattr(int efd, struct evl_sched_attrs *attrs)
+__evl_api int evl_get_schedattr(int efd, struct evl_sched_attrs *attrs)
 {
 	return __evl_hl_quick(efd, EVL_THRIOC_GET_SCHEDPARAM, attrs);
 }
@@ -56,8 +56,8 @@ __evl_inline int __evl_hl_control(unsigned long request, void *arg)
  * windows), -EBUSY for a group with members or a schedule in use, -ENOMEM,
  * -EFAULT.
  */
-__evl_inline int evl_control_sched(int policy, const union evl_sched_ctlparam *param,
-				   union evl_sched_ctlinfo *info, int cpu)
+__evl_api int evl_control_sched(int policy, const union evl_sched_ctlparam *param,
+				union evl_sched_ctlinfo *info, int cpu)
 {
 	struct evl_sched_ctlreq req;
 
@@ -74,7 +74,7 @@ __evl_inline int evl_control_sched(int policy, const union evl_sched_ctlparam *p
  * caller. Returns 0, or -ENXIO before evl_init(), -EINVAL for a bad CPU,
  * -EFAULT.
  */
-__evl_inline int evl_get_cpustate(int cpu, int *state_r)
+__evl_api int evl_get_cpustate(int cpu, int *state_r)
 {
 	struct evl_cpu_state req;
 	__u32 state = 0;
@@ -98,7 +98,7 @@ __evl_inline int evl_get_cpustate(int cpu, int *state_r)
  * Moves the caller to the end of the queue of its priority. Out-of-band,
  * attached threads: -EPERM for others.
  */
-__evl_inline int evl_yield(void)
+__evl_api int evl_yield(void)
 {
 	struct __evl_hl_process *home = __evl_hl_home();
 	struct __evl_hl_thread *self = __evl_hl_self_in(home);

@@ -26,9 +26,9 @@ struct evl_sem {
  * descriptor, or -ENXIO before evl_init(), -EINVAL, -EEXIST, -ENAMETOOLONG,
  * -EMFILE, -ENFILE, -ENOMEM.
  */
-__evl_inline int evl_create_sem(struct evl_sem *sem, int clockfd,
-				int initval, int flags,
-				const char *fmt, ...)
+__evl_api int evl_create_sem(struct evl_sem *sem, int clockfd,
+			     int initval, int flags,
+			     const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -50,7 +50,7 @@ __evl_inline int evl_create_sem(struct evl_sem *sem, int clockfd,
 		       __VA_ARGS__)
 
 /* Binds to a public semaphore by its name, as evl_open_mutex() does. */
-__evl_inline int evl_open_sem(struct evl_sem *sem, const char *fmt, ...)
+__evl_api int evl_open_sem(struct evl_sem *sem, const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -79,7 +79,7 @@ __evl_inline bool __evl_hl_take_unit(struct evl_monitor_state *state)
  * Takes a unit at once, -EAGAIN if there is none. Any stage, any thread, no
  * request. -EBADF if closed, -EINVAL.
  */
-__evl_inline int evl_tryget_sem(struct evl_sem *sem)
+__evl_api int evl_tryget_sem(struct evl_sem *sem)
 {
 	int ret;
 
@@ -96,7 +96,7 @@ __evl_inline int evl_tryget_sem(struct evl_sem *sem)
  * or with O_NONBLOCK, -EIDRM if closed meanwhile, -EBADF if closed before,
  * -EPERM if not attached and there is no unit, -EINVAL, -EFAULT.
  */
-__evl_inline int evl_timedget_sem(struct evl_sem *sem, const struct timespec *timeout)
+__evl_api int evl_timedget_sem(struct evl_sem *sem, const struct timespec *timeout)
 {
 	__s32 value = 1;
 	int ret;
@@ -109,7 +109,7 @@ __evl_inline int evl_timedget_sem(struct evl_sem *sem, const struct timespec *ti
 }
 
 /* Same, without a limit. */
-__evl_inline int evl_get_sem(struct evl_sem *sem)
+__evl_api int evl_get_sem(struct evl_sem *sem)
 {
 	return evl_timedget_sem(sem, &__evl_hl_forever);
 }
@@ -127,7 +127,7 @@ __evl_slow int __evl_hl_post_sem(struct __evl_hl_monitor *mon, __s32 units)
  * Pollers register before they look at the value, we look for them after we
  * changed it: one of us sees the other.
  */
-__evl_inline int evl_put_sem(struct evl_sem *sem)
+__evl_api int evl_put_sem(struct evl_sem *sem)
 {
 	struct evl_monitor_state *state;
 	__u32 value;
@@ -156,7 +156,7 @@ __evl_inline int evl_put_sem(struct evl_sem *sem)
  * Wakes up all waiters with -EAGAIN: they take no unit. Any stage, any
  * thread. -EBADF if closed, -EINVAL.
  */
-__evl_inline int evl_flush_sem(struct evl_sem *sem)
+__evl_api int evl_flush_sem(struct evl_sem *sem)
 {
 	__s32 unused = 0;
 	int ret;
@@ -172,7 +172,7 @@ __evl_inline int evl_flush_sem(struct evl_sem *sem)
  * Tells how many units there are, or minus the number of waiters. Any stage,
  * any thread, no request. -EBADF if closed, -EINVAL.
  */
-__evl_inline int evl_peek_sem(struct evl_sem *sem, int *r_val)
+__evl_api int evl_peek_sem(struct evl_sem *sem, int *r_val)
 {
 	int ret;
 
@@ -184,7 +184,7 @@ __evl_inline int evl_peek_sem(struct evl_sem *sem, int *r_val)
 }
 
 /* Closes a semaphore: waiters get -EIDRM. In-band, any thread. -EINVAL. */
-__evl_inline int evl_close_sem(struct evl_sem *sem)
+__evl_api int evl_close_sem(struct evl_sem *sem)
 {
 	return __evl_hl_monitor_close(&sem->monitor, __EVL_HL_SEM);
 }

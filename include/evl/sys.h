@@ -18,8 +18,8 @@ __EVL_BEGIN_DECLS
  * -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM, -ENOENT for no such class, -EAGAIN
  * if the class is full, -EPERM, -EACCES.
  */
-__evl_inline int evl_create_element(const char *type, const char *name, void *attrs,
-				    int clone_flags, struct evl_element_ids *eids)
+__evl_api int evl_create_element(const char *type, const char *name, void *attrs,
+				 int clone_flags, struct evl_element_ids *eids)
 {
 	return __evl_hl_create_named(type, name, attrs, clone_flags, eids);
 }
@@ -28,12 +28,12 @@ __evl_inline int evl_create_element(const char *type, const char *name, void *at
  * Opens a public element by its name. In-band, any thread. Returns a
  * descriptor, or -ENXIO before evl_init(), -ENOENT, -EINVAL, -EMFILE, ...
  */
-__evl_inline int evl_open_element_vargs(const char *type, const char *fmt, va_list ap)
+__evl_api int evl_open_element_vargs(const char *type, const char *fmt, va_list ap)
 {
 	return __evl_hl_open_vargs(type, fmt, ap);
 }
 
-__evl_inline int evl_open_element(const char *type, const char *fmt, ...)
+__evl_api int evl_open_element(const char *type, const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -46,7 +46,7 @@ __evl_inline int evl_open_element(const char *type, const char *fmt, ...)
 }
 
 /* Opens a device which has no named elements (EVL_POLL_DEV). Same errors. */
-__evl_inline int evl_open_raw(const char *type)
+__evl_api int evl_open_raw(const char *type)
 {
 	if (!__evl_hl_ready())
 		return -ENXIO;
@@ -58,7 +58,7 @@ __evl_inline int evl_open_raw(const char *type)
  * State bits (EVL_T_*) of the caller as the core last told them, EVL_T_INBAND
  * if not attached. Any stage, any thread, no request.
  */
-__evl_inline int evl_get_current_mode(void)
+__evl_api int evl_get_current_mode(void)
 {
 	struct evl_user_window *window = __evl_hl_self()->window;
 
@@ -69,7 +69,7 @@ __evl_inline int evl_get_current_mode(void)
  * What the FPU tests of the core may use, a mask defined by the architecture;
  * 0 if there is no core. Calls evl_init(). In-band, any thread.
  */
-__evl_inline unsigned int evl_detect_fpu(void)
+__evl_api unsigned int evl_detect_fpu(void)
 {
 	return evl_init() ? 0 : __evl_hl_home()->core.fpu_features;
 }

@@ -115,19 +115,19 @@ __evl_inline long __evl_hl_request(unsigned int nr, unsigned long a0, unsigned l
  * out-of-band operations, EINVAL (read, write) or ENOTTY (ioctl) for a file
  * which does not have this one, and those of the file.
  */
-__evl_inline ssize_t oob_read(int efd, void *buf, size_t count)
+__evl_api ssize_t oob_read(int efd, void *buf, size_t count)
 {
 	return __evl_hl_request(sys_evl_read, (unsigned long)efd,
 				(unsigned long)buf, count);
 }
 
-__evl_inline ssize_t oob_write(int efd, const void *buf, size_t count)
+__evl_api ssize_t oob_write(int efd, const void *buf, size_t count)
 {
 	return __evl_hl_request(sys_evl_write, (unsigned long)efd,
 				(unsigned long)buf, count);
 }
 
-__evl_inline int oob_ioctl(int efd, unsigned long request, ...)
+__evl_api int oob_ioctl(int efd, unsigned long request, ...)
 {
 	unsigned long arg;
 	va_list ap;

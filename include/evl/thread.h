@@ -111,7 +111,7 @@ __evl_inline int __evl_hl_attach(int flags, const char *fmt, va_list ap)
  * formed name, -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -EAGAIN, -ENXIO if
  * the core is stopped.
  */
-__evl_inline int evl_attach_thread(int flags, const char *fmt, ...)
+__evl_api int evl_attach_thread(int flags, const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -131,7 +131,7 @@ __evl_inline int evl_attach_thread(int flags, const char *fmt, ...)
  * Detaches the calling thread, and closes the descriptor got by attaching.
  * flags must be 0, else -EINVAL. In-band. -EPERM if not attached.
  */
-__evl_inline int evl_detach_thread(int flags)
+__evl_api int evl_detach_thread(int flags)
 {
 	struct __evl_hl_thread *self = __evl_hl_self();
 	__u32 mode = EVL_T_WOSS;
@@ -155,13 +155,13 @@ __evl_inline int evl_detach_thread(int flags)
 	return 0;
 }
 
-__evl_inline int evl_detach_self(void)
+__evl_api int evl_detach_self(void)
 {
 	return evl_detach_thread(0);
 }
 
 /* Descriptor of the caller, -EPERM if not attached. Any stage, no request. */
-__evl_inline int evl_get_self(void)
+__evl_api int evl_get_self(void)
 {
 	struct __evl_hl_thread *self = __evl_hl_self();
 
@@ -169,13 +169,13 @@ __evl_inline int evl_get_self(void)
 }
 
 /* True if the caller runs in-band, attached or not. Any stage, no request. */
-__evl_inline bool evl_is_inband(void)
+__evl_api bool evl_is_inband(void)
 {
 	return __evl_hl_is_inband();
 }
 
 /* Moves the caller out-of-band. 0 if it is there, -EPERM if not attached. */
-__evl_inline int evl_switch_oob(void)
+__evl_api int evl_switch_oob(void)
 {
 	struct __evl_hl_process *home = __evl_hl_home();
 	struct __evl_hl_thread *self = __evl_hl_self_in(home);
@@ -193,7 +193,7 @@ __evl_inline int evl_switch_oob(void)
  * Moves the caller in-band, with nothing to warn of. 0 if it is there, -EPERM
  * if not attached.
  */
-__evl_inline int evl_switch_inband(void)
+__evl_api int evl_switch_inband(void)
 {
 	struct __evl_hl_process *home = __evl_hl_home();
 	struct __evl_hl_thread *self = __evl_hl_self_in(home);
@@ -215,7 +215,7 @@ __evl_inline int evl_switch_inband(void)
  * State, counters and effective priority of a thread. Any stage, any caller.
  * -EBADF, -ESTALE if the thread has gone.
  */
-__evl_inline int evl_get_state(int efd, struct evl_thread_state *statebuf)
+__evl_api int evl_get_state(int efd, struct evl_thread_state *statebuf)
 {
 	return __evl_hl_quick(efd, EVL_THRIOC_GET_STATE, statebuf);
 }
@@ -224,7 +224,7 @@ __evl_inline int evl_get_state(int efd, struct evl_thread_state *statebuf)
  * Makes the call which a thread sleeps in fail with -EINTR. Nothing happens
  * to a thread which does not sleep. Any stage, any caller. -EBADF, -ESTALE.
  */
-__evl_inline int evl_unblock_thread(int efd)
+__evl_api int evl_unblock_thread(int efd)
 {
 	return __evl_hl_quick(efd, EVL_THRIOC_UNBLOCK, NULL);
 }
@@ -233,7 +233,7 @@ __evl_inline int evl_unblock_thread(int efd)
  * Unblocks a thread, forces it in-band and makes it SCHED_WEAK. Any stage,
  * any caller. -EBADF, -ESTALE.
  */
-__evl_inline int evl_demote_thread(int efd)
+__evl_api int evl_demote_thread(int efd)
 {
 	return __evl_hl_quick(efd, EVL_THRIOC_DEMOTE, NULL);
 }
@@ -256,7 +256,7 @@ __evl_inline int __evl_hl_change_mode(int efd, unsigned long request, int mask, 
  * unless NULL; a zero mask only peeks. Any stage, any caller. -EINVAL for an
  * unknown bit or HMOBS on a thread which is not observable, -EBADF, -ESTALE.
  */
-__evl_inline int evl_set_thread_mode(int efd, int mask, int *oldmask)
+__evl_api int evl_set_thread_mode(int efd, int mask, int *oldmask)
 {
 	/* Cores turn HMSIG on when asked to set nothing, but clear nothing. */
 	return __evl_hl_change_mode(efd, mask ? EVL_THRIOC_SET_MODE :
@@ -267,7 +267,7 @@ __evl_inline int evl_set_thread_mode(int efd, int mask, int *oldmask)
  * Clears mode bits. Without anything left to warn of, the way to warn goes
  * as well, and conversely. Otherwise as above.
  */
-__evl_inline int evl_clear_thread_mode(int efd, int mask, int *oldmask)
+__evl_api int evl_clear_thread_mode(int efd, int mask, int *oldmask)
 {
 	return __evl_hl_change_mode(efd, EVL_THRIOC_CLEAR_MODE, mask, oldmask);
 }
@@ -278,7 +278,7 @@ __evl_inline int evl_clear_thread_mode(int efd, int mask, int *oldmask)
  * EVL_NOTIFY_ONCHANGE. In-band, any thread, attached or not. -EINVAL, -EEXIST
  * if subscribed already, -EPERM if not an observable, -EBADF, -ENOMEM.
  */
-__evl_inline int evl_subscribe(int ofd, unsigned int backlog_count, int flags)
+__evl_api int evl_subscribe(int ofd, unsigned int backlog_count, int flags)
 {
 	struct evl_subscription sub;
 	int ret;
@@ -291,7 +291,7 @@ __evl_inline int evl_subscribe(int ofd, unsigned int backlog_count, int flags)
 }
 
 /* The converse: -ENOENT if not subscribed, -EPERM, -EBADF. In-band. */
-__evl_inline int evl_unsubscribe(int ofd)
+__evl_api int evl_unsubscribe(int ofd)
 {
 	int ret = __evl_hl_ioctl_inband(ofd, EVL_OBSIOC_UNSUBSCRIBE, NULL);
 

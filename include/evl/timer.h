@@ -16,7 +16,7 @@ __EVL_BEGIN_DECLS
  * Creates a timer on a clock. In-band, any thread. Returns its descriptor, or
  * -ENXIO before evl_init(), -EBADF, -EMFILE, -ENFILE, -ENOMEM.
  */
-__evl_inline int evl_new_timer(int clockfd)
+__evl_api int evl_new_timer(int clockfd)
 {
 	int efd = -1, ret;
 
@@ -52,8 +52,8 @@ __evl_inline void __evl_hl_itimer_from(struct itimerspec *to, const struct __evl
  * the previous setting, with it_value as a delay. Any stage, any thread.
  * -EINVAL for a malformed date, -EFAULT, -EBADF, -ENOTTY.
  */
-__evl_inline int evl_set_timer(int efd, const struct itimerspec *value,
-			       struct itimerspec *ovalue)
+__evl_api int evl_set_timer(int efd, const struct itimerspec *value,
+			    struct itimerspec *ovalue)
 {
 	struct evl_timerfd_setreq req;
 #if defined(__LP64__)
@@ -87,7 +87,7 @@ __evl_inline int evl_set_timer(int efd, const struct itimerspec *value,
  * Tells the delay to the next tick, {0, 0} if disarmed, and the period. Any
  * stage, any thread. -EFAULT, -EBADF, -ENOTTY.
  */
-__evl_inline int evl_get_timer(int efd, struct itimerspec *value)
+__evl_api int evl_get_timer(int efd, struct itimerspec *value)
 {
 #if defined(__LP64__)
 	return __evl_hl_quick(efd, EVL_TFDIOC_GET, value);

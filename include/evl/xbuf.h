@@ -20,8 +20,8 @@ __EVL_BEGIN_DECLS
  * before evl_init(), -EINVAL (both sizes 0, a size above 2^30, flags, name),
  * -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM.
  */
-__evl_inline int evl_create_xbuf(size_t i_bufsz, size_t o_bufsz,
-				 int flags, const char *fmt, ...)
+__evl_api int evl_create_xbuf(size_t i_bufsz, size_t o_bufsz,
+			      int flags, const char *fmt, ...)
 {
 	const size_t limit = (size_t)1 << 30;
 	struct evl_xbuf_attrs attrs;

@@ -6,6 +6,11 @@
 #ifndef _EVL_DETAIL_BASE_H
 #define _EVL_DETAIL_BASE_H
 
+/* A core of 64 bits serves programs of 64 bits, its requests are laid out so. */
+#if defined(__i386__) || (defined(__x86_64__) && !defined(__LP64__))
+#error "EVL does not serve 32-bit x86 programs: please build for 64 bits"
+#endif
+
 /*
  * A strict -std=c11 hides POSIX, which this library is about. We may ask for
  * it as long as no libc header was seen; GNU extensions are not asked for,
