@@ -16,6 +16,21 @@ if [ ! -e "$kdir/Makefile" ]; then
 	exit 1
 fi
 
+# The kernel's Makefile takes folders apart at spaces.
+case $out in *[[:space:]]*)
+	echo "build-modules: kernel modules cannot be built in a folder whose path has a space: $out" >&2
+	exit 1
+	;;
+esac
+
+# A module is built with what its kernel was, unless the caller knows better.
+tools=
+if [ -z "${LLVM:-}${CC:-}" ] && grep -qs '^CONFIG_CC_IS_CLANG=y' "$kdir/.config"; then
+	tools=CC=clang
+	! grep -q '^CONFIG_LD_IS_LLD=y' "$kdir/.config" || tools=LLVM=1
+	command -v clang >/dev/null || echo "build-modules: the kernel at $kdir was built by clang: please install that" >&2
+fi
+
 # Links every source below the folders given, and drops links to sources that are gone.
 link_sources() {
 	find "$out" -xtype l -delete
@@ -33,7 +48,8 @@ link_sources() {
 
 build() {
 	[ -e "$out/$1/Kbuild" ] || return 0
-	make --no-print-directory -j"$(nproc)" -C "$kdir" M="$out/$1" modules
+	# shellcheck disable=SC2086
+	make --no-print-directory -j"$(nproc)" -C "$kdir" M="$out/$1" $tools modules
 }
 
 link_sources module uapi test/module examples

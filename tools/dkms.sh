@@ -10,6 +10,9 @@ cd "$(dirname "$0")/.."
 version=$(cat VERSION)
 source=/usr/src/evl-$version
 
+# Everybody builds drivers with what is installed, whatever root's files are like.
+umask 022
+
 say() { echo "dkms: $*"; }
 
 if [ "$(id -u)" -ne 0 ]; then
@@ -21,9 +24,16 @@ if ! command -v dkms >/dev/null; then
 	exit 1
 fi
 
+# Any version: two of them would build for each new kernel, and be installed over one another.
 unregister() {
-	[ -z "$(dkms status "evl/$version")" ] || dkms remove "evl/$version" --all >/dev/null
-	rm -rf "$source"
+	local old folder
+	dkms status evl | sed -n 's|^evl[/,] *\([^,: ]*\).*|\1|p' | sort -u | while read -r old; do
+		dkms remove "evl/$old" --all >/dev/null </dev/null
+	done
+	for folder in /usr/src/evl-*; do
+		grep -qs '^PACKAGE_NAME="evl"' "$folder/dkms.conf" || continue
+		rm -rf "$folder"
+	done
 }
 
 register() {
@@ -32,6 +42,7 @@ register() {
 	find module uapi -type f \( -name '*.[chS]' -o -name Kbuild \) ! -name '*.mod.c' -exec cp --parents -t "$source" {} +
 	cp -r Kbuild dkms.conf VERSION LICENSE LICENSES "$source"
 	cp tools/driver.mk tools/dkms-suits.sh tools/dkms-symbols.sh "$source/tools"
+	chmod -R u=rwX,go=rX "$source"
 	dkms add "evl/$version" >/dev/null
 }
 

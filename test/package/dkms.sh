@@ -44,8 +44,19 @@ expect() {
 said() { grep -q "$1" "$work/log"; }
 hook() { /usr/lib/dkms/dkms_autoinstaller start "$1" >"$work/log" 2>&1; }
 
-expect "dkms-install succeeds" tools/dkms.sh install
+# An older one, as root with private files had installed it.
+install_older() {
+	cp -r "$1" "$work/older" && rm -rf "$work/older/build" && echo 0.0.1 >"$work/older/VERSION" &&
+		(umask 077 && "$work/older/tools/dkms.sh" install 6.99.0-new) && test -n "$(dkms status evl/0.0.1)"
+}
+mkdir "$work/tree" && cp -r Kbuild dkms.conf VERSION LICENSE LICENSES tools module uapi "$work/tree"
+expect "an older version is there" install_older "$work/tree"
+chmod -R go-rwx "$work/tree"
+private() { (umask 077 && "$work/tree/tools/dkms.sh" install); }
+expect "dkms-install succeeds, private as root's files may be" private
 cp "$work/out" "$work/log"
+expect "the older version is gone" test -z "$(dkms status evl/0.0.1; find /usr/src -name 'evl-0.0.1')"
+expect "everybody reads the sources, for drivers" test -z "$(find /usr/src/evl-* ! -perm -o=r; find /usr/src/evl-* -type d ! -perm -o=x)"
 expect "it builds for a suitable kernel" said "installed for kernel $release"
 expect "the module is there" test -n "$(find "/lib/modules/$release/updates" -name 'evl.ko*')"
 expect "its symbols are kept for drivers" test -n "$(find /var/lib/dkms/evl -name Module.symvers)"
@@ -64,6 +75,12 @@ expect "installing again succeeds" tools/dkms.sh install 6.99.0-new
 expect "a new kernel out of bounds is no failure" hook 6.99.0-new
 expect "its log says why evl is not built" said "skipping kernel 6.99.0-new"
 expect "a new kernel that lacks an option is no failure" hook 6.12.0-bare
+# As upgrades left it before.
+add_older() {
+	cp -r "/usr/src/evl-$(cat VERSION)" /usr/src/evl-0.0.1 && echo 0.0.1 >/usr/src/evl-0.0.1/VERSION && dkms add evl/0.0.1
+}
+expect "an older version is there again" add_older
 expect "dkms-remove succeeds" tools/dkms.sh remove
+expect "no version is registered any more" test -z "$(dkms status evl)"
 expect "nothing is left" test -z "$(find /usr/src /var/lib/dkms /lib/modules -name '*evl*')"
 echo "1..$count"

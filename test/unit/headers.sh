@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Compiles each header alone, twice in a unit, in C11, GNU C11 and C++17,
 # without a warning. Usage: headers.sh [<source tree>]
+# shellcheck disable=SC2046,SC2086	# lists of flags and of headers are to be split
 top=${1:-$(dirname "$0")/../..}
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
@@ -155,9 +156,7 @@ includes() { for name; do printf '#include <%s>\n' "$name"; done; }
 for header in $public; do
 	around=$kernel
 	case $header in evl/net/*) around=$(echo "$kernel" | sed 's,linux/uio.h,,') ;; esac
-	# shellcheck disable=SC2086
 	{ includes "$header" $around; echo 'enum e { EV_NONE_OF_OURS = EM_NONE };'; } >"$tmp/before.c"
-	# shellcheck disable=SC2086
 	{ includes $around "$header"; echo 'enum e { EV_NONE_OF_OURS = EM_NONE };'; } >"$tmp/after.c"
 	compiles "${CC:-gcc}" -fsyntax-only "$tmp/before.c"
 	compiles "${CC:-gcc}" -fsyntax-only "$tmp/after.c"
