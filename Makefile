@@ -10,10 +10,10 @@ RELEASE = $(or $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(UTSRELEASE) 2>/d
 
 UDEVRULESDIR ?= /usr/lib/udev/rules.d
 # Headers that drivers need, laid out as here.
-DRIVERDIR ?= $(PREFIX)/src/evl-$(VERSION)
+DRIVERDIR = $(PREFIX)/src/evl-$(VERSION)
 KERNELS ?=
 
-export KDIR ONLY SUITE BENCH JOBS BUILD PREFIX DESTDIR UDEVRULESDIR DRIVERDIR SHARED
+export KDIR ONLY SUITE BENCH JOBS BUILD
 
 all: modules
 
@@ -46,11 +46,14 @@ demo: deps
 bench: deps
 	@test/vm/bench.sh
 
+installer = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' UDEVRULESDIR='$(UDEVRULESDIR)' DRIVERDIR='$(DRIVERDIR)' \
+	SHARED='$(SHARED)' tools/install.sh
+
 install:
-	@tools/install.sh
+	@$(installer)
 
 install-udev:
-	@tools/install.sh udev
+	@$(installer) udev
 
 dkms-install: install-udev
 	@tools/dkms.sh install $(KERNELS)

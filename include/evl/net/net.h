@@ -11,8 +11,6 @@
 
 __EVL_BEGIN_DECLS
 
-struct sockaddr;
-
 /* What a port has done so far, and its buffers. */
 struct evl_net_devstat {
 	__u64 rx_packets;
