@@ -129,7 +129,7 @@ __evl_inline int __evl_hl_enter_rwlock(struct evl_rwlock *rwlock, __u64 forbiddi
 __evl_inline int __evl_hl_lock_rwlock(struct evl_rwlock *rwlock, struct evl_sem *sem,
 				      __u64 forbidding, __u64 inside, __u64 waiting)
 {
-	int ret;
+	int ret, cancel_state;
 
 	ret = __evl_hl_use_rwlock(rwlock);
 	if (ret)
@@ -145,16 +145,19 @@ __evl_inline int __evl_hl_lock_rwlock(struct evl_rwlock *rwlock, struct evl_sem 
 	if (ret <= 0)
 		return ret;
 
-	/* Whoever leaves counts on us to take the unit. */
+	/* Whoever leaves counts on us to take the unit, and to leave in turn. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	do
 		ret = evl_get_sem(sem);
 	while (ret == -EINTR);
+	pthread_setcancelstate(cancel_state, &cancel_state);
 
 	return ret;
 }
 
 /*
- * Lock for reading, for writing. Forced unblocking does not end the wait.
+ * Lock for reading, for writing. Neither forced unblocking ends the wait, nor
+ * being cancelled: these are no cancellation points.
  * Out-of-band, attached threads; others succeed if there is no need to wait,
  * else get -EPERM. -EIDRM, -EBADF if destroyed, -EAGAIN if two million
  * threads wait already, -EINVAL, and what creating on first use gives.

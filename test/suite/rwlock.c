@@ -133,10 +133,37 @@ static void made_on_first_use(void)
 	check_ok(evl_destroy_rwlock(&ready_made));
 }
 
+/* Cancelled in line, it would be a writer for all others, who never leaves. */
+static void write_once(struct worker *w)
+{
+	attach_worker(w);
+	w->result = evl_lock_write(&rw) ?: evl_unlock_write(&rw);
+	pthread_testcancel();
+	w->result = -EINVAL;
+}
+
+static void cancelled_writer(void)
+{
+	struct worker w = { .body = write_once, .name = "writer", .prio = 20, .cpu = other_cpu(), .result = 1 };
+
+	attach_fifo(10);
+	check_ok(evl_new_rwlock(&rw));
+	check_ok(evl_lock_write(&rw));
+	start_worker(&w);
+	await(worker_sleeps(&w));
+	check_eq(pthread_cancel(w.thread), 0);
+	nap();
+	check_ok(evl_unlock_write(&rw));
+	join_worker(&w);
+	check_eq(w.result, 0);
+	check_ok(evl_trylock_write(&rw));
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(try_both, "many readers or one writer, and an error if nobody may wait"),
 	TEST(writer_goes_first, "a writer which waits keeps new readers out, and comes before them"),
 	TEST(readers_see_whole_writes, "readers never see half of a change"),
+	TEST(cancelled_writer, "a waiter which is cancelled takes its turn first"),
 	TEST(made_on_first_use, "a static one is made when it is used"),
 };
 
