@@ -55,7 +55,8 @@ static void postpone(struct evl_thread *thread, ktime_t delay)
 
 	if (!first)
 		evl_put_thread(thread);
-	if (!delay || !evl_timer_is_running(timer))
+	/* A pause is not cut short. */
+	if (!evl_timer_is_running(timer))
 		evl_start_timer(timer, evl_ktime_monotonic() + delay, 0);
 }
 
@@ -109,7 +110,7 @@ static void go_on(struct evl_timer *timer)
 
 	thread = take_steps(thread);
 	if (thread)
-		postpone(thread, 0);
+		postpone(thread, EVL_CHANNEL_DELAY);
 
 	/* Whoever has the CPU keeps most of it. */
 	now = evl_ktime_monotonic();

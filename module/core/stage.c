@@ -90,7 +90,8 @@ static void give_up(struct evl_thread *curr)
 	const struct evl_sched_attrs weak = { .sched_policy = SCHED_WEAK };
 
 	evl_kick_thread(curr);
-	evl_switch_inband(0, 0);
+	if (!evl_is_inband(curr))
+		evl_switch_inband(0, 0);
 	evl_set_thread_policy(curr, &weak);
 	send_sig(SIGTERM, current, 1);
 }

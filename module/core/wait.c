@@ -290,9 +290,19 @@ int evl_sleep_on(struct evl_wait_channel *wchan, struct evl_clock *clock,
 void evl_add_wait_queue(struct evl_wait_queue *wq, ktime_t timeout,
 			enum evl_tmode tmode)
 {
+	struct evl_thread *curr = evl_current();
+	unsigned long flags;
+	struct evl_rq *rq;
+
 	/* evl_wait_schedule() has the error. */
-	if (evl_check_waiter(evl_current()) == -EPERM)
+	if (evl_check_waiter(curr) == -EPERM) {
+		if (curr && !host_in_irq()) {
+			rq = evl_lock_thread_rq_irqsave(curr, flags);
+			curr->info |= EVL_T_BREAK;
+			evl_unlock_irqrestore(&rq->lock, flags);
+		}
 		return;
+	}
 
 	evl_sleep_on(&wq->wchan, wq->clock, timeout, tmode,
 		     !(wq->flags & EVL_WAIT_FIFO));
@@ -400,7 +410,7 @@ bool evl_flush_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
 	int left = FLUSH_STEP;
 
 	evl_for_each_waiter_safe(waiter, next, wchan) {
-		if ((s32)(waiter->wait_round - flush->round) > 0)
+		if (waiter->wait_round > flush->round)
 			continue;
 		/* It does not change while its thread is in line. */
 		if (flush->file && waiter->request_file != flush->file)
@@ -423,6 +433,8 @@ static void go_on_flushing(struct evl_wait_channel *wchan, struct evl_flush *flu
 			wchan->flush = NULL;
 			return;
 		}
+		/* Whoever goes on with it is the one to be helped. */
+		flush->cpu = raw_smp_processor_id();
 		evl_sched_unlock(&wchan->lock, *flags);
 		evl_lock_irqsave(&wchan->lock, *flags);
 	}
@@ -440,6 +452,7 @@ void evl_run_flush(struct evl_wait_channel *wchan, struct evl_flush *flush,
 	evl_finish_flush(wchan, &flags);
 
 	flush->round = wchan->round++;
+	flush->cpu = raw_smp_processor_id();
 	flush->count = 0;
 	wchan->flush = flush;
 	go_on_flushing(wchan, flush, &flags);
@@ -469,13 +482,14 @@ void evl_flush_file_wait(struct evl_wait_channel *wchan, struct evl_file *file)
 }
 
 /* Current was woken up. Those behind it in line may wait for one who lost the CPU
- * to it. */
+ * to it. Elsewhere, that one goes on by himself. */
 static noinline void help_flush(struct evl_wait_channel *wchan)
 {
 	unsigned long flags;
 
 	evl_lock_irqsave(&wchan->lock, flags);
-	evl_finish_flush(wchan, &flags);
+	if (wchan->flush && wchan->flush->cpu == raw_smp_processor_id())
+		evl_finish_flush(wchan, &flags);
 	evl_sched_unlock(&wchan->lock, flags);
 }
 

@@ -575,7 +575,9 @@ static void drain_file(struct evl_element_file *ef)
 	if (!element->factory->flush)
 		return;
 
-	element->factory->flush(element, file);
+	/* The last one is told even if none of its requests is there: drivers are. */
+	if (!file || atomic_read(&ef->efile.users) > 1)
+		element->factory->flush(element, file);
 	while (atomic_read(&ef->efile.users) > 1) {
 		schedule_timeout_uninterruptible(delay);
 		delay = min(delay * 2, HZ / 10U);

@@ -16,7 +16,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-image='' root='' out='' name=vm command='' limit=300 append='' counting=''
+image='' root='' out='' name=vm command='' limit=300 append='' counting='' accel=''
 while getopts k:r:o:n:x:t:a:b option; do
 	case $option in
 	k) image=$OPTARG ;;
@@ -87,11 +87,13 @@ add_job() {
 
 machine=(-machine q35 -nodefaults -no-reboot -display none -monitor none)
 if [ -n "$counting" ]; then
-	machine+=(-cpu "max,-erms,-fsrm" -smp 1 -m 512 -accel "tcg,thread=single" -icount "shift=0,sleep=off"
+	machine+=(-cpu "max,-erms,-fsrm" -smp 1 -m 512 -icount "shift=0,sleep=off"
 		-seed 1 -rtc "base=2025-01-01T00:00:00,clock=vm")
+	accel=tcg,thread=single
 	append="tsc=reliable clocksource=tsc random.trust_cpu=on nokaslr norandmaps audit=0 quiet $append"
 else
-	machine+=(-cpu max -smp 2 -m 768 -accel "tcg,thread=multi")
+	machine+=(-cpu max -smp 2 -m 768)
+	accel=tcg,thread=multi
 	append="no_timer_check log_buf_len=4M $append"
 fi
 
@@ -103,7 +105,7 @@ awk=(awk)
 boot() {
 	rm -f "$work/report"
 	mkfifo "$work/report"
-	${command:+timeout "$limit"} qemu-system-x86_64 "${machine[@]}" -kernel "$image" -initrd "$work/image.cpio" \
+	${command:+timeout "$limit"} qemu-system-x86_64 "${machine[@]}" -accel "$accel" -kernel "$image" -initrd "$work/image.cpio" \
 		-serial "file:$work/console" -serial stdio \
 		-append "console=ttyS0 panic=-1 report=ttyS1 $append" \
 		</dev/null >"$work/report" 2>"$work/qemu.err" &
@@ -169,9 +171,8 @@ run_command() {
 }
 
 # When a suite leaves the guest dead or in disorder, those that had not run yet get a new one.
-run_suites() {
+run_in_guests() {
 	local left=("$@") suite rest seen_before tried=
-	: >"$out/seen"
 	while [ ${#left[@]} -gt 0 ]; do
 		printf 'suite %s\n' "${left[@]}" | add_job
 		boot
@@ -201,6 +202,22 @@ run_suites() {
 		done
 		left=("${rest[@]}")
 	done
+}
+
+# Each time the module comes and goes, the kernel patches itself where others run. Emulated processors trip over that once
+# in some hundred times, if they run side by side.
+run_suites() {
+	local suite patching=() others=()
+	: >"$out/seen"
+	for suite; do
+		case $suite in
+		load) patching+=("$suite") ;;
+		*) others+=("$suite") ;;
+		esac
+	done
+	[ ${#others[@]} -eq 0 ] || run_in_guests "${others[@]}"
+	accel=tcg,thread=single
+	[ ${#patching[@]} -eq 0 ] || run_in_guests "${patching[@]}"
 	! grep -qv '^[0-9]* 0 ' "$out/counts"
 }
 

@@ -62,7 +62,7 @@ struct evl_thread {
 	struct rb_node wait_node;	/* guarded by wchan->lock, as are these: */
 	int wait_prio;			/* its place: a weighted priority */
 	u32 wait_seq;			/* of this wait among all */
-	u32 wait_round;			/* evl_wait_channel.round when it got in line */
+	u64 wait_round;			/* evl_wait_channel.round when it got in line */
 	void *wait_data;		/* for the owner of the channel */
 	struct evl_timer rtimer;	/* resource timeouts and delays */
 

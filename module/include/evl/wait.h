@@ -21,7 +21,7 @@ struct evl_wait_channel {
 	hard_spinlock_t lock;
 	struct rb_root_cached waiters;	/* of evl_thread.wait_node, next one first */
 	const char *name;		/* as shown by thread/wchan */
-	u32 round;			/* flushes begun so far */
+	u64 round;			/* flushes begun so far */
 	struct evl_flush *flush;	/* the one in progress, or NULL */
 	/*
 	 * @waiter was put in another place because its priority changed, or was
@@ -122,12 +122,13 @@ int evl_flush_wait(struct evl_wait_channel *wchan, int reason);
 /*
  * A flush in steps, for who has more to do than to wake up waiters. step() wakes up
  * some, and returns true if there are others; channel lock held. It is called by
- * whoever flushes, and by waiters which were woken up, for as long as others are
- * left: nobody sleeps on because the former lost its CPU.
+ * whoever flushes, and by waiters which were woken up and have its CPU now, for as
+ * long as others are left: nobody sleeps on because the former lost it.
  */
 struct evl_flush {
 	bool (*step)(struct evl_wait_channel *wchan, struct evl_flush *flush);
-	u32 round;
+	u64 round;
+	int cpu;			/* where its caller was last */
 	int reason;
 	/* Only those which wait in a request by this file, unless NULL. */
 	struct evl_file *file;
