@@ -4,6 +4,7 @@
  * Linux does to a thread which is out-of-band.
  */
 #include <linux/compat.h>
+#include <linux/time_namespace.h>
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 #include <evl/syscall-abi.h>
@@ -96,6 +97,7 @@ static bool serve_clock_gettime(struct pt_regs *regs, u32 nr)
 	switch ((int)args[0]) {
 	case CLOCK_MONOTONIC:
 		ts = ns_to_timespec64(ktime_get_mono_fast_ns());
+		timens_add_monotonic(&ts);
 		break;
 	case CLOCK_REALTIME:
 		ts = ns_to_timespec64(ktime_get_real_fast_ns());
