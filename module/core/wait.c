@@ -400,14 +400,11 @@ int evl_flush_wait_locked(struct evl_wait_channel *wchan, int reason)
 }
 EXPORT_SYMBOL_GPL(evl_flush_wait_locked);
 
-/* Waiters woken up at once, with interrupts off. */
-#define FLUSH_STEP	32
-
 /* Who came later is passed over, at a few instructions each. */
 bool evl_flush_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
 {
 	struct evl_thread *waiter, *next;
-	int left = FLUSH_STEP;
+	int left = EVL_WAKE_STEP;
 
 	evl_for_each_waiter_safe(waiter, next, wchan) {
 		if (waiter->wait_round > flush->round)

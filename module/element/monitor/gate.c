@@ -157,9 +157,6 @@ long evl_try_gate(struct evl_monitor *mon)
 	return evl_trylock_mutex(&mon->gate.mutex);
 }
 
-/* How many waiters one exit wakes up at once, with interrupts off. */
-#define DELIVER_STEP	32
-
 /* True if there are more than the budget allows for. */
 static bool wake_targets(struct evl_event *event, int *budget)
 {
@@ -230,7 +227,7 @@ bool __evl_deliver_signals(struct evl_monitor *mon)
 {
 	atomic_t *flags = evl_monitor_flags(mon);
 	struct evl_event *event, *tmp;
-	int budget = DELIVER_STEP;
+	int budget = EVL_WAKE_STEP;
 	bool more = false;
 
 	/* Marks go to an event first, then to its gate: see mark_waiter(). Ours is

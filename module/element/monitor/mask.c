@@ -109,14 +109,11 @@ static u32 serve_all(struct evl_wait_channel *wchan, u32 value)
 	return served;
 }
 
-/* Waiters woken up at once, with interrupts off. */
-#define WAKE_STEP	32
-
 static bool wake_served(struct evl_wait_channel *wchan, struct evl_flush *flush)
 {
 	struct evl_thread *waiter, *next;
 	struct mask_wait *wait;
-	int left = WAKE_STEP;
+	int left = EVL_WAKE_STEP;
 
 	evl_for_each_waiter_safe(waiter, next, wchan) {
 		wait = waiter->wait_data;

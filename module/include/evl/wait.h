@@ -119,6 +119,9 @@ int evl_flush_wait_locked(struct evl_wait_channel *wchan, int reason);
  */
 int evl_flush_wait(struct evl_wait_channel *wchan, int reason);
 
+/* How many waiters are woken up in one go, with interrupts off. */
+#define EVL_WAKE_STEP	32
+
 /*
  * A flush in steps, for who has more to do than to wake up waiters. step() wakes up
  * some, and returns true if there are others; channel lock held. It is called by
