@@ -21,6 +21,9 @@ struct clone_file {
 	struct mutex lock;
 	struct evl_factory *factory;
 	struct evl_element *element;	/* NULL until made */
+	kuid_t uid;			/* of the node, as it was opened */
+	kgid_t gid;
+	umode_t mode;
 };
 
 /* A request, in kernel memory. */
@@ -113,9 +116,10 @@ static void discard_element(struct evl_element *element)
 	evl_drop_element(element);
 }
 
-static struct evl_element *build_element(struct evl_factory *factory,
+static struct evl_element *build_element(struct clone_file *cf,
 					 const struct clone_params *params)
 {
+	struct evl_factory *factory = cf->factory;
 	struct evl_element *element;
 	int ret;
 
@@ -124,6 +128,10 @@ static struct evl_element *build_element(struct evl_factory *factory,
 	if (IS_ERR(element))
 		return element;
 
+	/* Elements go to whoever owns the clone device. */
+	element->uid = cf->uid;
+	element->gid = cf->gid;
+	element->mode = cf->mode;
 	ret = evl_create_core_element(element);
 	if (ret) {
 		discard_element(element);
@@ -145,7 +153,7 @@ static int make_element(struct clone_file *cf, const struct clone_params *params
 	if (cf->element) {
 		ret = -EBUSY;
 	} else {
-		element = build_element(cf->factory, params);
+		element = build_element(cf, params);
 		ret = PTR_ERR_OR_ZERO(element);
 		if (!ret)
 			WRITE_ONCE(cf->element, element);
@@ -286,12 +294,10 @@ static int clone_open(struct inode *inode, struct file *filp)
 
 	mutex_init(&cf->lock);
 	cf->factory = factory;
+	cf->uid = inode->i_uid;
+	cf->gid = inode->i_gid;
+	cf->mode = inode->i_mode & 0666;
 	filp->private_data = cf;
-
-	/* Public elements go to whoever owns the clone device. */
-	WRITE_ONCE(factory->uid, inode->i_uid);
-	WRITE_ONCE(factory->gid, inode->i_gid);
-	WRITE_ONCE(factory->mode, inode->i_mode & 0666);
 
 	return stream_open(inode, filp);
 }

@@ -430,6 +430,9 @@ int evl_init_element(struct evl_element *element, struct evl_factory *factory,
 	element->factory = factory;
 	element->clone_flags = clone_flags;
 	element->state_offset = EVL_NO_STATE_OFFSET;
+	element->uid = GLOBAL_ROOT_UID;
+	element->gid = GLOBAL_ROOT_GID;
+	element->mode = 0600;
 	kref_init(&element->refs);
 	evl_init_work(&element->put_work, do_put_work);
 

@@ -43,11 +43,11 @@ static char *element_devnode(evl_devnode_dev *dev, umode_t *mode, kuid_t *uid,
 
 	/* Whoever could use the clone device may use what came out of it, at once. */
 	if (mode)
-		*mode = element->factory->mode;
+		*mode = element->mode;
 	if (uid)
-		*uid = element->factory->uid;
+		*uid = element->uid;
 	if (gid)
-		*gid = element->factory->gid;
+		*gid = element->gid;
 
 	/* Not the name of the device, which may be another. */
 	return kasprintf(GFP_KERNEL, "evl/%s/%s", dev->class->name,
@@ -221,9 +221,6 @@ int evl_init_factory(struct evl_factory *factory)
 	raw_spin_lock_init(&factory->fundle_lock);
 	factory->fundles = RB_ROOT;
 	factory->fundle_cursor = 0;
-	factory->uid = GLOBAL_ROOT_UID;
-	factory->gid = GLOBAL_ROOT_GID;
-	factory->mode = 0600;
 	atomic_set(&factory->population, 0);
 
 	ret = init_class(factory);

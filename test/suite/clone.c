@@ -381,6 +381,8 @@ static void node_inherits_owner(void)
 	check_sys(chown("/dev/evl/xbuf/clone", 1234, 5678));
 	fd = check_ok(raw_open_clone("xbuf"));
 	check_sys(chown("/dev/evl/xbuf/clone", 0, 0));
+	/* Another node than the one it came from says nothing. */
+	check_ok(raw_open_clone("xbuf"));
 	check_eq(raw_clone(fd, unique("owned"), &xbuf_attrs, EVL_CLONE_PUBLIC, &req), 0);
 	snprintf(path, sizeof(path), "/dev/evl/xbuf/%s", unique("owned"));
 	check_sys(stat(path, &st));

@@ -150,7 +150,7 @@ static ssize_t show_wchan(struct evl_thread_element *te, char *buf)
 
 	/* It says more of a program than its neighbours should know. */
 	if (!capable(CAP_SYS_ADMIN) &&
-	    !uid_eq(current_euid(), READ_ONCE(te->element.factory->uid)))
+	    !uid_eq(current_euid(), te->element.uid))
 		return -EPERM;
 
 	copy_wchan_name(&te->thread, name, sizeof(name));

@@ -31,6 +31,9 @@ struct evl_element {
 	char *name;			/* as its maker wants it */
 	char *devname;			/* in sysfs, where it may differ */
 	struct pid *maker;		/* the process */
+	kuid_t uid;			/* of the clone node it came from */
+	kgid_t gid;
+	umode_t mode;
 	atomic_t nr_files;		/* open ones */
 	bool retired;			/* see evl_retire_element() */
 	bool opened;			/* by its node, once at least */
@@ -88,9 +91,6 @@ struct evl_factory {
 	struct cdev element_cdev;	/* all public elements */
 	struct device *dev;		/* of front_cdev */
 	dev_t region;			/* device numbers of public elements */
-	kuid_t uid;			/* of the clone node, at its last open */
-	kgid_t gid;
-	umode_t mode;
 	struct mutex lock;		/* names, minors */
 	struct idr minors;		/* NULL until open(2) may find it */
 	DECLARE_HASHTABLE(names, 10);	/* several may have the same */
