@@ -38,8 +38,7 @@ void evl_destroy_stax(struct evl_stax *stax)
 	/* Some may have been woken up to enter, and not have run yet. */
 	evl_lock_irqsave(&stax->oob.wchan.lock, flags);
 	stax->dead = true;
-	evl_flush_wait_locked(&stax->oob.wchan, EVL_T_RMID);
-	evl_sched_unlock(&stax->oob.wchan.lock, flags);
+	evl_flush_unlock(&stax->oob.wchan, EVL_T_RMID, flags);
 	irq_work_sync(&stax->wake);
 }
 EXPORT_SYMBOL_GPL(evl_destroy_stax);
@@ -65,12 +64,14 @@ static bool enter_inband(struct evl_stax *stax)
 	return true;
 }
 
-/* The section is free, or its next users have changed. */
-static void let_in(struct evl_stax *stax)
+/* The section is free, or its next users have changed. Drops the lock. */
+static void let_in_unlock(struct evl_stax *stax, unsigned long flags)
 {
-	if (!stax->holders)
-		evl_flush_wait_locked(&stax->oob.wchan, 0);
 	irq_work_queue(&stax->wake);
+	if (!stax->holders)
+		evl_flush_unlock(&stax->oob.wchan, 0, flags);
+	else
+		evl_sched_unlock(&stax->oob.wchan.lock, flags);
 }
 
 int evl_trylock_stax(struct evl_stax *stax)
@@ -114,9 +115,10 @@ static int lock_oob(struct evl_stax *stax)
 	}
 	if (stax->dead)
 		ret = -EIDRM;
-	else if (ret)	/* In-band tasks kept out by us alone. */
-		let_in(stax);
-	evl_sched_unlock(&wchan->lock, flags);
+	if (ret && !stax->dead)		/* In-band tasks kept out by us alone. */
+		let_in_unlock(stax, flags);
+	else
+		evl_sched_unlock(&wchan->lock, flags);
 
 	if (waited)
 		report_wait(evl_current());
@@ -145,7 +147,8 @@ void evl_unlock_stax(struct evl_stax *stax)
 	evl_lock_irqsave(&stax->oob.wchan.lock, flags);
 	stax->holders += stax->holders > 0 ? -1 : 1;
 	if (!stax->holders)
-		let_in(stax);
-	evl_sched_unlock(&stax->oob.wchan.lock, flags);
+		let_in_unlock(stax, flags);
+	else
+		evl_sched_unlock(&stax->oob.wchan.lock, flags);
 }
 EXPORT_SYMBOL_GPL(evl_unlock_stax);
