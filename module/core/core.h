@@ -72,8 +72,9 @@ int evl_weighted_prio(const struct evl_sched_class *class, int prio);
 bool evl_update_effective_locked(struct evl_thread *thread);
 /* The base parameters of @thread changed. No lock held; reschedules. */
 void evl_update_effective(struct evl_thread *thread);
-/* Gates owned by @thread, which left the core, are released. Atomic. */
-void evl_drop_owned_mutexes(struct evl_thread *thread);
+/* Gates owned by @thread, which left the core, are released, @max of them at
+ * most. False if others are left. Atomic. */
+bool evl_drop_owned_mutexes(struct evl_thread *thread, unsigned int max);
 /* Report a demotion while holding gates. */
 void evl_check_owned_inband(struct evl_thread *curr);
 /* Does current want to be told that it waits for something else while it holds

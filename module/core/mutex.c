@@ -490,13 +490,13 @@ static struct evl_mutex *lock_first_owned(struct evl_thread *thread,
 	}
 }
 
-void evl_drop_owned_mutexes(struct evl_thread *thread)
+bool evl_drop_owned_mutexes(struct evl_thread *thread, unsigned int max)
 {
 	struct evl_chain_walk walk;
 	struct evl_mutex *mutex;
 	unsigned long flags;
 
-	while ((mutex = lock_first_owned(thread, &flags))) {
+	while (max-- && (mutex = lock_first_owned(thread, &flags))) {
 		evl_begin_walk(&walk);
 		if (evl_mutex_owner(mutex) == thread->fundle) {
 			evl_release_mutex_locked(mutex, &walk);
@@ -506,6 +506,8 @@ void evl_drop_owned_mutexes(struct evl_thread *thread)
 		}
 		evl_put_mutex_lock(mutex, &walk, flags);
 	}
+
+	return list_empty_careful(&thread->owned);
 }
 
 /* --- Ceilings left to us ---------------------------------------------------------------- */

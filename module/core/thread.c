@@ -44,6 +44,16 @@ static void dispose_thread(struct evl_work *work)
 		module_put(THIS_MODULE);
 }
 
+/* Others take the CPU as they like, unlike from who is exiting. */
+static void drop_mutexes(struct evl_work *work)
+{
+	struct evl_thread *thread =
+		container_of(work, struct evl_thread, drop_work);
+
+	evl_drop_owned_mutexes(thread, UINT_MAX);
+	evl_put_thread(thread);
+}
+
 void evl_put_thread(struct evl_thread *thread)
 {
 	if (refcount_dec_and_test(&thread->refs))
@@ -72,6 +82,7 @@ void evl_init_thread(struct evl_thread *thread, const char *name,
 	evl_init_timer_on_cpu(&thread->rtimer, &evl_mono_clock, cpu, timed_out,
 			      EVL_GRAVITY_USER);
 	thread->migrate_work = IRQ_WORK_INIT_HARD(note_migration);
+	evl_init_work(&thread->drop_work, drop_mutexes);
 	evl_init_work(&thread->release_work, dispose_thread);
 	evl_init_health(thread);
 	refcount_set(&thread->refs, 1);
@@ -161,6 +172,10 @@ put_module:
 	return ret;
 }
 
+/* How many mutexes an exiting thread drops by itself: it may hold up its CPU, as
+ * hosts may call this with preemption disabled. */
+#define DROP_AT_ONCE	32
+
 /*
  * Current, which is in-band or about to be gone for good, leaves. Atomic: what
  * may sleep is left to the last reference.
@@ -180,7 +195,10 @@ void evl_exit_current(struct host_task *h)
 	rq = evl_lock_thread_rq_irqsave(curr, flags);
 	evl_hold_thread_locked(curr, EVL_T_ZOMBIE);
 	evl_sched_unlock(&rq->lock, flags);
-	evl_drop_owned_mutexes(curr);
+	if (!evl_drop_owned_mutexes(curr, DROP_AT_ONCE)) {
+		evl_get_thread(curr);
+		evl_call_inband(&curr->drop_work);
+	}
 
 	if (curr->exited)
 		curr->exited(curr);

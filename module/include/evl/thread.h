@@ -89,6 +89,7 @@ struct evl_thread {
 	refcount_t refs;
 	void (*release)(struct evl_thread *thread);	/* last reference, in-band */
 	void (*exited)(struct evl_thread *thread);	/* left the core, atomic */
+	struct evl_work drop_work;	/* it left with many mutexes */
 	struct evl_work release_work;
 	struct rcu_head rcu;
 };
