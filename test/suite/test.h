@@ -330,6 +330,12 @@ static void reset_signals(void)
 		signal(caught[i], SIG_DFL);
 }
 
+/* A kernel which checks everything takes several times as long. */
+static unsigned int patience(unsigned int seconds)
+{
+	return access("/proc/lockdep_stats", F_OK) ? seconds : 4 * seconds;
+}
+
 /* Test function of every row: the body is in a child, in a process group of its own. */
 static void run_isolated(void **state)
 {
@@ -352,10 +358,10 @@ static void run_isolated(void **state)
 		fflush(NULL);
 		_exit(0);
 	}
-	if (!reap_within(pid, &status, test->seconds)) {
+	if (!reap_within(pid, &status, patience(test->seconds))) {
 		print_group(pid);
 		kill(-pid, SIGKILL);
-		if (!reap_within(pid, &status, 20))
+		if (!reap_within(pid, &status, patience(20)))
 			fail_msg("hangs, and SIGKILL does not end it");
 		fail_msg("hangs");
 	}
