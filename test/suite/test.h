@@ -331,7 +331,7 @@ static void reset_signals(void)
 }
 
 /* A kernel which checks everything takes several times as long. */
-static unsigned int patience(unsigned int seconds)
+static int patience(int seconds)
 {
 	return access("/proc/lockdep_stats", F_OK) ? seconds : 4 * seconds;
 }
