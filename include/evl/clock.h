@@ -103,9 +103,10 @@ __evl_api int evl_get_clock_resolution(int clockfd, struct timespec *tp)
 }
 
 /*
- * Sleeps until a date, 0 at once if it has passed. A signal which is handled
- * does not end the sleep. Out-of-band, attached threads: -EPERM for others.
- * -EINTR if unblocked, -EINVAL for a malformed date, -EFAULT, -EBADF.
+ * Sleeps until a date, 0 at once if it has passed. A signal ends the sleep if its
+ * handler was set without SA_RESTART; with it, the sleep goes on to its date.
+ * Out-of-band, attached threads: -EPERM for others. -EINTR if a signal ended it, or
+ * if unblocked, -EINVAL for a malformed date, -EFAULT, -EBADF.
  */
 __evl_api int evl_sleep_until(int clockfd, const struct timespec *timeout)
 {

@@ -64,6 +64,35 @@ static void restart_resumes_sleep(void)
 	check(!s.inband);
 }
 
+static void nap_once(struct worker *w)
+{
+	attach_worker(w);
+	w->result = evl_usleep(1000000);
+}
+
+static void naps_are_sleeps(void)
+{
+	static const struct {
+		const char *name;
+		int flags, result;
+	} rules[] = { { "ends", 0, -EINTR }, { "goes-on", SA_RESTART, 0 } };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(rules); i++) {
+		struct worker w = { .body = nap_once, .name = rules[i].name, .prio = 10, .cpu = other_cpu() };
+		int64_t start = now();
+
+		catch_signal(SIGUSR1, rules[i].flags);
+		start_worker(&w);
+		await(worker_sleeps(&w));
+		signal_worker(&w, SIGUSR1);
+		join_worker(&w);
+		check_eq(w.result, rules[i].result);
+		check_eq(atomic_load(&signal_count), i + 1);
+		if (!w.result)
+			check_reached(now(), start + NSEC_PER_SEC);
+	}
+}
+
 static void ignored_signal_does_not_disturb(void)
 {
 	struct sleeper s;
@@ -374,6 +403,7 @@ static void demote_inband(void)
 static const struct CMUnitTest tests[] = {
 	TEST(signal_interrupts_sleep, "a handled signal ends a sleep: -EINTR"),
 	TEST(restart_resumes_sleep, "with SA_RESTART, the sleep goes on to its date"),
+	TEST(naps_are_sleeps, "evl_usleep() goes by the same rule"),
 	TEST(ignored_signal_does_not_disturb, "an ignored signal does nothing"),
 	TEST(blocked_signal_waits, "a blocked signal waits"),
 	TEST(signal_to_process, "a signal to the process finds the thread which takes it"),
