@@ -300,7 +300,7 @@ __evl_api int evl_signal_thread(struct evl_event *event, int thrfd)
 		return ret;
 
 	efd = (__u32)event->monitor.efd;
-	return __evl_hl_quick_oob(thrfd, EVL_THRIOC_SIGNAL, &efd);
+	return __evl_hl_thread_code(__evl_hl_quick_oob(thrfd, EVL_THRIOC_SIGNAL, &efd));
 }
 
 /* Closes an event: waiters get -EIDRM. In-band, any thread. -EINVAL. */

@@ -19,7 +19,7 @@ __EVL_BEGIN_DECLS
  */
 __evl_api int evl_set_schedattr(int efd, const struct evl_sched_attrs *attrs)
 {
-	return __evl_hl_quick(efd, EVL_THRIOC_SET_SCHEDPARAM, (void *)(uintptr_t)attrs);
+	return __evl_hl_quick_thread(efd, EVL_THRIOC_SET_SCHEDPARAM, (void *)(uintptr_t)attrs);
 }
 
 /*
@@ -28,7 +28,7 @@ __evl_api int evl_set_schedattr(int efd, const struct evl_sched_attrs *attrs)
  */
 __evl_api int evl_get_schedattr(int efd, struct evl_sched_attrs *attrs)
 {
-	return __evl_hl_quick(efd, EVL_THRIOC_GET_SCHEDPARAM, attrs);
+	return __evl_hl_quick_thread(efd, EVL_THRIOC_GET_SCHEDPARAM, attrs);
 }
 
 /*

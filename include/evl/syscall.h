@@ -192,6 +192,31 @@ __evl_inline int __evl_hl_quick(int efd, unsigned long request, void *arg)
 	return __evl_hl_quick_in(home, efd, request, arg);
 }
 
+/* A file which does not know of requests to threads is none of a thread. */
+__evl_inline int __evl_hl_thread_code(int ret)
+{
+	return ret == -ENOTTY ? -EBADF : ret;
+}
+
+/*
+ * Requests to a thread. Those which come without data have codes of two bytes, which
+ * terminals know as theirs: TCFLSH and the like. In-band, they are for what answers to
+ * another request like a thread, alive or not.
+ */
+__evl_inline int __evl_hl_quick_thread(int efd, unsigned long request, void *arg)
+{
+	struct evl_thread_state state;
+	int ret;
+
+	if (arg == NULL && request < 0x10000 && __evl_hl_is_inband()) {
+		ret = __evl_hl_ioctl_inband(efd, EVL_THRIOC_GET_STATE, &state);
+		if (ret)
+			return __evl_hl_thread_code(ret);
+	}
+
+	return __evl_hl_thread_code(__evl_hl_quick(efd, request, arg));
+}
+
 __EVL_END_DECLS
 
 #endif /* _EVL_SYSCALL_H */

@@ -217,7 +217,7 @@ __evl_api int evl_switch_inband(void)
  */
 __evl_api int evl_get_state(int efd, struct evl_thread_state *statebuf)
 {
-	return __evl_hl_quick(efd, EVL_THRIOC_GET_STATE, statebuf);
+	return __evl_hl_quick_thread(efd, EVL_THRIOC_GET_STATE, statebuf);
 }
 
 /*
@@ -226,7 +226,7 @@ __evl_api int evl_get_state(int efd, struct evl_thread_state *statebuf)
  */
 __evl_api int evl_unblock_thread(int efd)
 {
-	return __evl_hl_quick(efd, EVL_THRIOC_UNBLOCK, NULL);
+	return __evl_hl_quick_thread(efd, EVL_THRIOC_UNBLOCK, NULL);
 }
 
 /*
@@ -235,7 +235,7 @@ __evl_api int evl_unblock_thread(int efd)
  */
 __evl_api int evl_demote_thread(int efd)
 {
-	return __evl_hl_quick(efd, EVL_THRIOC_DEMOTE, NULL);
+	return __evl_hl_quick_thread(efd, EVL_THRIOC_DEMOTE, NULL);
 }
 
 __evl_inline int __evl_hl_change_mode(int efd, unsigned long request, int mask, int *oldmask)
@@ -243,7 +243,7 @@ __evl_inline int __evl_hl_change_mode(int efd, unsigned long request, int mask, 
 	__u32 mode = (__u32)mask;
 	int ret;
 
-	ret = __evl_hl_quick(efd, request, &mode);
+	ret = __evl_hl_quick_thread(efd, request, &mode);
 	if (ret == 0 && oldmask)
 		*oldmask = (int)mode;
 

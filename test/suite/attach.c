@@ -431,6 +431,60 @@ static void stale_requests(int efd)
 	check_errno(ioctl(efd, EVL_THRIOC_DETACH_SELF), ESTALE);
 }
 
+static void refuse_descriptor(int fd)
+{
+	struct evl_sched_attrs attrs = { .sched_policy = SCHED_FIFO, .sched_priority = 1 };
+	struct evl_thread_state state;
+	int mask;
+
+	check_eq(evl_get_state(fd, &state), -EBADF);
+	check_eq(evl_get_schedattr(fd, &attrs), -EBADF);
+	check_eq(evl_set_schedattr(fd, &attrs), -EBADF);
+	check_eq(evl_unblock_thread(fd), -EBADF);
+	check_eq(evl_demote_thread(fd), -EBADF);
+	check_eq(evl_set_thread_mode(fd, EVL_T_WOSS, &mask), -EBADF);
+	check_eq(evl_clear_thread_mode(fd, EVL_T_WOSS, &mask), -EBADF);
+}
+
+static void descriptors_of_other_things(void)
+{
+	int fds[6], pipefds[2], tty, slave;
+	struct evl_mutex mutex;
+	struct evl_event event;
+	char c;
+
+	check_ok(evl_init());
+	check_sys(pipe(pipefds));
+	tty = check_sys(open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK));
+	check_eq(grantpt(tty), 0);
+	check_eq(unlockpt(tty), 0);
+	slave = check_sys(open(ptsname(tty), O_RDWR | O_NOCTTY | O_NONBLOCK));
+	check_ok(evl_new_mutex(&mutex, "mutex:%d", getpid()));
+	check_ok(evl_new_event(&event, "event:%d", getpid()));
+	fds[0] = -1;
+	fds[1] = check_sys(open("/dev/null", O_RDWR));
+	fds[2] = pipefds[0];
+	fds[3] = slave;
+	fds[4] = check_ok(evl_new_xbuf(64, "xbuf:%d", getpid()));
+	fds[5] = check_ok(evl_open_element("clock", "monotonic"));
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(fds); i++)
+		refuse_descriptor(fds[i]);
+	/* The terminal did not take a request for one of its own, to stop output for instance. */
+	check_eq(write(slave, "!", 1), 1);
+	await(read(tty, &c, 1) == 1);
+
+	attach_fifo(1);
+	for (unsigned int i = 0; i < ARRAY_SIZE(fds); i++) {
+		check_ok(evl_switch_oob());
+		refuse_descriptor(fds[i]);
+		check_ok(evl_lock_mutex(&mutex));
+		check_eq(evl_signal_thread(&event, fds[i]), -EBADF);
+		check_ok(evl_unlock_mutex(&mutex));
+		check(!evl_is_inband());
+	}
+}
+
 static void stale_after_detach(void)
 {
 	int efd = dup(attach_weak());
@@ -501,6 +555,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(calls_of_unattached, "out-of-band calls of others are -EPERM"),
 	TEST(detach_errors, "detaching has errors of its own"),
 	TEST(detach_and_attach_again, "detaching and attaching again works"),
+	TEST(descriptors_of_other_things, "a descriptor of something else is -EBADF, on both stages"),
 	TEST(stale_after_detach, "a detached thread is -ESTALE"),
 	TEST(stale_after_exit, "so is one that exited"),
 	TEST(closing_does_not_detach, "closing the descriptor does not detach"),
