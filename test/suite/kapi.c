@@ -348,11 +348,30 @@ static void xbuf_flags_are_its_own(void)
 
 	open_device();
 	fd = new_xbuf(64, 64);
-	check_eq(write(fd, "123", 3), 3);
-	check_eq(transfer(TEST_XBUF_READ, fd, 10, O_NONBLOCK).result, 3);
 	set_nonblocking(fd, true);
 	check_eq(write(fd, "1234", 4), 4);
 	check_eq(transfer(TEST_XBUF_READ, fd, 4, 0).result, 4);
+}
+
+/* A driver which does not wait needs no buffer of its own for messages which are not complete. */
+static void xbuf_read_is_all_or_nothing(void)
+{
+	char buf[16];
+	int fd;
+
+	open_device();
+	fd = new_xbuf(64, 64);
+	check_eq(write(fd, "123", 3), 3);
+	check_eq(transfer(TEST_XBUF_READ, fd, 4, O_NONBLOCK).result, -EAGAIN);
+	check_eq(transfer(TEST_XBUF_READ, fd, 64, O_NONBLOCK).result, -EAGAIN);
+	check_eq(transfer(TEST_XBUF_READ, fd, 2, O_NONBLOCK).result, 2);
+	check_eq(write(fd, "456", 3), 3);
+	check_eq(transfer(TEST_XBUF_READ, fd, 4, O_NONBLOCK).result, 4);
+	/* Programs get what is there. */
+	check_eq(write(fd, "789", 3), 3);
+	set_nonblocking(fd, true);
+	attach_fifo(10);
+	check_eq(oob_read(fd, buf, sizeof(buf)), 3);
 }
 
 struct peer {
@@ -400,6 +419,20 @@ static void xbuf_read_is_short(void)
 	check_eq(transfer(TEST_XBUF_READ, p.fd, 64, 0).result, 50);
 	join_worker(&w);
 	check_eq(transfer(TEST_XBUF_READ, p.fd, 25, 0).result, 25);
+}
+
+/* Such a writer never gets to complete what the driver waits for, whether it waits or not. */
+static void xbuf_read_lets_writer_go_on(void)
+{
+	struct peer p = { .pieces = 3, .size = 25 };
+	struct worker w = { .body = write_pieces, .name = "peer", .arg = &p };
+
+	open_device();
+	p.fd = new_xbuf(64, 64);
+	start_worker(&w);
+	await(transfer(TEST_XBUF_READ, p.fd, 64, O_NONBLOCK).result == 50);
+	join_worker(&w);
+	check_eq(transfer(TEST_XBUF_READ, p.fd, 25, O_NONBLOCK).result, 25);
 }
 
 static void drain(struct worker *w)
@@ -569,8 +602,10 @@ static const struct CMUnitTest tests[] = {
 	TEST(xbuf_writes_what_is_read, "evl_write_xbuf writes what read(2) reads"),
 	TEST(xbuf_errors, "-EINVAL, -EAGAIN and -ENOBUFS, as documented"),
 	TEST(xbuf_flags_are_its_own, "flags of the call count, not the mode of the descriptor"),
+	TEST(xbuf_read_is_all_or_nothing, "a driver which does not wait reads all it asks for, or nothing"),
 	TEST(xbuf_waits_for_all, "a read waits for all it wants"),
 	TEST(xbuf_read_is_short, "unless a writer waits for room"),
+	TEST(xbuf_read_lets_writer_go_on, "or what it takes to let a writer go on"),
 	TEST(xbuf_waits_for_room, "a write waits for room"),
 	TEST(xbuf_both_ways, "messages go back and forth"),
 	TEST(xbuf_held_by_driver, "evl_get_xbuf holds the element until evl_put_xbuf"),

@@ -28,6 +28,12 @@ static void put_bytes_back(struct evl_ring *ring, unsigned int n, size_t pos,
 	q->slots[n].len -= len - keep;
 }
 
+/* Is less than it asked for all that the reader gets? */
+static bool takes_less(struct evl_ring *ring, int mode)
+{
+	return ring->closed || (mode & (EVL_RING_NONBLOCK | EVL_RING_WHOLE)) == EVL_RING_NONBLOCK;
+}
+
 /* Lock held: how many bytes to read now, once some can be. */
 static noinline ssize_t wait_data(struct evl_ring *ring, size_t count, int mode,
 				  unsigned long *flags)
@@ -39,7 +45,7 @@ static noinline ssize_t wait_data(struct evl_ring *ring, size_t count, int mode,
 		avail = min(ring_avail(ring), count);
 		if (ring_can_read(ring, count))
 			return avail;
-		if (avail && (mode & EVL_RING_NONBLOCK || ring->closed))
+		if (avail && takes_less(ring, mode))
 			return avail;
 		err = evl_sleep_on_ring(ring, ring_can_read, count, mode, flags);
 		if (!err)

@@ -58,6 +58,7 @@ struct evl_ring {
 #define EVL_RING_OOB		1	/* wait out-of-band */
 #define EVL_RING_NONBLOCK	2
 #define EVL_RING_DEMAND		4	/* the count is part of ring->demand until data are taken */
+#define EVL_RING_WHOLE		8	/* not blocking is no reason for a short read */
 
 /* One end of a transfer: user memory if @user is set. */
 struct evl_ring_buf {
@@ -88,8 +89,8 @@ void evl_destroy_ring(struct evl_ring *ring);
 
 /*
  * @count is not above the size. Writes are all or nothing. Reads are complete
- * but for EVL_RING_NONBLOCK, a writer which waits for space or ring->drain; 0
- * means that nothing is left in that last case. -EAGAIN, -EFAULT, -EIDRM when
+ * but for EVL_RING_NONBLOCK (unless EVL_RING_WHOLE), a writer which waits for space,
+ * or ring->drain; 0 means that nothing is left in that last case. -EAGAIN, -EFAULT, -EIDRM when
  * the waiters were sent away, -EINTR out-of-band, -ERESTARTSYS in-band.
  */
 ssize_t evl_write_ring(struct evl_ring *ring, struct evl_ring_buf src,

@@ -50,11 +50,14 @@ void evl_put_xbuf(struct evl_file *efilp)
 }
 EXPORT_SYMBOL_GPL(evl_put_xbuf);
 
-/* How to transfer, -EPERM if the caller cannot wait as it asked to. */
+/*
+ * How to transfer, -EPERM if the caller cannot wait as it asked to. A driver which
+ * does not wait gets all of what it asked for, or nothing; programs get what there is.
+ */
 static int transfer_mode(int f_flags)
 {
 	if (f_flags & O_NONBLOCK)
-		return EVL_RING_OOB | EVL_RING_NONBLOCK;
+		return EVL_RING_OOB | EVL_RING_NONBLOCK | EVL_RING_WHOLE;
 
 	return is_atomic() || !evl_current_oob() ? -EPERM : EVL_RING_OOB;
 }

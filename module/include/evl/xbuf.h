@@ -16,7 +16,10 @@ struct evl_xbuf;
 struct evl_xbuf *evl_get_xbuf(int efd, struct evl_file **efilpp);
 void evl_put_xbuf(struct evl_file *efilp);
 /*
- * As oob_read(2) and oob_write(2) with @f_flags: O_NONBLOCK or 0. -EIDRM if the
+ * As oob_read(2) and oob_write(2) with @f_flags: O_NONBLOCK or 0. A read with
+ * O_NONBLOCK differs: it is -EAGAIN if there is less than @count, rather than short.
+ * What is read is less than @count, with or without that flag, only if a writer waits
+ * for the space which the data takes, or if nobody is there to write more. -EIDRM if the
  * caller has to wait, or waits, when an application closes its file; and from
  * then on, once what is there was read, unless somebody opens it again.
  */
