@@ -58,6 +58,72 @@ static void attributes_of_classes(void)
 	check_str(read_attr("thread", own_name("weak"), "sched"), text);
 }
 
+/* In the order which the ps command of libevl reads them: it shows the third number for the priority. */
+static void scheduling_of_boosted(void)
+{
+	struct puppet owner, waiter;
+	struct evl_mutex mutex;
+
+	new_mutex(&mutex, "door");
+	start_puppet(&owner, "owner", 10, 0);
+	start_puppet(&waiter, "waiter", 20, 0);
+	check_eq(perform(&owner, lock, &mutex), 0);
+	check_str(worker_attr(&owner.w, "sched"), "0 10 10 fifo");
+	begin_wait(&waiter, lock, &mutex);
+	check_str(worker_attr(&owner.w, "sched"), "0 10 20 fifo");
+	check_eq(perform(&owner, unlock, &mutex), 0);
+	check_eq(result(&waiter), 0);
+	check_str(worker_attr(&owner.w, "sched"), "0 10 10 fifo");
+	check_eq(perform(&waiter, unlock, &mutex), 0);
+	end_puppet(&waiter);
+	end_puppet(&owner);
+}
+
+static atomic_bool stop_work;
+
+static void work_oob(struct worker *w)
+{
+	attach_worker(w);
+	check_ok(evl_switch_oob());
+	while (!atomic_load(&stop_work)) {
+		spin_until(now() + 10 * NSEC_PER_MSEC);
+		check_ok(evl_usleep(10000));
+	}
+}
+
+static long long read_usage(struct worker *w, long long *exec)
+{
+	long long usage;
+
+	check_eq(sscanf(worker_attr(w, "stats"), "%*u %*u %*u %*u %lld %lld", exec, &usage), 2);
+	return usage;
+}
+
+/* Tenths of a percent, for the ps command of libevl to put a point before the last digit. */
+static void usage_in_tenths_of_a_percent(void)
+{
+	struct worker w = { .body = work_oob, .name = "busy", .prio = 10, .cpu = other_cpu() };
+	int64_t before, after, again;
+	long long start, end, usage;
+
+	start_worker(&w);
+	await(atomic_load(&w.attached));
+	do {
+		before = now();
+		read_usage(&w, &start);
+		after = now();
+		nap();
+		usage = read_usage(&w, &end);
+		again = now();
+		/* Within a percent of what the counter and the clock say, which are read a bit apart. */
+		check_le(usage, 1000);
+		check_le(usage, (end - start) * 1000 / (again - after > 0 ? again - after : 1) + 10);
+		check_ge(usage, (end - start) * 1000 / (again - before) - 10);
+	} while ((end - start) * 1000 / (again - before) < 200);
+	atomic_store(&stop_work, true);
+	join_worker(&w);
+}
+
 /* Like those of the clone device, they cannot be read. */
 static void attributes_of_the_dead(void)
 {
@@ -295,6 +361,8 @@ static int restore_owner(void **state)
 static const struct CMUnitTest tests[] = {
 	TEST(thread_attributes, "attributes of a sleeping thread"),
 	TEST(attributes_of_classes, "scheduling attributes by class"),
+	TEST(scheduling_of_boosted, "base priority, then the current one"),
+	TEST(usage_in_tenths_of_a_percent, "use of the CPU since the last look, in tenths of a percent"),
 	TEST(attributes_of_the_dead, "a dead thread, or a clone device, is EIO"),
 	TEST(channels_have_names, "what a thread waits for"),
 	TEST(channels_are_private, "not shown to strangers, but to the owner of the clone device"),
