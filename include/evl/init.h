@@ -4,6 +4,7 @@
 #define _EVL_INIT_H
 
 #include <evl/detail/shared.h>
+#include <evl/detail/descriptor.h>
 #include <evl/detail/element.h>
 #include <evl/syscall.h>
 #include <evl/clock-abi.h>
@@ -46,17 +47,10 @@ __evl_inline void __evl_hl_reset_child(void)
 	home->status = 0;
 	home->stop_warned = 0;
 
-	if (home->ctlfd >= 0)
-		close(home->ctlfd);
-	home->ctlfd = -1;
-
+	__evl_hl_drop_fd(&home->ctlfd, -1);
 	for (n = 0; n < 2; n++) {
-		if (home->clockfd[n] >= 0)
-			close(home->clockfd[n]);
-		home->clockfd[n] = -ENXIO;
-		if (home->proxyfd[n] >= 0)
-			close(home->proxyfd[n]);
-		home->proxyfd[n] = -EBADF;
+		__evl_hl_drop_fd(&home->clockfd[n], -ENXIO);
+		__evl_hl_drop_fd(&home->proxyfd[n], -EBADF);
 	}
 
 	self->handle = EVL_NO_HANDLE;
@@ -110,6 +104,7 @@ __evl_inline int __evl_hl_connect(struct __evl_hl_process *home)
 		return -ENOSYS;
 	}
 
+	__evl_hl_mark_fd(fd);
 	home->ctlfd = fd;
 
 	/* The size of the answer is part of the request code. */
@@ -119,21 +114,24 @@ __evl_inline int __evl_hl_connect(struct __evl_hl_process *home)
 	return __evl_hl_match_abi(home);
 }
 
-__evl_inline int __evl_hl_open_clocks(struct __evl_hl_process *home)
+__evl_inline int __evl_hl_open_clock(struct __evl_hl_process *home, int n, const char *name)
 {
-	int fd;
+	int fd = __evl_hl_open_device(EVL_CLOCK_DEV, name);
 
-	fd = __evl_hl_open_device(EVL_CLOCK_DEV, EVL_CLOCK_MONOTONIC_DEV);
 	if (fd < 0)
 		return fd;
-	home->clockfd[0] = fd;
 
-	fd = __evl_hl_open_device(EVL_CLOCK_DEV, EVL_CLOCK_REALTIME_DEV);
-	if (fd < 0)
-		return fd;
-	home->clockfd[1] = fd;
+	__evl_hl_mark_fd(fd);
+	home->clockfd[n] = fd;
 
 	return 0;
+}
+
+__evl_inline int __evl_hl_open_clocks(struct __evl_hl_process *home)
+{
+	int ret = __evl_hl_open_clock(home, 0, EVL_CLOCK_MONOTONIC_DEV);
+
+	return ret ? ret : __evl_hl_open_clock(home, 1, EVL_CLOCK_REALTIME_DEV);
 }
 
 /* In a child, to where the parent has it: see __evl_hl_reset_child(). */
@@ -172,22 +170,20 @@ __evl_inline void __evl_hl_open_stream(struct __evl_hl_process *home, int fd,
 	if (efd == -EEXIST)
 		efd = __evl_hl_clone(EVL_PROXY_DEV, NULL, &attrs, EVL_CLONE_OUTPUT, NULL);
 
-	home->proxyfd[fd - 1] = efd < 0 ? -EBADF : efd;
+	if (efd < 0)
+		return;
+
+	__evl_hl_mark_fd(efd);
+	__evl_hl_store(&home->proxyfd[fd - 1], efd);
 }
 
 __evl_inline void __evl_hl_disconnect(struct __evl_hl_process *home)
 {
 	int n;
 
-	for (n = 0; n < 2; n++) {
-		if (home->clockfd[n] >= 0)
-			close(home->clockfd[n]);
-		home->clockfd[n] = -ENXIO;
-	}
-
-	if (home->ctlfd >= 0)
-		close(home->ctlfd);
-	home->ctlfd = -1;
+	for (n = 0; n < 2; n++)
+		__evl_hl_drop_fd(&home->clockfd[n], -ENXIO);
+	__evl_hl_drop_fd(&home->ctlfd, -1);
 }
 
 __evl_inline int __evl_hl_bootstrap(struct __evl_hl_process *home)

@@ -155,21 +155,22 @@ __evl_api __evl_printf(2, 3) ssize_t evl_print_proxy(int proxyfd, const char *fm
 
 /*
  * Descriptors of the proxies to the standard streams: -EBADF before
- * evl_init(), or if the stream was closed by then. Any stage, any thread.
+ * evl_init(), if the stream was closed by then, or if the program closed the
+ * proxy since, as by closefrom(). Any stage, any thread.
  */
 __evl_api int evl_stdout(void)
 {
-	return __evl_hl_home()->proxyfd[0];
+	return __evl_hl_stream(0);
 }
 
 __evl_api int evl_stderr(void)
 {
-	return __evl_hl_home()->proxyfd[1];
+	return __evl_hl_stream(1);
 }
 
 /*
  * Print to the standard streams from any stage: evl_print_proxy() on the
- * proxies above, hence to standard error before evl_init().
+ * proxies above, hence to standard error without them.
  */
 __evl_api __evl_printf(1, 0) ssize_t evl_vprintf(const char *fmt, va_list ap)
 {

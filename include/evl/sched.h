@@ -4,6 +4,7 @@
 #define _EVL_SCHED_H
 
 #include <evl/syscall.h>
+#include <evl/detail/descriptor.h>
 #include <sched.h>
 #include <string.h>
 #include <evl/sched-abi.h>
@@ -37,16 +38,19 @@ __evl_api int evl_get_schedattr(int efd, struct evl_sched_attrs *attrs)
  */
 __evl_inline int __evl_hl_control(unsigned long request, void *arg)
 {
-	int ret;
+	struct __evl_hl_process *home = __evl_hl_home();
+	int fd = home->ctlfd, ret;
 
 	if (!__evl_hl_ready())
 		return -ENXIO;
 
-	ret = __evl_hl_quick(__evl_hl_home()->ctlfd, request, arg);
-	if (ret == -EBADF)
-		ret = __evl_hl_ioctl_inband(__evl_hl_home()->ctlfd, request, arg);
+	if (!__evl_hl_is_inband_in(home)) {
+		ret = __evl_hl_quick_in(home, fd, request, arg);
+		if (ret != -EBADF)
+			return ret;
+	}
 
-	return ret;
+	return __evl_hl_owns_fd(fd) ? __evl_hl_ioctl_inband(fd, request, arg) : -EBADF;
 }
 
 /*
@@ -54,7 +58,7 @@ __evl_inline int __evl_hl_control(unsigned long request, void *arg)
  * may be NULL. Any stage, any caller. Returns 0, or -ENXIO before evl_init(),
  * -EOPNOTSUPP for a policy which is not built in, -EINVAL (policy, cpu, group,
  * windows), -EBUSY for a group with members or a schedule in use, -ENOMEM,
- * -EFAULT.
+ * -EFAULT, -EBADF if the program closed what evl_init() opened.
  */
 __evl_api int evl_control_sched(int policy, const union evl_sched_ctlparam *param,
 				union evl_sched_ctlinfo *info, int cpu)
@@ -72,7 +76,7 @@ __evl_api int evl_control_sched(int policy, const union evl_sched_ctlparam *para
 /*
  * Tells what a CPU is for the core, a mask of EVL_CPU_*. Any stage, any
  * caller. Returns 0, or -ENXIO before evl_init(), -EINVAL for a bad CPU,
- * -EFAULT.
+ * -EFAULT, -EBADF as above.
  */
 __evl_api int evl_get_cpustate(int cpu, int *state_r)
 {

@@ -7,7 +7,7 @@
 #define _EVL_TIMER_H
 
 #include <evl/clock.h>
-#include <evl/detail/libc.h>
+#include <evl/detail/descriptor.h>
 #include <string.h>
 
 __EVL_BEGIN_DECLS
@@ -18,12 +18,16 @@ __EVL_BEGIN_DECLS
  */
 __evl_api int evl_new_timer(int clockfd)
 {
+	const int fd = __evl_hl_clockfd(clockfd);
 	int efd = -1, ret;
 
 	if (!__evl_hl_ready())
 		return -ENXIO;
 
-	ret = __evl_hl_ioctl_inband(__evl_hl_clockfd(clockfd), EVL_CLKIOC_NEW_TIMER, &efd);
+	if (__evl_hl_is_builtin_clock(clockfd) && !__evl_hl_owns_fd(fd))
+		return -EBADF;
+
+	ret = __evl_hl_ioctl_inband(fd, EVL_CLKIOC_NEW_TIMER, &efd);
 	if (ret)
 		return ret;
 

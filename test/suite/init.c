@@ -312,6 +312,109 @@ static void concurrent_first_calls(void)
 	}
 }
 
+/* --- Descriptors which the program closes ------------------------------------------------------------ */
+
+#define NR_DATA	8
+
+/* Have files of the program take the numbers of what the library opened. */
+static void replace_descriptors(int *fds)
+{
+	check_sys(syscall(SYS_close_range, 3, ~0U, 0));
+	for (int i = 0; i < NR_DATA; i++)
+		fds[i] = check_sys(memfd_create("data", 0));
+}
+
+static void check_untouched(const int *fds)
+{
+	struct stat st;
+
+	for (int i = 0; i < NR_DATA; i++) {
+		check_sys(fstat(fds[i], &st));
+		check_eq(st.st_size, 0);
+	}
+}
+
+static void closed_by_program(void)
+{
+	int fds[NR_DATA], pipefds[2], state;
+	char buf[16] = "";
+
+	check_ok(evl_init());
+	replace_descriptors(fds);
+	check_sys(pipe(pipefds));
+	check_sys(dup2(pipefds[1], STDERR_FILENO));
+	/* As before evl_init(). */
+	check_eq(evl_printf("hello"), 5);
+	check_eq(read(pipefds[0], buf, sizeof(buf)), 5);
+	check_eq(evl_eprintf("world"), 5);
+	check_eq(read(pipefds[0], buf, sizeof(buf)), 5);
+	check_str(buf, "world");
+	check_eq(evl_stdout(), -EBADF);
+	check_eq(evl_stderr(), -EBADF);
+	check_eq(evl_get_cpustate(0, &state), -EBADF);
+	check_eq(evl_new_timer(EVL_CLOCK_MONOTONIC), -EBADF);
+	check_untouched(fds);
+}
+
+/* Out-of-band, too, where the files are elements. */
+static void closed_while_attached(void)
+{
+	int fds[NR_DATA], state;
+	struct stat st;
+
+	attach_fifo(10);
+	check_sys(syscall(SYS_close_range, 3, ~0U, 0));
+	for (int i = 0; i < NR_DATA; i++)
+		fds[i] = check_ok(evl_new_xbuf(64, "xbuf.%d:%d", i, getpid()));
+	check_ok(evl_switch_oob());
+	check_lt(evl_printf("hello"), 0);
+	check_lt(evl_eprintf("world"), 0);
+	check_lt(evl_get_cpustate(0, &state), 0);
+	for (int i = 0; i < NR_DATA; i++) {
+		check_sys(fstat(fds[i], &st));
+		set_nonblocking(fds[i], true);
+		check_errno(read(fds[i], &state, sizeof(state)), EAGAIN);
+	}
+}
+
+static void check_in_child(void *arg)
+{
+	check_untouched(arg);
+	check_ok(evl_init());
+	check_untouched(arg);
+	check_ge(evl_stdout(), 0);
+}
+
+static void child_of_closer(void)
+{
+	int fds[NR_DATA];
+
+	check_ok(evl_init());
+	replace_descriptors(fds);
+	wait_success(fork_child(check_in_child, fds));
+	check_untouched(fds);
+}
+
+static void count_ours(void *arg)
+{
+	int n = 0;
+
+	for (int fd = 3; fd < 64; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	check_eq(n, *(int *)arg);
+}
+
+/* In a child, what the library opened is closed, once and for all. */
+static void child_has_none_of_ours(void)
+{
+	int before = 0;
+
+	for (int fd = 3; fd < 64; fd++)
+		before += fcntl(fd, F_GETFD) >= 0;
+	check_ok(evl_init());
+	wait_success(fork_child(count_ours, &before));
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(succeeds_repeatedly, "returns 0, again and again"),
 	TEST(locks_memory, "locks present and future memory"),
@@ -335,6 +438,10 @@ static const struct CMUnitTest tests[] = {
 	TEST(fork_starts_over, "a forked child starts over, its parent goes on"),
 	TEST(detects_fpu, "evl_detect_fpu tells what the core said"),
 	TEST(concurrent_first_calls, "concurrent first calls agree"),
+	TEST(closed_by_program, "descriptors which the program closed are not used, whoever has their numbers"),
+	TEST(closed_while_attached, "neither if these are elements, and the caller out-of-band"),
+	TEST(child_of_closer, "nor closed in a child"),
+	TEST(child_has_none_of_ours, "which has no other descriptor of the library"),
 };
 
 TEST_MAIN("init", tests)

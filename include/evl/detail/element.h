@@ -4,6 +4,7 @@
 #define _EVL_DETAIL_ELEMENT_H
 
 #include <evl/detail/shared.h>
+#include <evl/detail/descriptor.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -124,7 +125,7 @@ __evl_inline int __evl_hl_open_device(const char *type, const char *name)
 		return -ENAMETOOLONG;
 
 	ret = __evl_hl_open(path, __EVL_HL_O_RDWR | __EVL_HL_O_CLOEXEC);
-	return ret < 0 ? -errno : ret;
+	return ret < 0 ? -errno : __evl_hl_new_fd(ret);
 }
 
 /* The flags which live in the descriptor. */
@@ -198,7 +199,7 @@ __evl_inline int __evl_hl_clone(const char *type, const char *name, void *attrs,
 
 	close(clonefd);
 
-	return ret;
+	return __evl_hl_new_fd(ret);
 }
 
 /* Same, once the library is up, with a name which may ask to be public. */

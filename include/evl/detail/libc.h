@@ -24,6 +24,9 @@ __EVL_BEGIN_DECLS
 extern int __evl_hl_open(const char *path, int flags, ...) __asm__("open");
 extern int __evl_hl_fcntl(int fd, int cmd, ...) __asm__("fcntl");
 
+/* <unistd.h>, where this is GNU's. */
+extern long __evl_hl_syscall(long nr, ...) __asm__("syscall");
+
 /* <sys/mman.h> */
 #define __EVL_HL_PROT_RW	(0x1 | 0x2)
 #define __EVL_HL_MAP_SHARED	0x1

@@ -28,7 +28,7 @@
 #include <evl/thread-abi.h>
 
 /* Goes up with each change of the two structures below. */
-#define __EVL_HL_LAYOUT		1
+#define __EVL_HL_LAYOUT		2
 
 /* How requests travel to the core, see evl/syscall-abi.h. */
 #define __EVL_HL_FORM_A		0
