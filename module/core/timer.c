@@ -72,8 +72,10 @@ static void dequeue(struct evl_timer_base *base, struct evl_timer *timer)
 /* Whoever starts or stops it decides, not the period which its handler is for. */
 static void remove_timer(struct evl_timer_base *base, struct evl_timer *timer)
 {
-	if (base->running == timer)
+	if (base->running == timer) {
 		base->next_date = 0;
+		base->overtaken = true;
+	}
 	if (timer->queued)
 		dequeue(base, timer);
 }
@@ -202,6 +204,21 @@ static bool runs_here(struct evl_timer *timer)
 		READ_ONCE(raw_cpu_ptr(&evl_timer_bases)->running) == timer;
 }
 
+bool evl_timer_was_overtaken(struct evl_timer *timer)
+{
+	struct evl_timer_base *base;
+	unsigned long flags;
+	bool overtaken;
+
+	flags = hard_local_irq_save();
+	base = lock_base(timer);
+	overtaken = base->running == timer && base->overtaken;
+	evl_unlock_irqrestore(&base->lock, flags);
+
+	return overtaken;
+}
+EXPORT_SYMBOL_GPL(evl_timer_was_overtaken);
+
 /* A timer whose handler is in progress stays on the CPU it is in progress on,
  * so that there is one place to look at. The handler may start it again. */
 void evl_destroy_timer(struct evl_timer *timer)
@@ -285,6 +302,7 @@ static ktime_t next_date(struct evl_timer *timer, ktime_t now)
 static __always_inline void run_handler(struct evl_timer_base *base,
 					struct evl_timer *timer)
 {
+	base->overtaken = false;
 	WRITE_ONCE(base->running, timer);
 	raw_spin_unlock(&base->lock);
 	timer->handler(timer);

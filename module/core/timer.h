@@ -13,6 +13,7 @@ struct evl_timer_base {
 	hard_spinlock_t lock;
 	struct timerqueue_head queue[EVL_NR_CLOCKS];
 	struct evl_timer *running;	/* whose handler is in progress */
+	bool overtaken;			/* it was started or stopped since */
 	ktime_t next_date;		/* it is put to afterwards, 0 for none */
 	struct evl_clock *expiring;	/* the queue in hand, NULL outside ticks */
 	ktime_t horizon;		/* of it: what is due by then expires */

@@ -577,11 +577,44 @@ static void disarmed_for_good(void)
 	join_worker(&w);
 }
 
+/*
+ * The timer expires on one CPU while another one sets it: the new setting holds,
+ * and what is left is told. It is not to take the last shot of the old one for a
+ * period of its own.
+ */
+static void set_as_it_expires(void)
+{
+	int64_t date, left;
+	int tfd;
+
+	if (!other_cpu())
+		check_skip("one CPU");
+	check_ok(evl_init());
+	/* Out-of-band callers would have the timer with them. */
+	tfd = new_timer(EVL_CLOCK_MONOTONIC);
+	pin_to(other_cpu());
+	for (int i = 0; i < 3000; i++) {
+		/* One tick which nobody reads. */
+		arm(tfd, now() + 10, 0);
+		date = now() + 60000;
+		arm(tfd, date, 0);
+		spin_until(date - 2000 + (i % 40) * 100);
+		date = now() + 30000;
+		arm(tfd, date, 0);
+		left = ts_ns(setting(tfd).it_value);
+		check(left > 0 || now() >= date);
+		spin_until(date + 5000);
+		setting(tfd);
+	}
+	pin_to(0);
+	attach_fifo(10);
+	check_ge(ticks_of(tfd), 1);
+}
+
 /* --- Many ------------------------------------------------------------------------------------------ */
 
 #define NR_TIMERS	64
 
-/* Armed in no order, all of them fire, none before its date. */
 static void many_timers(void)
 {
 	int64_t start, date[NR_TIMERS];
@@ -649,6 +682,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(interval_changes, "the interval can be changed while running"),
 	TEST(shortest_period, "a timer which nobody reads takes no time, however short its period"),
 	TEST(unread_period, "time left is told whether the last tick was read or not"),
+	TEST(set_as_it_expires, "a timer which is set while it expires has the new setting"),
 	TEST(ticks_go_to_one_reader, "a tick goes to the first of several readers, or to the next one if that is sent away"),
 	TEST(closed_in_storm, "timers are closed while they are set and expire on two CPUs"),
 	TEST(disarmed_for_good, "a timer which is disarmed while it expires stays disarmed"),

@@ -31,8 +31,7 @@ struct timerfd {
 	ktime_t interval;		/* of the last setting which armed it */
 	u64 ticks;			/* shots not read yet */
 	unsigned long overruns;		/* of the timer, as of the last readout */
-	bool armed;			/* the timer is set */
-	bool resting;			/* it would be, if ticks had been read */
+	bool resting;			/* it would be set, if ticks had been read */
 	ktime_t date;			/* up to which periods count, then */
 	bool released;
 };
@@ -42,7 +41,6 @@ static void rest(struct timerfd *tf)
 {
 	tf->date = evl_get_timer_date(&tf->timer) - tf->interval;
 	tf->resting = true;
-	tf->armed = false;
 	evl_stop_timer(&tf->timer);
 }
 
@@ -52,11 +50,9 @@ static void timerfd_expired(struct evl_timer *timer)
 	struct timerfd *tf = container_of(timer, struct timerfd, timer);
 
 	raw_spin_lock(&tf->readers.wchan.lock);
-	/* It may have been disarmed before we had the lock. */
-	if (likely(tf->armed)) {
-		if (!evl_timer_is_running(timer))
-			tf->armed = false;
-		else if (tf->ticks)
+	/* It may have got another setting before we had the lock. */
+	if (likely(!evl_timer_was_overtaken(timer))) {
+		if (tf->ticks && tf->interval)
 			rest(tf);
 		tf->ticks++;
 		evl_wake_up_head(&tf->readers.wchan, 0);
@@ -97,7 +93,6 @@ static void start_timer(struct timerfd *tf, ktime_t date)
 
 	if (curr)
 		evl_move_timer(&tf->timer, tf->clock, READ_ONCE(curr->rq)->cpu);
-	tf->armed = true;
 	evl_start_timer(&tf->timer, date, tf->interval);
 }
 
@@ -152,7 +147,6 @@ static void apply_setting(struct timerfd *tf, const struct setting *set)
 
 	evl_lock_irqsave(&tf->readers.wchan.lock, flags);
 	evl_stop_timer(&tf->timer);
-	tf->armed = false;
 	tf->resting = false;
 	if (set->value) {
 		tf->interval = set->interval;

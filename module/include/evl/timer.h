@@ -62,6 +62,13 @@ ktime_t evl_get_timer_date(struct evl_timer *timer);
 /* Time to go until the next shot: 1 ns at least, 0 if stopped. */
 ktime_t evl_get_timer_delta(struct evl_timer *timer);
 
+/*
+ * For handlers, with the lock held under which others start and stop @timer: did
+ * one of them do so since it expired? What it expired for is not true any more
+ * then.
+ */
+bool evl_timer_was_overtaken(struct evl_timer *timer);
+
 static inline bool evl_timer_is_running(struct evl_timer *timer)
 {
 	return READ_ONCE(timer->queued);
