@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Forced unblocking: timeouts, signals, demotions and migrations. */
 #include <linux/export.h>
+#include <linux/sched/signal.h>
 #include <evl/mutex.h>
 #include <evl/thread.h>
 #include "core.h"
@@ -144,6 +145,15 @@ void evl_kick_thread(struct evl_thread *thread)
 
 	force_end(&f);
 }
+
+bool evl_is_called_away(void)
+{
+	struct evl_thread *curr = evl_current();
+
+	return signal_pending(current) ||
+		(curr && READ_ONCE(curr->info) & EVL_T_KICKED);
+}
+EXPORT_SYMBOL_GPL(evl_is_called_away);
 
 void evl_demote_thread(struct evl_thread *thread)
 {

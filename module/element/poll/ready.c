@@ -120,17 +120,26 @@ static bool look_at_item(struct evl_poll_item *item, struct evl_poll_event *ev,
 	return ready && !removed;
 }
 
+/* After so many scans, what is still listed counts as ready: somebody signals
+ * faster than we look, and may never stop. */
+#define MAX_SCANS	2
+
 static bool set_is_ready(struct evl_poll_set *set)
 {
 	struct evl_poll_item *item;
 	struct evl_poll_event ev;
 	unsigned long flags;
 	bool ready = false;
+	int scans = 0;
 	u64 scan;
 
 	evl_lock_irqsave(evl_poll_lock(set), flags);
 	/* Nobody will tell the group above of an item which is listed already. */
 	while (!ready && set->nr_ready) {
+		if (scans++ == MAX_SCANS) {
+			ready = true;
+			break;
+		}
 		scan = begin_scan(set);
 		while (!ready && (item = next_item(set, scan)))
 			ready = look_at_item(item, &ev, &flags);
@@ -225,6 +234,8 @@ static void wake_up_next(struct evl_poll_set *set)
 	evl_sched_unlock(evl_poll_lock(set), flags);
 }
 
+/* As long as others signal items which are not ready, there is something to look
+ * at. A caller which is wanted elsewhere does not go on with that. */
 static int wait_events(struct evl_poll_set *set, struct evl_poll_event __user *u_evs,
 		       int max, ktime_t timeout, bool nonblock)
 {
@@ -234,6 +245,10 @@ static int wait_events(struct evl_poll_set *set, struct evl_poll_event __user *u
 		ret = collect_events(set, u_evs, max);
 		if (ret)
 			break;
+		if (evl_is_called_away()) {
+			ret = -EINTR;
+			break;
+		}
 		/* Some may have been hidden by another thread looking at them. */
 		if (nonblock && !READ_ONCE(set->nr_ready)) {
 			ret = -EAGAIN;

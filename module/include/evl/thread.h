@@ -194,6 +194,9 @@ void evl_unpin_request_file(void);
 bool evl_unblock_thread(struct evl_thread *thread, int reason);
 /* Have it come in-band as soon as it can. */
 void evl_kick_thread(struct evl_thread *thread);
+/* Is current, on whichever stage, to leave what it does for a signal, or for
+ * evl_kick_thread()? To be looked at by loops which others may keep going. */
+bool evl_is_called_away(void);
 /* Weak, unblocked and kicked in-band. */
 void evl_demote_thread(struct evl_thread *thread);
 
