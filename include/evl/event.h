@@ -58,12 +58,45 @@ __evl_api int evl_open_event(struct evl_event *event,
 	return ret;
 }
 
-/* What it takes to hold the mutex again after an interrupted wait. */
+/* Marks the event, and the mutex which its waiters use, if any. */
+__evl_inline int __evl_hl_mark_event(struct __evl_hl_monitor *mon, __u32 marks)
+{
+	struct __evl_hl_process *home = __evl_hl_home();
+	struct evl_monitor_state *gate;
+	__u32 offset;
+	int ret;
+
+	/* Nobody can wait for an event which does not exist yet. */
+	if (__evl_hl_load(&mon->magic) == (__EVL_HL_EVENT | __EVL_HL_LAZY))
+		return 0;
+
+	ret = __evl_hl_monitor_check(mon, __EVL_HL_EVENT);
+	if (ret)
+		return ret;
+
+	offset = __evl_hl_load(&mon->state->u.event.gate_offset);
+	if (offset == EVL_MONITOR_NOGATE)
+		return 0;
+
+	/* Other processes may write there, by mistake as well. */
+	if (offset > home->core.shm_size - sizeof(*gate) || offset % sizeof(__u32))
+		return -EINVAL;
+
+	gate = (struct evl_monitor_state *)(void *)(home->shm + offset);
+	if (marks)
+		__evl_hl_or(&mon->state->flags, marks);
+	__evl_hl_or(&gate->flags, (__u32)EVL_MONITOR_SIGNALED);
+
+	return 0;
+}
+
+/* A wait, and what it takes to hold the mutex again if it is interrupted. */
 struct __evl_hl_unwait {
 	struct __evl_hl_monitor *event;
 	struct __evl_hl_monitor *gate;
 	fundle_t self;
 	__u32 nesting;
+	struct evl_monitor_waitreq req;
 };
 
 __evl_inline int __evl_hl_regain(struct __evl_hl_unwait *unwait)
@@ -73,7 +106,7 @@ __evl_inline int __evl_hl_regain(struct __evl_hl_unwait *unwait)
 
 	req.gatefd = unwait->gate->efd;
 	do
-		ret = __evl_hl_ioctl_oob(unwait->event->efd, EVL_MONIOC_UNWAIT, &req);
+		ret = __evl_hl_quick_oob(unwait->event->efd, EVL_MONIOC_UNWAIT, &req);
 	while (ret == -EINTR);
 
 	/* Without an event to ask, the gate still is to be entered. */
@@ -92,59 +125,21 @@ __evl_inline void __evl_hl_restore_nesting(struct __evl_hl_unwait *unwait)
 		state->u.gate.nesting = unwait->nesting & 0x7fffffff;
 }
 
-/* A thread cancelled while it waits holds the mutex in its own handlers. */
+/*
+ * A thread cancelled while it waits holds the mutex in its own handlers, and has
+ * not consumed a signal: if it may have received one, the next waiter gets it
+ * when the mutex is unlocked. -EAGAIN leaves that open: either the wait was
+ * interrupted, or the way back to the mutex which comes after it.
+ */
 __evl_inline void __evl_hl_cancel_wait(void *arg)
 {
 	struct __evl_hl_unwait *unwait = (struct __evl_hl_unwait *)arg;
 
 	__evl_hl_regain(unwait);
 	__evl_hl_restore_nesting(unwait);
+	if (unwait->req.status == 0 || unwait->req.status == -EAGAIN)
+		__evl_hl_mark_event(unwait->event, EVL_MONITOR_SIGNALED);
 }
-
-/*
- * In C without exceptions, the handler of pthread_cleanup_push() is jumped to,
- * so each wait saves a context first, in vain but for the last one. glibc still
- * has what it did before, a list of functions to call.
- */
-#if defined(__GLIBC_PREREQ) && !defined(__cplusplus) && !defined(__EXCEPTIONS)
-#if __GLIBC_PREREQ(2, 34)
-#define __EVL_HL_CLEANUP_LIST	1
-#endif
-#endif
-
-#ifdef __EVL_HL_CLEANUP_LIST
-extern void __evl_hl_cleanup_push(struct _pthread_cleanup_buffer *buffer,
-				  void (*handler)(void *arg), void *arg)
-	__asm__("_pthread_cleanup_push");
-extern void __evl_hl_cleanup_pop(struct _pthread_cleanup_buffer *buffer, int execute)
-	__asm__("_pthread_cleanup_pop");
-
-__evl_slow int __evl_hl_wait_request(struct __evl_hl_unwait *unwait,
-				     struct evl_monitor_waitreq *req)
-{
-	struct _pthread_cleanup_buffer buffer;
-	int ret;
-
-	__evl_hl_cleanup_push(&buffer, __evl_hl_cancel_wait, unwait);
-	ret = __evl_hl_ioctl_oob(unwait->event->efd, EVL_MONIOC_WAIT, req);
-	__evl_hl_cleanup_pop(&buffer, 0);
-
-	return ret;
-}
-#else
-/* A function of its own: handlers and long jumps are no good to inline. */
-__evl_cold int __evl_hl_wait_request(struct __evl_hl_unwait *unwait,
-				     struct evl_monitor_waitreq *req)
-{
-	int ret;
-
-	pthread_cleanup_push(__evl_hl_cancel_wait, unwait);
-	ret = __evl_hl_ioctl_oob(unwait->event->efd, EVL_MONIOC_WAIT, req);
-	pthread_cleanup_pop(0);
-
-	return ret;
-}
-#endif
 
 /*
  * The core says in status how the wait went, and by the result whether we got
@@ -152,20 +147,21 @@ __evl_cold int __evl_hl_wait_request(struct __evl_hl_unwait *unwait,
  */
 __evl_inline int __evl_hl_wait_once(struct __evl_hl_unwait *unwait, __u64 timeout_ptr)
 {
-	struct evl_monitor_waitreq req;
+	struct evl_monitor_waitreq *req = &unwait->req;
 	int ret, regain;
 
-	memset(&req, 0, sizeof(req));
-	req.timeout_ptr = timeout_ptr;
-	req.gatefd = unwait->gate->efd;
-	req.status = 0;
-	req.value = -1;
+	memset(req, 0, sizeof(*req));
+	req->timeout_ptr = timeout_ptr;
+	req->gatefd = unwait->gate->efd;
+	req->status = __EVL_HL_NO_STATUS;
+	req->value = -1;
 
 	/* What tells that the mutex is not ours any more comes before how the
 	 * wait went. */
-	ret = __evl_hl_wait_request(unwait, &req);
+	ret = __evl_hl_ioctl_undo(unwait->event->efd, EVL_MONIOC_WAIT, req,
+				  __evl_hl_cancel_wait, unwait);
 	if (ret == 0)
-		return req.status;
+		return req->status;
 	if (ret == -EIDRM)
 		return ret;
 
@@ -178,9 +174,10 @@ __evl_inline int __evl_hl_wait_once(struct __evl_hl_unwait *unwait, __u64 timeou
 	/*
 	 * -EAGAIN (0 from upstream's core) if a signal was handled on the way. The
 	 * event may have been signaled while nobody was in line, and is not
-	 * remembered: the caller has to look at what it waits for.
+	 * remembered: the caller has to look at what it waits for. The same if a
+	 * signal kept the core from looking at the request.
 	 */
-	return req.status == -EAGAIN ? 0 : req.status;
+	return req->status == -EAGAIN || req->status == __EVL_HL_NO_STATUS ? 0 : req->status;
 }
 
 /*
@@ -233,39 +230,6 @@ __evl_api int evl_wait_event(struct evl_event *event, struct evl_mutex *mutex)
 	return evl_timedwait_event(event, mutex, &__evl_hl_forever);
 }
 
-/* Marks the event, and the mutex which its waiters use, if any. */
-__evl_inline int __evl_hl_mark_event(struct evl_event *event, __u32 marks)
-{
-	struct __evl_hl_process *home = __evl_hl_home();
-	struct __evl_hl_monitor *mon = &event->monitor;
-	struct evl_monitor_state *gate;
-	__u32 offset;
-	int ret;
-
-	/* Nobody can wait for an event which does not exist yet. */
-	if (__evl_hl_load(&mon->magic) == (__EVL_HL_EVENT | __EVL_HL_LAZY))
-		return 0;
-
-	ret = __evl_hl_monitor_check(mon, __EVL_HL_EVENT);
-	if (ret)
-		return ret;
-
-	offset = __evl_hl_load(&mon->state->u.event.gate_offset);
-	if (offset == EVL_MONITOR_NOGATE)
-		return 0;
-
-	/* Other processes may write there, by mistake as well. */
-	if (offset > home->core.shm_size - sizeof(*gate) || offset % sizeof(__u32))
-		return -EINVAL;
-
-	gate = (struct evl_monitor_state *)(void *)(home->shm + offset);
-	if (marks)
-		__evl_hl_or(&mon->state->flags, marks);
-	__evl_hl_or(&gate->flags, (__u32)EVL_MONITOR_SIGNALED);
-
-	return 0;
-}
-
 /*
  * Wakes up one of the waiters, first in priority order, as soon as the mutex
  * is unlocked. Nothing is remembered if nobody waits. To be called with the
@@ -273,13 +237,13 @@ __evl_inline int __evl_hl_mark_event(struct evl_event *event, __u32 marks)
  */
 __evl_api int evl_signal_event(struct evl_event *event)
 {
-	return __evl_hl_mark_event(event, EVL_MONITOR_SIGNALED);
+	return __evl_hl_mark_event(&event->monitor, EVL_MONITOR_SIGNALED);
 }
 
 /* Same, for all waiters. */
 __evl_api int evl_broadcast_event(struct evl_event *event)
 {
-	return __evl_hl_mark_event(event, EVL_MONITOR_SIGNALED | EVL_MONITOR_BROADCAST);
+	return __evl_hl_mark_event(&event->monitor, EVL_MONITOR_SIGNALED | EVL_MONITOR_BROADCAST);
 }
 
 /*
@@ -295,7 +259,7 @@ __evl_api int evl_signal_thread(struct evl_event *event, int thrfd)
 	if (ret)
 		return ret;
 
-	ret = __evl_hl_mark_event(event, 0);
+	ret = __evl_hl_mark_event(&event->monitor, 0);
 	if (ret)
 		return ret;
 

@@ -159,7 +159,7 @@ __evl_slow int __evl_hl_enter_gate(struct __evl_hl_monitor *mon,
 	int ret;
 
 	do {
-		ret = __evl_hl_ioctl_oob(mon->efd, EVL_MONIOC_ENTER,
+		ret = __evl_hl_quick_oob(mon->efd, EVL_MONIOC_ENTER,
 					 (void *)(uintptr_t)__evl_hl_date(&bounce, timeout));
 	} while (ret == -EINTR);
 
@@ -185,7 +185,8 @@ __evl_slow int __evl_hl_tryenter_gate(struct __evl_hl_monitor *mon)
 
 /*
  * Locks a mutex, waiting until a date at most. Signals and forced unblocking
- * do not end the wait. Out-of-band, attached threads. Returns 0, or -EPERM if
+ * do not end the wait, nor does being cancelled: this is no cancellation
+ * point. Out-of-band, attached threads. Returns 0, or -EPERM if
  * not attached, -ETIMEDOUT, -EDEADLK if the caller holds this normal mutex or
  * waiting would close a cycle, -EAGAIN if locked too often, -EIDRM if closed
  * meanwhile, -EBADF if closed before, -EOWNERDEAD if its owner has gone,

@@ -73,9 +73,10 @@ __evl_always long __evl_hl_direct_prctl(int option, unsigned long a1, unsigned l
 	 __prctl((int)((__nr) | EVL_OOB_SYSCALL_BIT), __a0, __a1, __a2, 0UL))
 
 /*
- * A request which may wait. The core knows of cancellation as of any other
- * signal, which unblocks the request. For this to end the thread, asynchronous
- * cancellation has to be on meanwhile.
+ * A cancellation point. The core knows of cancellation as of any other signal,
+ * which unblocks the request. For this to end the thread, asynchronous
+ * cancellation has to be on meanwhile. The thread may also end there with the
+ * request done: see __evl_hl_ioctl_undo().
  */
 __evl_always long __evl_hl_wait_in(struct __evl_hl_process *home, unsigned int nr,
 				   unsigned long a0, unsigned long a1, unsigned long a2)
@@ -114,6 +115,9 @@ __evl_inline long __evl_hl_request(unsigned int nr, unsigned long a0, unsigned l
  * EPERM for a thread which is not attached, EBADF for a file without
  * out-of-band operations, EINVAL (read, write) or ENOTTY (ioctl) for a file
  * which does not have this one, and those of the file.
+ *
+ * Cancellation points. As with read(2), what a thread has just read when it is
+ * cancelled is lost: data, bits of flags, ticks of a timer.
  */
 __evl_api ssize_t oob_read(int efd, void *buf, size_t count)
 {
@@ -143,8 +147,7 @@ __evl_api int oob_ioctl(int efd, unsigned long request, ...)
 /*
  * For the rest of the library: zero or positive, or a negated error code.
  * The suffix tells the stage: out-of-band, or that of the caller, which may
- * not be attached. Out-of-band requests which wait are cancellation points,
- * others are not: those come with "quick".
+ * not be attached. Those which come with "quick" are no cancellation points.
  */
 __evl_inline int __evl_hl_ioctl_oob(int efd, unsigned long request, void *arg)
 {
@@ -157,6 +160,57 @@ __evl_inline int __evl_hl_ioctl_oob(int efd, unsigned long request, void *arg)
 	return (int)__evl_hl_wait_in(home, sys_evl_ioctl, (unsigned long)efd, request,
 				     (unsigned long)arg);
 }
+
+/*
+ * In C without exceptions, the handler of pthread_cleanup_push() is jumped to,
+ * so each wait saves a context first, in vain but for the last one. glibc still
+ * has what it did before, a list of functions to call.
+ */
+#if defined(__GLIBC_PREREQ) && !defined(__cplusplus) && !defined(__EXCEPTIONS)
+#if __GLIBC_PREREQ(2, 34)
+#define __EVL_HL_CLEANUP_LIST	1
+#endif
+#endif
+
+/*
+ * A wait which takes something away from others, for instance a unit. The
+ * signal of cancellation may come when the thread has it already, on its way
+ * back from the core: undo() finds out, from what the core left in memory, and
+ * gives it back. It runs before the handlers of the application do. It is a
+ * function of its own since handlers and long jumps are no good to inline.
+ */
+#ifdef __EVL_HL_CLEANUP_LIST
+extern void __evl_hl_cleanup_push(struct _pthread_cleanup_buffer *buffer,
+				  void (*handler)(void *arg), void *arg)
+	__asm__("_pthread_cleanup_push");
+extern void __evl_hl_cleanup_pop(struct _pthread_cleanup_buffer *buffer, int execute)
+	__asm__("_pthread_cleanup_pop");
+
+__evl_slow int __evl_hl_ioctl_undo(int efd, unsigned long request, void *arg,
+				   void (*undo)(void *wait), void *wait)
+{
+	struct _pthread_cleanup_buffer buffer;
+	int ret;
+
+	__evl_hl_cleanup_push(&buffer, undo, wait);
+	ret = __evl_hl_ioctl_oob(efd, request, arg);
+	__evl_hl_cleanup_pop(&buffer, 0);
+
+	return ret;
+}
+#else
+__evl_slow int __evl_hl_ioctl_undo(int efd, unsigned long request, void *arg,
+				   void (*undo)(void *wait), void *wait)
+{
+	int ret;
+
+	pthread_cleanup_push(undo, wait);
+	ret = __evl_hl_ioctl_oob(efd, request, arg);
+	pthread_cleanup_pop(0);
+
+	return ret;
+}
+#endif
 
 __evl_always int __evl_hl_quick_in(struct __evl_hl_process *home, int efd,
 				   unsigned long request, void *arg)

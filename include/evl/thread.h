@@ -85,7 +85,7 @@ __evl_inline int __evl_hl_attach(int flags, const char *fmt, va_list ap)
 		(__evl_hl_home()->shm + eids.state_offset);
 
 	/* On return, a real-time thread runs out-of-band. */
-	ret = __evl_hl_ioctl_oob(self->efd, EVL_THRIOC_SET_SCHEDPARAM, &attrs);
+	ret = __evl_hl_quick_oob(self->efd, EVL_THRIOC_SET_SCHEDPARAM, &attrs);
 	if (ret) {
 		__evl_hl_ioctl_inband(self->efd, EVL_THRIOC_DETACH_SELF, NULL);
 		__evl_hl_forget_thread(self);

@@ -548,6 +548,98 @@ static void is_cancelled(void)
 	end_puppet(&a);
 }
 
+struct victim {
+	struct cond *cond;
+	int unlocked;
+};
+
+static void unlock_victim(void *arg)
+{
+	struct victim *v = arg;
+
+	v->unlocked = evl_unlock_mutex(&v->cond->mutex);
+}
+
+static int wait_for_death(struct puppet *p)
+{
+	struct victim *v = p->arg;
+
+	check_eq(evl_lock_mutex(&v->cond->mutex), 0);
+	pthread_cleanup_push(unlock_victim, v);
+	for (;;)
+		evl_wait_event(&v->cond->event, &v->cond->mutex);
+	pthread_cleanup_pop(0);
+}
+
+/* The signal is for a thread which is cancelled before it runs again, or while it waits for the mutex. */
+static void cancel_signaled(bool contended)
+{
+	struct puppet a, b, c;
+	struct victim v;
+	struct cond cond;
+	struct hog hog;
+
+	new_cond(&cond);
+	v = (struct victim){ .cond = &cond, .unlocked = -1 };
+	start_puppet(&a, "a", 20, other_cpu());
+	start_puppet(&b, "b", 10, 0);
+	start_puppet(&c, "c", 5, 0);
+	begin_wait(&a, wait_for_death, &v);
+	begin_wait(&b, wait_once, &cond);
+	take_cpu(&hog, other_cpu());
+	check_eq(perform(&c, signal_once, &cond), 0);
+	if (contended)
+		check_eq(perform(&c, lock, &cond.mutex), 0);
+	else
+		check_eq(pthread_cancel(a.w.thread), 0);
+	give_cpu(&hog);
+	if (contended) {
+		await(worker_sleeps(&a.w));
+		check_eq(pthread_cancel(a.w.thread), 0);
+		check_eq(perform(&c, unlock, &cond.mutex), 0);
+	}
+	bury_puppet(&a);
+	check_eq(v.unlocked, 0);
+	check_eq(result(&b), 0);
+	check_eq(owner_word(&cond.mutex), 0);
+	end_puppet(&b);
+	end_puppet(&c);
+}
+
+static void signal_survives_cancellation(void)
+{
+	cancel_signaled(false);
+}
+
+static void signal_survives_cancellation_at_mutex(void)
+{
+	cancel_signaled(true);
+}
+
+static void is_cancelled_after_signal(void)
+{
+	struct puppet a, c;
+	struct victim v;
+	struct cond cond;
+
+	new_cond(&cond);
+	v = (struct victim){ .cond = &cond, .unlocked = -1 };
+	catch_signal(SIGUSR1, 0);
+	start_puppet(&a, "a", 10, other_cpu());
+	start_puppet(&c, "c", 5, 0);
+	begin_wait(&a, wait_for_death, &v);
+	check_eq(perform(&c, lock, &cond.mutex), 0);
+	signal_worker(&a.w, SIGUSR1);
+	await(atomic_load(&signal_count) == 1 && worker_sleeps(&a.w));
+	check_eq(pthread_cancel(a.w.thread), 0);
+	nap();
+	check_eq(perform(&c, unlock, &cond.mutex), 0);
+	bury_puppet(&a);
+	check_eq(v.unlocked, 0);
+	check_eq(owner_word(&cond.mutex), 0);
+	end_puppet(&c);
+}
+
 /* --- Between processes --------------------------------------------------------------------------- */
 
 static void open_public(struct cond *c)
@@ -656,6 +748,9 @@ static const struct CMUnitTest tests[] = {
 	TEST(follows_its_clock, "dates are those of the clock which the event was made for"),
 	TEST(is_unblocked, "a forced unblock ends a wait, the mutex being held"),
 	TEST(is_cancelled, "a thread cancelled in a wait has the mutex in its handlers"),
+	TEST(signal_survives_cancellation, "a signal for a thread which is cancelled goes to the next one"),
+	TEST(signal_survives_cancellation_at_mutex, "the same for one which waits for the mutex"),
+	TEST(is_cancelled_after_signal, "cancelled after an interrupted wait, it has the mutex in its handlers"),
 	TEST(handled_signal_is_a_wakeup, "a signal which is handled ends a wait as a wakeup for nothing would"),
 	TEST(signaled_in_handler, "and what is signaled meanwhile is not lost"),
 	TEST(closes_event, "closing the event sends waiters away"),

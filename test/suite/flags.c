@@ -136,6 +136,33 @@ static void gives_up(void)
 	end_puppet(&a);
 }
 
+/* The bits are on their way to a thread which is cancelled before it runs again. */
+static void survive_cancellation(void)
+{
+	struct puppet a, b;
+	struct hog hog;
+
+	new_flags(0);
+	start_puppet(&a, "a", 20, other_cpu());
+	start_puppet(&b, "b", 10, 0);
+	begin_wait(&a, some, BITS(0x7));
+	begin_wait(&b, exact, BITS(0x3));
+	take_cpu(&hog, other_cpu());
+	check_eq(evl_post_flags(&f, 0x7), 0);
+	check_eq(peek(), 0);
+	check_eq(pthread_cancel(a.w.thread), 0);
+	give_cpu(&hog);
+	bury_puppet(&a);
+	check_eq(result(&b), 0x3);
+	check_eq(peek(), 0x4);
+
+	/* Nothing is given back which was not taken. */
+	begin_wait(&b, exact, BITS(0xc));
+	check_eq(pthread_cancel(b.w.thread), 0);
+	bury_puppet(&b);
+	check_eq(peek(), 0x4);
+}
+
 /* --- Dates ------------------------------------------------------------------------ */
 
 #define UNTOUCHED	0x5555
@@ -508,6 +535,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(serves_the_first, "flags go to the first waiter which they satisfy"),
 	TEST(broadcasts, "a broadcast satisfies all it can"),
 	TEST(gives_up, "waits end with a timeout, an unblock or a close"),
+	TEST(survive_cancellation, "bits for a thread which is cancelled go to the next one"),
 	TEST(minds_dates, "past dates, dates which are none, and no date at all"),
 	TEST(waits_until_dates, "waits for any or for all flags end in time, or are not limited"),
 	TEST(follows_its_clock, "dates are those of the clock which the group was made for"),

@@ -511,6 +511,38 @@ static void keeps_weak_oob(void)
 
 /* --- Ends ------------------------------------------------------------------------------------- */
 
+/* Cancelled in line, or with the mutex just received, it would leave it locked for good. */
+static void lock_once(struct worker *w)
+{
+	attach_worker(w);
+	w->result = evl_lock_mutex(w->arg) ?: evl_unlock_mutex(w->arg);
+	pthread_testcancel();
+	w->result = -EINVAL;
+}
+
+static void is_no_cancellation_point(void)
+{
+	struct worker w = { .body = lock_once, .name = "w", .prio = 10, .cpu = other_cpu(), .result = 1 };
+	struct puppet a;
+	struct evl_mutex m;
+	void *ret;
+
+	new_mutex(&m, "held");
+	start_puppet(&a, "a", 5, 0);
+	check_eq(perform(&a, lock, &m), 0);
+	w.arg = &m;
+	start_worker(&w);
+	await(worker_sleeps(&w));
+	check_eq(pthread_cancel(w.thread), 0);
+	nap();
+	check_eq(perform(&a, unlock, &m), 0);
+	check_eq(pthread_join(w.thread, &ret), 0);
+	check(ret == PTHREAD_CANCELED);
+	check_eq(w.result, 0);
+	check_eq(owner_word(&m), 0);
+	end_puppet(&a);
+}
+
 static void closes_under_waiters(void)
 {
 	struct evl_mutex m;
@@ -809,6 +841,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(applies_ceiling_lazily, "a ceiling taken without a request is applied on the way to sleep"),
 	TEST(keeps_pending_ceiling, "a ceiling is not lost by who is interrupted on the way to take the mutex"),
 	TEST(keeps_weak_oob, "a weak thread stays out-of-band as long as it holds a mutex"),
+	TEST(is_no_cancellation_point, "a thread cancelled while it waits for a mutex gets it first"),
 	TEST(closes_under_waiters, "closing sends waiters away"),
 	TEST(opens_while_others_close, "a mutex just opened is not the worse for the last one who closed it"),
 	TEST(releases_on_detach, "a thread which detaches leaves its mutexes"),

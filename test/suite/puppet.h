@@ -122,6 +122,59 @@ static bool is_boosted(struct puppet *p)
 	return worker_bits(&p->w) & EVL_T_BOOST;
 }
 
+/* --- Keeping a CPU ------------------------------------------------------------- */
+
+/* A thread of the best priority, which keeps others from running on its CPU; the caller is on CPU 0 from then on. */
+struct hog {
+	struct puppet p;
+	atomic_bool runs;
+	atomic_bool stop;
+};
+
+static int keep_cpu(struct puppet *p)
+{
+	struct hog *hog = p->arg;
+
+	if (evl_switch_oob())
+		return -EINVAL;
+	atomic_store(&hog->runs, true);
+	while (!atomic_load(&hog->stop))
+		__builtin_ia32_pause();
+	return 0;
+}
+
+__attribute__((unused))
+static void take_cpu(struct hog *hog, int cpu)
+{
+	if (cpu == 0)
+		check_skip("one CPU");
+	pin_to(0);
+	atomic_store(&hog->runs, false);
+	atomic_store(&hog->stop, false);
+	start_puppet(&hog->p, "hog", 90, cpu);
+	begin(&hog->p, keep_cpu, hog);
+	await(atomic_load(&hog->runs));
+}
+
+__attribute__((unused))
+static void give_cpu(struct hog *hog)
+{
+	atomic_store(&hog->stop, true);
+	check_eq(result(&hog->p), 0);
+	end_puppet(&hog->p);
+}
+
+/* The end of a puppet which was cancelled in its act. */
+__attribute__((unused))
+static void bury_puppet(struct puppet *p)
+{
+	void *ret;
+
+	check_eq(pthread_join(p->w.thread, &ret), 0);
+	check(ret == PTHREAD_CANCELED);
+	close(p->w.efd);
+}
+
 /* --- Acts ----------------------------------------------------------------------- */
 
 __attribute__((unused))

@@ -114,6 +114,34 @@ static void gives_up(void)
 	end_puppet(&b);
 }
 
+/* The unit is on its way to a thread which is cancelled before it runs again. */
+static void survives_cancellation(void)
+{
+	struct puppet a, b;
+	struct evl_sem s;
+	struct hog hog;
+
+	new_sem(&s, 0);
+	start_puppet(&a, "a", 20, other_cpu());
+	start_puppet(&b, "b", 10, 0);
+	begin_wait(&a, get, &s);
+	begin_wait(&b, get, &s);
+	take_cpu(&hog, other_cpu());
+	check_eq(evl_put_sem(&s), 0);
+	check_eq(peek(&s), -1);
+	check_eq(pthread_cancel(a.w.thread), 0);
+	give_cpu(&hog);
+	bury_puppet(&a);
+	check_eq(result(&b), 0);
+	check_eq(peek(&s), 0);
+
+	/* Nothing is given back which was not taken. */
+	begin_wait(&b, get, &s);
+	check_eq(pthread_cancel(b.w.thread), 0);
+	bury_puppet(&b);
+	check_eq(peek(&s), 0);
+}
+
 static void minds_dates(void)
 {
 	static const struct timespec past[] = { { 0, 1 }, { 1, 0 }, { 0, NSEC_PER_SEC - 1 } };
@@ -659,6 +687,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(refuses, "negative and overflowing counts, wrong requests"),
 	TEST(wakes_in_order, "the best waiter goes first, the count tells how many there are"),
 	TEST(gives_up, "waits end with a timeout or an unblock, the count being put right"),
+	TEST(survives_cancellation, "a unit handed to a thread which is cancelled goes to the next one"),
 	TEST(minds_dates, "past dates, dates which are none, and no date at all"),
 	TEST(waits_without_limit, "a date of zero means no limit"),
 	TEST(follows_its_clock, "dates are those of the clock which the semaphore was made for"),

@@ -189,6 +189,8 @@ static int fake_answer(struct fake_request *req, void *arg)
 	else if (req->request == EVL_THRIOC_SET_MODE ||
 		 req->request == EVL_THRIOC_CLEAR_MODE)
 		memcpy(&fake.mode, arg, sizeof(fake.mode));
+	else if (req->request == EVL_MONIOC_WAIT || req->request == EVL_MONIOC_WAIT_EXACT)
+		((struct evl_monitor_waitreq *)arg)->status = 0;
 	else if (req->request == EVL_CLKIOC_NEW_TIMER)
 		*(int *)arg = open("/dev/null", O_RDWR);
 	pthread_mutex_unlock(&fake.lock);

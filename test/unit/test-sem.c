@@ -82,6 +82,58 @@ static void test_flags(void **state)
 	evl_close_flags(&flags);
 }
 
+static struct evl_flags cancel_flags;
+static int cancel_status, given_back;
+
+/* As a thread is cancelled before it is back from the core. */
+static int sleep_with_status(struct fake_request *req, void *arg)
+{
+	struct evl_monitor_waitreq *wait = (struct evl_monitor_waitreq *)arg;
+
+	if (req->request == EVL_MONIOC_SIGNAL)
+		memcpy(&given_back, arg, sizeof(given_back));
+	if (req->request != EVL_MONIOC_WAIT)
+		return 0;
+
+	wait->status = cancel_status;
+	wait->value = 6;
+	pthread_cancel(pthread_self());
+	for (;;)
+		pause();
+}
+
+static void *wait_for_bits(void *arg)
+{
+	(void)arg;
+	if (evl_attach_self(NULL) < 0)
+		return NULL;
+	__evl_hl_self()->window->state = EVL_T_USER;
+	evl_wait_flags(&cancel_flags, NULL);
+
+	return NULL;
+}
+
+static void test_cancel(void **state)
+{
+	static const int statuses[] = { 0, -EINTR, -ETIMEDOUT };
+	pthread_t thread;
+	void *ret;
+	size_t n;
+
+	(void)state;
+	assert_true(evl_new_flags(&cancel_flags, "c") >= 0);
+	fake.on_request = sleep_with_status;
+	for (n = 0; n < sizeof(statuses) / sizeof(statuses[0]); n++) {
+		cancel_status = statuses[n];
+		given_back = 0;
+		pthread_create(&thread, NULL, wait_for_bits, NULL);
+		pthread_join(thread, &ret);
+		assert_ptr_equal(ret, PTHREAD_CANCELED);
+		assert_int_equal(given_back, cancel_status ? 0 : 6);
+	}
+	evl_close_flags(&cancel_flags);
+}
+
 static DEFINE_EVL_SEM(contested);
 static pthread_barrier_t barrier;
 
@@ -203,6 +255,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_sem, setup),
 		cmocka_unit_test_setup(test_flags, setup),
+		cmocka_unit_test_setup(test_cancel, setup),
 		cmocka_unit_test_setup(test_first_use, setup),
 		cmocka_unit_test_setup(test_name_of_variable, setup),
 		cmocka_unit_test_setup(test_rwlock, setup),

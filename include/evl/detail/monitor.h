@@ -239,25 +239,44 @@ __evl_inline int __evl_hl_monitor_close(struct __evl_hl_monitor *mon, __u32 kind
 /* The state where a date is expected, and no limit is meant. */
 static const struct timespec __evl_hl_forever __attribute__((unused)) = { 0, 0 };
 
-/* Waits on a semaphore or on flags. */
+/* The status of a wait of which the core has not told the end. */
+#define __EVL_HL_NO_STATUS	(-EINPROGRESS)
+
+struct __evl_hl_wait {
+	struct __evl_hl_monitor *mon;
+	struct evl_monitor_waitreq req;
+};
+
+/* Whoever is cancelled has taken neither a unit nor bits. */
+__evl_inline void __evl_hl_undo_wait(void *arg)
+{
+	struct __evl_hl_wait *wait = (struct __evl_hl_wait *)arg;
+
+	if (wait->req.status == 0)
+		__evl_hl_quick(wait->mon->efd, EVL_MONIOC_SIGNAL, &wait->req.value);
+}
+
+/* Waits on a semaphore, for one unit, or on flags. */
 __evl_slow int __evl_hl_monitor_wait(struct __evl_hl_monitor *mon, unsigned long request,
 				     const struct timespec *timeout, __s32 *value)
 {
-	struct evl_monitor_waitreq req;
+	struct __evl_hl_wait wait;
 	struct __evl_timespec bounce;
 	int ret;
 
-	memset(&req, 0, sizeof(req));
-	req.timeout_ptr = __evl_hl_date(&bounce, timeout);
-	req.gatefd = -1;
-	req.value = *value;
+	memset(&wait.req, 0, sizeof(wait.req));
+	wait.mon = mon;
+	wait.req.timeout_ptr = __evl_hl_date(&bounce, timeout);
+	wait.req.gatefd = -1;
+	wait.req.status = __EVL_HL_NO_STATUS;
+	wait.req.value = *value;
 
-	ret = __evl_hl_ioctl_oob(mon->efd, request, &req);
+	ret = __evl_hl_ioctl_undo(mon->efd, request, &wait.req, __evl_hl_undo_wait, &wait);
 	if (ret)
 		return ret;
 
-	*value = req.value;
-	return req.status;
+	*value = wait.req.value;
+	return wait.req.status;
 }
 
 __EVL_END_DECLS
