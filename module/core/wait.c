@@ -20,6 +20,9 @@ void evl_init_wchan(struct evl_wait_channel *wchan, const char *name)
 	wchan->name = name;
 	wchan->round = 0;
 	wchan->flush = NULL;
+	wchan->cursor = NULL;
+	wchan->helper = NULL;
+	wchan->helper_cpu = 0;
 	wchan->requeue = NULL;
 	wchan->removed = NULL;
 }
@@ -78,11 +81,20 @@ static void link_waiter(struct evl_wait_channel *wchan, struct evl_thread *threa
 	thread->wait_seq++;
 }
 
+/* @thread leaves its place in line: a flush goes on behind it. */
+static __always_inline void leave_place(struct evl_wait_channel *wchan,
+					struct evl_thread *thread)
+{
+	if (unlikely(wchan->cursor == thread))
+		wchan->cursor = evl_wait_next(thread);
+}
+
 static inline void unlink_waiter(struct evl_thread *thread)
 {
 	struct rb_root_cached *waiters = &thread->wchan->waiters;
 	struct rb_node *node = &thread->wait_node;
 
+	leave_place(thread->wchan, thread);
 	/* Often it is alone. */
 	if (likely(waiters->rb_root.rb_node == node && !node->rb_left &&
 		   !node->rb_right))
@@ -333,12 +345,9 @@ static __always_inline void wait_until_released(struct evl_thread *curr)
 		block_again(curr);
 }
 
-/* Unlink and make runnable again; both locks held. */
-static __always_inline void end_wait(struct evl_thread *thread, u32 info)
+/* Make runnable again; run queue lock held. */
+static __always_inline void end_block(struct evl_thread *thread, u32 info)
 {
-	if (thread->wchan)
-		unlink_waiter(thread);
-
 	if (unlikely(thread->state & EVL_T_DELAY))
 		evl_stop_timer(&thread->rtimer);
 
@@ -350,7 +359,8 @@ static __always_inline void wake_up_waiter(struct evl_thread *waiter, int reason
 {
 	struct evl_rq *rq = evl_lock_thread_rq(waiter);
 
-	end_wait(waiter, reason);
+	unlink_waiter(waiter);
+	end_block(waiter, reason);
 	raw_spin_unlock(&rq->lock);
 }
 
@@ -400,20 +410,36 @@ int evl_flush_wait_locked(struct evl_wait_channel *wchan, int reason)
 }
 EXPORT_SYMBOL_GPL(evl_flush_wait_locked);
 
-/* Who came later is passed over, at a few instructions each. */
+/* Not those who came later, or by another file. The file does not change while its
+ * thread is in line. */
+static __always_inline bool is_meant(const struct evl_flush *flush,
+				     const struct evl_thread *waiter)
+{
+	return waiter->wait_round <= flush->round &&
+		(!flush->file || waiter->request_file == flush->file);
+}
+
+/* Each waiter is looked at once: there may be many more of those who are not meant
+ * than of those who are. */
 bool evl_flush_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
 {
-	struct evl_thread *waiter, *next;
-	int left = EVL_WAKE_STEP;
+	struct evl_thread *waiter = wchan->cursor, *next;
+	int left = EVL_WAKE_STEP * EVL_PASSED_PER_WAKE;
 
-	evl_for_each_waiter_safe(waiter, next, wchan) {
-		if (waiter->wait_round > flush->round)
-			continue;
-		/* It does not change while its thread is in line. */
-		if (flush->file && waiter->request_file != flush->file)
-			continue;
-		if (!left--)
+	wchan->cursor = NULL;
+	for (; waiter; waiter = next) {
+		if (left <= 0) {
+			wchan->cursor = waiter;
 			return true;
+		}
+		next = evl_wait_next(waiter);
+		if (!is_meant(flush, waiter)) {
+			left--;
+			continue;
+		}
+		left -= EVL_PASSED_PER_WAKE;
+		/* Ahead of the wakeup: it may run, and look, before we are through. */
+		WRITE_ONCE(wchan->helper, waiter);
 		wake_up_waiter(waiter, flush->reason);
 		flush->count++;
 	}
@@ -421,17 +447,18 @@ bool evl_flush_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
 	return false;
 }
 
-/* Until @flush, which somebody may have completed meanwhile, is over. */
-static void go_on_flushing(struct evl_wait_channel *wchan, struct evl_flush *flush,
-			   unsigned long *flags)
+/* Until the flush in progress, which others may complete meanwhile, is over. Then
+ * another one may have begun, even at the same address. */
+static void go_on_flushing(struct evl_wait_channel *wchan, unsigned long *flags)
 {
-	while (wchan->flush == flush) {
-		if (!flush->step(wchan, flush)) {
+	u64 round = wchan->flush->round;
+
+	while (wchan->flush && wchan->flush->round == round) {
+		WRITE_ONCE(wchan->helper_cpu, raw_smp_processor_id());
+		if (!wchan->flush->step(wchan, wchan->flush)) {
 			wchan->flush = NULL;
 			return;
 		}
-		/* Whoever goes on with it is the one to be helped. */
-		flush->cpu = raw_smp_processor_id();
 		evl_sched_unlock(&wchan->lock, *flags);
 		evl_lock_irqsave(&wchan->lock, *flags);
 	}
@@ -440,7 +467,7 @@ static void go_on_flushing(struct evl_wait_channel *wchan, struct evl_flush *flu
 void evl_finish_flush(struct evl_wait_channel *wchan, unsigned long *flags)
 {
 	while (unlikely(wchan->flush))
-		go_on_flushing(wchan, wchan->flush, flags);
+		go_on_flushing(wchan, flags);
 }
 
 void evl_run_flush(struct evl_wait_channel *wchan, struct evl_flush *flush,
@@ -449,10 +476,11 @@ void evl_run_flush(struct evl_wait_channel *wchan, struct evl_flush *flush,
 	evl_finish_flush(wchan, &flags);
 
 	flush->round = wchan->round++;
-	flush->cpu = raw_smp_processor_id();
 	flush->count = 0;
+	wchan->cursor = evl_wait_head(wchan);
+	wchan->helper = NULL;
 	wchan->flush = flush;
-	go_on_flushing(wchan, flush, &flags);
+	go_on_flushing(wchan, &flags);
 	evl_sched_unlock(&wchan->lock, flags);
 }
 
@@ -478,15 +506,24 @@ void evl_flush_file_wait(struct evl_wait_channel *wchan, struct evl_file *file)
 	evl_run_flush(wchan, &flush, flags);
 }
 
-/* Current was woken up. Those behind it in line may wait for one who lost the CPU
- * to it. Elsewhere, that one goes on by himself. */
+static bool is_helper(struct evl_wait_channel *wchan)
+{
+	return READ_ONCE(wchan->helper) == evl_current() ||
+		READ_ONCE(wchan->helper_cpu) == raw_smp_processor_id();
+}
+
+/* Current was woken up. Those behind it in line may wait for somebody who does not
+ * run. Others than helpers keep away from the lock. */
 static noinline void help_flush(struct evl_wait_channel *wchan)
 {
 	unsigned long flags;
 
+	if (!is_helper(wchan))
+		return;
+
 	evl_lock_irqsave(&wchan->lock, flags);
-	if (wchan->flush && wchan->flush->cpu == raw_smp_processor_id())
-		evl_finish_flush(wchan, &flags);
+	if (wchan->flush && is_helper(wchan))
+		go_on_flushing(wchan, &flags);
 	evl_sched_unlock(&wchan->lock, flags);
 }
 
@@ -546,7 +583,9 @@ struct evl_wait_channel *evl_lock_thread_wchan(struct evl_thread *thread,
 
 void evl_end_wait_locked(struct evl_thread *thread, int reason)
 {
-	end_wait(thread, reason);
+	if (thread->wchan)
+		unlink_waiter(thread);
+	end_block(thread, reason);
 }
 
 /* How often a channel is tried which others keep busy. */
@@ -572,6 +611,29 @@ bool evl_try_thread_wchan(struct evl_thread *thread, struct evl_wait_channel **w
 	return false;
 }
 
+/* A flush is going to wake up @thread, which stays where it is until then: elsewhere,
+ * that might have passed by already. */
+static bool is_meant_now(struct evl_wait_channel *wchan, struct evl_thread *thread)
+{
+	return wchan->flush && is_meant(wchan->flush, thread);
+}
+
+/* Does @thread have to go elsewhere according to its priority? */
+static bool is_misplaced(struct evl_wait_channel *wchan, struct evl_thread *thread)
+{
+	return thread->wait_prio != FIFO_PRIO && thread->wait_prio != thread->wprio &&
+		!is_meant_now(wchan, thread);
+}
+
+static void change_place(struct evl_wait_channel *wchan, struct evl_thread *thread,
+			 int prio)
+{
+	leave_place(wchan, thread);
+	rb_erase_cached(&thread->wait_node, &wchan->waiters);
+	thread->wait_prio = prio;
+	rb_add_cached(&thread->wait_node, &wchan->waiters, goes_first);
+}
+
 bool evl_reorder_waiter(struct evl_thread *thread, struct evl_chain_walk *walk)
 {
 	struct evl_wait_channel *wchan;
@@ -581,12 +643,8 @@ bool evl_reorder_waiter(struct evl_thread *thread, struct evl_chain_walk *walk)
 	if (!evl_try_thread_wchan(thread, &wchan, &rq, &flags))
 		return false;
 
-	if (wchan && thread->wait_prio != FIFO_PRIO &&
-	    thread->wait_prio != thread->wprio) {
-		rb_erase_cached(&thread->wait_node, &wchan->waiters);
-		thread->wait_prio = thread->wprio;
-		rb_add_cached(&thread->wait_node, &wchan->waiters, goes_first);
-	}
+	if (wchan && is_misplaced(wchan, thread))
+		change_place(wchan, thread, thread->wprio);
 	raw_spin_unlock(&rq->lock);
 	if (wchan) {
 		if (wchan->requeue)

@@ -291,6 +291,194 @@ static void those_behind_flags(void)
 	check_those_behind(wait_and_stay, tell_all, BITS);
 }
 
+/* --- Whoever wakes them up loses the CPU to a stranger ---------------------------------------- */
+
+static struct evl_sem call;
+
+/* As soon as it was called, it keeps the CPU. */
+static int wait_for_call(struct puppet *p)
+{
+	int ret = evl_get_sem(&call);
+
+	(void)p;
+	while (!atomic_load(&seen))
+		;
+	return ret;
+}
+
+static int get_and_call(struct puppet *p)
+{
+	int ret = evl_get_sem(&sem);
+
+	if (index_of(p) == 0)
+		check_eq(evl_put_sem(&call), 0);
+	atomic_fetch_add(&woken, 1);
+	return ret;
+}
+
+static void those_elsewhere(void)
+{
+	struct puppet stranger;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		check_skip("there is one CPU");
+	check_ok(evl_init());
+	check_ok(evl_new_sem(&sem, "sem:%d", getpid()));
+	check_ok(evl_new_sem(&call, "call:%d", getpid()));
+	pin_to(1);
+	start_puppet(&teller, "teller", 1, 0);
+	start_puppet(&stranger, "stranger", 2, 0);
+	begin_wait(&stranger, wait_for_call, NULL);
+	for (int i = 0; i < MANY; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "crowd%d", i);
+		start_puppet(&crowd[i], name, 60, 1);
+		begin_wait(&crowd[i], get_and_call, NULL);
+	}
+	begin(&teller, flush_sem, NULL);
+	await(atomic_load(&woken) == MANY);
+	atomic_store(&seen, true);
+	for (int i = 0; i < MANY; i++)
+		check_eq(result(&crowd[i]), -EAGAIN);
+	check_eq(result(&stranger), 0);
+	check_eq(result(&teller), 0);
+}
+
+/* --- Not all of them are meant ----------------------------------------------------------------- */
+
+static struct evl_sem other_sem;
+
+/* Every third one, and the last ones in line, came by another file. */
+static bool by_other_file(int i)
+{
+	return i % 3 == 1 || crowd[i].w.prio < 20;
+}
+
+static int get_by_file(struct puppet *p)
+{
+	return evl_get_sem(by_other_file(index_of(p)) ? &other_sem : &sem);
+}
+
+static int close_other_sem(struct puppet *p)
+{
+	(void)p;
+	return evl_close_sem(&other_sem);
+}
+
+static void other_file_is_closed(void)
+{
+	struct evl_sem public;
+
+	gather();
+	check_ok(evl_close_sem(&sem));
+	check_ok(evl_new_sem(&public, "/lines-sem"));
+	check_ok(evl_open_sem(&sem, "/lines-sem"));
+	check_ok(evl_open_sem(&other_sem, "/lines-sem"));
+	check_ok(evl_close_sem(&public));
+	line_up(get_by_file);
+	check_eq(perform(&teller, close_other_sem, NULL), 0);
+	for (int i = 0; i < MANY; i++) {
+		if (by_other_file(i))
+			check_eq(result(&crowd[i]), -EIDRM);
+		else
+			check(worker_sleeps(&crowd[i].w));
+	}
+	check_eq(perform(&teller, close_sem, NULL), 0);
+	for (int i = 0; i < MANY; i++)
+		if (!by_other_file(i))
+			check_eq(result(&crowd[i]), -EIDRM);
+	disperse();
+}
+
+static int wait_exactly(struct puppet *p)
+{
+	int want = index_of(p) % 3 ? BITS | 0x100 : BITS;
+
+	return evl_wait_exact_flags(&flags, want) ?: want;
+}
+
+static int tell_more(struct puppet *p)
+{
+	(void)p;
+	return evl_broadcast_flags(&flags, BITS | 0x100);
+}
+
+static void some_want_more_flags(void)
+{
+	gather();
+	line_up(wait_exactly);
+	check_eq(perform(&teller, tell_all, NULL), 0);
+	for (int i = 0; i < MANY; i++) {
+		if (i % 3)
+			check(worker_sleeps(&crowd[i].w));
+		else
+			check_eq(result(&crowd[i]), BITS);
+	}
+	check_eq(perform(&teller, tell_more, NULL), 0);
+	for (int i = 0; i < MANY; i++)
+		if (i % 3)
+			check_eq(result(&crowd[i]), BITS | 0x100);
+	disperse();
+}
+
+/* --- The line changes meanwhile ---------------------------------------------------------------- */
+
+#define ROUNDS	15
+
+static atomic_bool calm;
+
+static int get_once(struct puppet *p)
+{
+	(void)p;
+	return evl_get_sem(&sem);
+}
+
+/* Puts people elsewhere in line, and lets the first one have a unit now and then. */
+static void *stir(void *arg)
+{
+	int *units = arg;
+
+	pin_to(other_cpu());
+	while (!atomic_load(&calm)) {
+		set_fifo(crowd[rand() % MANY].w.efd, 2 + rand() % 90);
+		if (rand() % 4 == 0) {
+			check_eq(evl_put_sem(&sem), 0);
+			++*units;
+		}
+	}
+	return NULL;
+}
+
+/* Each flush wakes up all who were there, but for those who got a unit before it came to them. */
+static void line_is_stirred(void)
+{
+	int units = 0, got = 0, left;
+	pthread_t stirrer;
+
+	gather();
+	for (int round = 0; round < ROUNDS; round++) {
+		line_up(get_once);
+		atomic_store(&calm, false);
+		check_eq(pthread_create(&stirrer, NULL, stir, &units), 0);
+		check_eq(perform(&teller, flush_sem, NULL), 0);
+		atomic_store(&calm, true);
+		check_eq(pthread_join(stirrer, NULL), 0);
+		for (int i = 0; i < MANY; i++) {
+			int ret = result(&crowd[i]);
+
+			check(ret == 0 || ret == -EAGAIN);
+			got += !ret;
+		}
+		for (left = 0; !evl_tryget_sem(&sem); left++)
+			;
+		units -= left;
+	}
+	check_eq(got, units);
+	check_eq(perform(&teller, close_sem, NULL), 0);
+	disperse();
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(semaphore_is_flushed, "all waiters of a semaphore are sent away, once"),
 	TEST(flags_are_broadcast, "all waiters of flags get their bits, once"),
@@ -298,6 +486,10 @@ static const struct CMUnitTest tests[] = {
 	TEST(gate_is_closed, "those whose mutex goes meanwhile are told"),
 	TEST(those_behind_semaphore, "those behind in line do not wait for who woke up the others"),
 	TEST(those_behind_flags, "for flags, too"),
+	TEST(those_elsewhere, "nor does anybody if that one lost the CPU to a stranger"),
+	TEST(other_file_is_closed, "closing a file sends those away who came by it, however many did by another"),
+	TEST(some_want_more_flags, "a broadcast leaves alone who wants other flags, too, until they come"),
+	TEST(line_is_stirred, "nobody is forgotten if others come and go, and priorities change"),
 	TEST(mutex_is_closed, "and so are those who wait for the mutex, whose owner is boosted no more"),
 };
 

@@ -38,24 +38,30 @@ static void forget_event(struct evl_event *event)
 	list_del(&event->next);
 }
 
+/* The first ones in line; false if they were all. */
+static bool wake_some(struct evl_event *event, int reason, int *budget)
+{
+	while (*budget && evl_wake_up_head(&event->wchan, reason))
+		--*budget;
+
+	return evl_wait_active(&event->wchan);
+}
+
 /* Mutex locked: some waiters less, or one event less which names this gate. False
  * if there is none, or if the gate was opened again. */
 static bool dismiss_waiters(struct evl_monitor *mon)
 {
-	struct evl_flush flush = { .reason = EVL_T_RMID };
-	struct evl_wait_channel *wchan;
+	int budget = EVL_WAKE_STEP;
 	struct evl_event *event;
 
 	event = list_first_entry_or_null(&mon->gate.events, struct evl_event, next);
 	if (!event || mon->gate.nr_files)
 		return false;
 
-	wchan = &event->wchan;
-	raw_spin_lock(&wchan->lock);
-	flush.round = wchan->round++;
-	if (!evl_flush_step(wchan, &flush))
+	raw_spin_lock(&event->wchan.lock);
+	if (!wake_some(event, EVL_T_RMID, &budget))
 		forget_event(event);
-	raw_spin_unlock(&wchan->lock);
+	raw_spin_unlock(&event->wchan.lock);
 
 	return true;
 }
@@ -174,14 +180,6 @@ static bool wake_targets(struct evl_event *event, int *budget)
 	return false;
 }
 
-static bool wake_all(struct evl_event *event, int *budget)
-{
-	while (*budget && evl_wake_up_head(&event->wchan, EVL_T_BCAST))
-		--*budget;
-
-	return evl_wait_active(&event->wchan);
-}
-
 /* Event and gate locked. True if waiters are left which were signaled: their
  * marks stay. */
 static bool deliver_event(struct evl_event *event, int *budget)
@@ -194,7 +192,7 @@ static bool deliver_event(struct evl_event *event, int *budget)
 	marks &= atomic_fetch_andnot(marks, flags);
 	if (marks & EVL_MONITOR_SIGNALED) {
 		if (marks & EVL_MONITOR_BROADCAST) {
-			more = wake_all(event, budget);
+			more = wake_some(event, EVL_T_BCAST, budget);
 		} else if (marks & EVL_MONITOR_TARGETED) {
 			more = wake_targets(event, budget);
 		} else if (evl_wait_active(&event->wchan)) {

@@ -93,7 +93,8 @@ static u32 serve_first(struct evl_wait_channel *wchan, u32 value)
 }
 
 /* The bits which all waiters get together. They have them from now on, whatever
- * ends their wait, and are woken up afterwards. */
+ * ends their wait, and are woken up afterwards, by a flush. To that the others are as
+ * good as those who come later. */
 static u32 serve_all(struct evl_wait_channel *wchan, u32 value)
 {
 	struct evl_thread *waiter, *next;
@@ -104,38 +105,22 @@ static u32 serve_all(struct evl_wait_channel *wchan, u32 value)
 		wait = waiter->wait_data;
 		wait->got = match(wait, value);
 		served |= wait->got;
+		if (!wait->got)
+			waiter->wait_round = wchan->round + 1;
 	}
 
 	return served;
 }
 
-static bool wake_served(struct evl_wait_channel *wchan, struct evl_flush *flush)
-{
-	struct evl_thread *waiter, *next;
-	struct mask_wait *wait;
-	int left = EVL_WAKE_STEP;
-
-	evl_for_each_waiter_safe(waiter, next, wchan) {
-		wait = waiter->wait_data;
-		if (!wait->got)
-			continue;
-		if (!left--)
-			return true;
-		evl_wake_up(wchan, waiter, 0);
-	}
-
-	return false;
-}
-
 void evl_post_mask(struct evl_monitor *mon, u32 bits, bool all)
 {
-	struct evl_flush flush = { .step = wake_served };
 	struct evl_wait_channel *wchan = &mon->event.wchan;
 	unsigned long flags;
 	u32 value, served;
 
 	evl_lock_irqsave(&wchan->lock, flags);
-	/* Those who were served before are out of line. */
+	/* Those who were served before are out of line, and whom another flush means
+	 * is not for us to change. */
 	evl_finish_flush(wchan, &flags);
 
 	value = atomic_fetch_or(bits, evl_event_value(mon)) | bits;
@@ -144,7 +129,7 @@ void evl_post_mask(struct evl_monitor *mon, u32 bits, bool all)
 	value_changed(mon);
 
 	if (all && served)
-		evl_run_flush(wchan, &flush, flags);
+		evl_flush_unlock(wchan, 0, flags);
 	else
 		evl_sched_unlock(&wchan->lock, flags);
 }

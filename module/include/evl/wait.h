@@ -14,7 +14,6 @@
 
 struct evl_thread;
 struct evl_chain_walk;
-
 struct evl_file;
 
 struct evl_wait_channel {
@@ -23,6 +22,11 @@ struct evl_wait_channel {
 	const char *name;		/* as shown by thread/wchan */
 	u64 round;			/* flushes begun so far */
 	struct evl_flush *flush;	/* the one in progress, or NULL */
+	struct evl_thread *cursor;	/* the waiter it goes on with, in line; or NULL */
+	/* Who goes on with it, too, see struct evl_flush: the last one which it woke
+	 * up, which may be gone and is only compared with, and waiters on this CPU. */
+	const struct evl_thread *helper;
+	int helper_cpu;
 	/*
 	 * @waiter was put in another place because its priority changed, or was
 	 * removed by a timeout or a forced unblock. Channel lock held. Either
@@ -119,19 +123,23 @@ int evl_flush_wait_locked(struct evl_wait_channel *wchan, int reason);
  */
 int evl_flush_wait(struct evl_wait_channel *wchan, int reason);
 
-/* How many waiters are woken up in one go, with interrupts off. */
-#define EVL_WAKE_STEP	32
+/* How many waiters are woken up in one go, with interrupts off; and how many are
+ * passed over, because they are not meant, in the time it takes to wake up one. */
+#define EVL_WAKE_STEP		32
+#define EVL_PASSED_PER_WAKE	8
 
 /*
  * A flush in steps, for who has more to do than to wake up waiters. step() wakes up
- * some, and returns true if there are others; channel lock held. It is called by
- * whoever flushes, and by waiters which were woken up and have its CPU now, for as
- * long as others are left: nobody sleeps on because the former lost it.
+ * some, and returns true if there may be others; channel lock held. It is called by
+ * whoever flushes until all are awake. The caller may lose the CPU before, be it to
+ * those it woke up, or to somebody else, or may be in-band, where Linux lets others
+ * run. Therefore waiters go on as well, when they run: those which run on the CPU of
+ * the last step, and the last one which that step woke up, wherever it is. The latter
+ * is the least important of them, and closest to those who are still asleep.
  */
 struct evl_flush {
 	bool (*step)(struct evl_wait_channel *wchan, struct evl_flush *flush);
 	u64 round;
-	int cpu;			/* where its caller was last */
 	int reason;
 	/* Only those which wait in a request by this file, unless NULL. */
 	struct evl_file *file;
@@ -140,9 +148,9 @@ struct evl_flush {
 
 /* Wake up some of those who were in line when @flush began. */
 bool evl_flush_step(struct evl_wait_channel *wchan, struct evl_flush *flush);
-/* From the first step to the last. Lock held, with interrupts as in @flags; it is
- * dropped. With more waiters than a step wakes up, the channel has to be there on
- * return. */
+/* From the first step to the last, once that in progress is over. Lock held, with
+ * interrupts as in @flags; it is dropped. With more waiters than one step does, the
+ * channel has to be there on return. */
 void evl_run_flush(struct evl_wait_channel *wchan, struct evl_flush *flush,
 		   unsigned long flags);
 /* Lock held, which may be dropped meanwhile: no flush is in progress on return. */
