@@ -66,12 +66,13 @@ static void revoke_grant(struct evl_mutex *mutex, struct evl_chain_walk *walk)
 	atomic_set(mutex->word, EVL_NO_HANDLE);
 }
 
-void evl_flush_mutex(struct evl_mutex *mutex, struct evl_file *file)
+void evl_flush_mutex(struct evl_mutex *mutex, struct evl_file *file,
+		     const atomic_t *nr_files)
 {
 	struct evl_chain_walk walk;
 	unsigned long flags;
 
-	evl_flush_file_wait(&mutex->wchan, file);
+	evl_flush_file_wait(&mutex->wchan, file, nr_files);
 
 	evl_begin_walk(&walk);
 	evl_lock_irqsave(&mutex->wchan.lock, flags);

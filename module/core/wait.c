@@ -470,11 +470,16 @@ void evl_finish_flush(struct evl_wait_channel *wchan, unsigned long *flags)
 		go_on_flushing(wchan, flags);
 }
 
+/* Whoever opens a file is counted before it can get in line. Since what is seen here,
+ * with the lock held, is what those in line are judged by, nobody is taken for one
+ * of those who were there before. */
 void evl_run_flush(struct evl_wait_channel *wchan, struct evl_flush *flush,
 		   unsigned long flags)
 {
 	evl_finish_flush(wchan, &flags);
 
+	if (flush->nr_files && !atomic_read(flush->nr_files))
+		flush->file = NULL;
 	flush->round = wchan->round++;
 	flush->count = 0;
 	wchan->cursor = evl_wait_head(wchan);
@@ -493,12 +498,14 @@ int evl_flush_unlock(struct evl_wait_channel *wchan, int reason, unsigned long f
 	return flush.count;
 }
 
-void evl_flush_file_wait(struct evl_wait_channel *wchan, struct evl_file *file)
+void evl_flush_file_wait(struct evl_wait_channel *wchan, struct evl_file *file,
+			 const atomic_t *nr_files)
 {
 	struct evl_flush flush = {
 		.step = evl_flush_step,
 		.reason = EVL_T_RMID,
 		.file = file,
+		.nr_files = nr_files,
 	};
 	unsigned long flags;
 

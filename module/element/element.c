@@ -565,21 +565,21 @@ int evl_open_element(struct inode *inode, struct file *filp)
  * Wake up whoever sleeps in an operation on the file being released, but nobody who
  * came by another one: that a stranger opened the element and goes is none of their
  * business. One which was just about to sleep may miss that, so try again until all
- * have left; none can come any more, since no descriptor leads to the file.
+ * have left; none can come any more, since no descriptor leads to the file. Others may
+ * open the element again meanwhile: who waits for what is looked at each time.
  */
 static void drain_file(struct evl_element_file *ef)
 {
 	struct evl_element *element = ef->element;
 	struct evl_file *file = &ef->efile;
+	bool last = atomic_dec_and_test(&element->nr_files);
 	unsigned int delay = 1;
 
-	if (atomic_dec_and_test(&element->nr_files))
-		file = NULL;
 	if (!element->factory->flush)
 		return;
 
 	/* The last one is told even if none of its requests is there: drivers are. */
-	if (!file || atomic_read(&ef->efile.users) > 1)
+	if (last || atomic_read(&ef->efile.users) > 1)
 		element->factory->flush(element, file);
 	while (atomic_read(&ef->efile.users) > 1) {
 		schedule_timeout_uninterruptible(delay);

@@ -47,26 +47,34 @@ static bool send_away(struct evl_wait_channel *wchan, struct evl_flush *flush)
 	return more;
 }
 
-static int flush_waiters(struct evl_monitor *mon, int reason, struct evl_file *file)
+static void flush_waiters(struct evl_monitor *mon, struct evl_flush *flush)
 {
-	struct evl_flush flush = { .step = send_away, .reason = reason, .file = file };
 	struct evl_wait_channel *wchan = &mon->event.wchan;
 	unsigned long flags;
 
 	evl_lock_irqsave(&wchan->lock, flags);
-	evl_run_flush(wchan, &flush, flags);
-
-	return 0;
+	evl_run_flush(wchan, flush, flags);
 }
 
 void evl_flush_count(struct evl_monitor *mon, struct evl_file *file)
 {
-	flush_waiters(mon, EVL_T_RMID, file);
+	struct evl_flush flush = {
+		.step = send_away,
+		.reason = EVL_T_RMID,
+		.file = file,
+		.nr_files = &mon->element.nr_files,
+	};
+
+	flush_waiters(mon, &flush);
 }
 
 int evl_broadcast_count(struct evl_monitor *mon)
 {
-	return flush_waiters(mon, EVL_T_BCAST, NULL);
+	struct evl_flush flush = { .step = send_away, .reason = EVL_T_BCAST };
+
+	flush_waiters(mon, &flush);
+
+	return 0;
 }
 
 int evl_try_count(struct evl_monitor *mon)

@@ -38,7 +38,7 @@ void evl_flush_gated(struct evl_monitor *mon, struct evl_file *file)
 	struct evl_event *event = &mon->event;
 	unsigned long flags;
 
-	evl_flush_file_wait(&event->wchan, file);
+	evl_flush_file_wait(&event->wchan, file, &mon->element.nr_files);
 
 	evl_lock_irqsave(&event->wchan.lock, flags);
 	if (!evl_wait_active(&event->wchan))

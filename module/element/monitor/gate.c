@@ -87,7 +87,7 @@ void evl_destroy_gate(struct evl_monitor *mon)
 
 void evl_flush_gate(struct evl_monitor *mon, struct evl_file *file)
 {
-	evl_flush_mutex(&mon->gate.mutex, file);
+	evl_flush_mutex(&mon->gate.mutex, file, &mon->element.nr_files);
 }
 
 /* All its files may have been closed, yet its clone descriptor kept it. */
@@ -105,7 +105,7 @@ void evl_open_gate(struct evl_monitor *mon)
 /*
  * With the last descriptor gone, nobody can enter it, nor have it back after a
  * wait for an event. Whoever is about to begin such a wait finds it dead, or is
- * found by us.
+ * found by us. Those who wait for the gate itself are next: evl_flush_gate().
  */
 void evl_close_gate(struct evl_monitor *mon)
 {
@@ -118,10 +118,8 @@ void evl_close_gate(struct evl_monitor *mon)
 	mutex->dead = dead;
 	evl_unlock_irqrestore(&mutex->wchan.lock, flags);
 
-	if (dead) {
-		evl_flush_mutex(mutex, NULL);
+	if (dead)
 		forget_events(mon);
-	}
 }
 
 /* --- Requests -------------------------------------------------------------------- */

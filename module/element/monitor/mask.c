@@ -189,7 +189,7 @@ int evl_wait_mask(struct evl_monitor *mon, u32 *bits, bool exact,
 /* Whoever reads in-band has the file open meanwhile. */
 void evl_flush_mask(struct evl_monitor *mon, struct evl_file *file)
 {
-	evl_flush_file_wait(&mon->event.wchan, file);
+	evl_flush_file_wait(&mon->event.wchan, file, &mon->element.nr_files);
 }
 
 int evl_read_mask_inband(struct evl_monitor *mon, u32 *bits)

@@ -359,8 +359,8 @@ static void proxy_flush(struct evl_element *element, struct evl_file *file)
 {
 	struct evl_proxy *proxy = container_of(element, struct evl_proxy, element);
 
-	evl_flush_ring(&proxy->out.ring, file);
-	evl_flush_ring(&proxy->in.ring, file);
+	evl_flush_ring(&proxy->out.ring, file, &element->nr_files);
+	evl_flush_ring(&proxy->in.ring, file, &element->nr_files);
 }
 
 static void proxy_linger(struct evl_element *element)

@@ -53,23 +53,20 @@ void evl_kick_ring(struct evl_ring *ring)
 	evl_sched_unlock(ring_lock(ring), flags);
 }
 
-void evl_flush_ring(struct evl_ring *ring, struct evl_file *file)
+void evl_flush_ring(struct evl_ring *ring, struct evl_file *file,
+		    const atomic_t *nr_files)
 {
 	unsigned long flags;
 
-	/* Who waits in-band has the file open, or none at all. */
-	if (file) {
-		evl_flush_file_wait(&ring->oob.wchan, file);
-		evl_kick_ring(ring);
-		return;
-	}
-
+	/* Who waits in-band has a file open, or none at all. As for a flush, somebody
+	 * who opened one is counted before it waits. */
 	evl_lock_irqsave(ring_lock(ring), flags);
-	ring->removals++;
+	if (!atomic_read(nr_files))
+		ring->removals++;
 	evl_unlock_irqrestore(ring_lock(ring), flags);
 
-	evl_flush_wait(&ring->oob.wchan, EVL_T_RMID);
-	wake_up_all(&ring->inband);
+	evl_flush_file_wait(&ring->oob.wchan, file, nr_files);
+	evl_kick_ring(ring);
 }
 
 void evl_close_ring(struct evl_ring *ring, bool closed)

@@ -113,8 +113,9 @@ void evl_end_ring_write(struct evl_ring *ring, struct evl_ring_span *span,
 /* Have all waiters look again at what they wait for. */
 void evl_kick_ring(struct evl_ring *ring);
 /* Send waiters away with -EIDRM: those which wait in requests by @file, or all,
- * drivers included, if that is NULL. In-band, may sleep. */
-void evl_flush_ring(struct evl_ring *ring, struct evl_file *file);
+ * drivers included, if none of @nr_files is open. In-band. */
+void evl_flush_ring(struct evl_ring *ring, struct evl_file *file,
+		    const atomic_t *nr_files);
 /* From now on nobody waits, or somebody may again. */
 void evl_close_ring(struct evl_ring *ring, bool closed);
 

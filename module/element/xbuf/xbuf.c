@@ -219,8 +219,8 @@ static void xbuf_flush(struct evl_element *element, struct evl_file *file)
 {
 	struct evl_xbuf *xbuf = container_of(element, struct evl_xbuf, element);
 
-	evl_flush_ring(&xbuf->in, file);
-	evl_flush_ring(&xbuf->out, file);
+	evl_flush_ring(&xbuf->in, file, &element->nr_files);
+	evl_flush_ring(&xbuf->out, file, &element->nr_files);
 }
 
 static void xbuf_dispose(struct evl_element *element)

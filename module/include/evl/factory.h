@@ -77,8 +77,8 @@ struct evl_factory {
 	void (*undo)(struct evl_element *element);
 	/* Nobody refers to it any more: free it, but not its name. May sleep. */
 	void (*dispose)(struct evl_element *element);
-	/* @file is being released: wake up whoever sleeps in a request by it. NULL if
-	 * that is the last one: wake up all there are. */
+	/* @file, not counted in nr_files any more, is being released: wake up whoever
+	 * sleeps in a request by it, and all there are if no file is open. */
 	void (*flush)(struct evl_element *element, struct evl_file *file);
 	/* The process which made it released a file: it may be kept waiting for
 	 * what is under way, for some time. Nobody else may. May be NULL. */

@@ -42,8 +42,11 @@ void evl_init_mutex(struct evl_mutex *mutex, struct evl_clock *clock,
 		    atomic_t *word, const u32 *ceiling, const char *name);
 /* Waiters get -EIDRM, the owner is forgotten. */
 void evl_destroy_mutex(struct evl_mutex *mutex);
-/* Waiters get -EIDRM; whoever comes while it is @mutex->dead does as well. */
-void evl_flush_mutex(struct evl_mutex *mutex, struct evl_file *file);
+/* @file of a gate is being released: those who wait in a request by it get -EIDRM,
+ * and all others if none of @nr_files is open. Whoever comes while the mutex is dead
+ * does as well, and whom it was granted to and has not run since. */
+void evl_flush_mutex(struct evl_mutex *mutex, struct evl_file *file,
+		     const atomic_t *nr_files);
 
 /*
  * 0, -EDEADLK if the owner waits for current, directly or not, or is current,

@@ -143,6 +143,9 @@ struct evl_flush {
 	int reason;
 	/* Only those which wait in a request by this file, unless NULL. */
 	struct evl_file *file;
+	/* The number of open files, @file not being one any more: if there is none
+	 * when the flush begins, all are meant. NULL if that does not matter. */
+	const atomic_t *nr_files;
 	int count;			/* of those woken up */
 };
 
@@ -157,8 +160,10 @@ void evl_run_flush(struct evl_wait_channel *wchan, struct evl_flush *flush,
 void evl_finish_flush(struct evl_wait_channel *wchan, unsigned long *flags);
 /* evl_flush_wait() with the lock held, with interrupts as in @flags; it is dropped. */
 int evl_flush_unlock(struct evl_wait_channel *wchan, int reason, unsigned long flags);
-/* @file, through which threads may wait there, is being released: -EIDRM to them. */
-void evl_flush_file_wait(struct evl_wait_channel *wchan, struct evl_file *file);
+/* @file, through which threads may wait there, is being released: -EIDRM to them,
+ * and to all in line if none of @nr_files is open. */
+void evl_flush_file_wait(struct evl_wait_channel *wchan, struct evl_file *file,
+			 const atomic_t *nr_files);
 
 static inline bool evl_wait_active(struct evl_wait_channel *wchan)
 {
