@@ -129,6 +129,9 @@ bool evl_try_thread_wchan(struct evl_thread *thread, struct evl_wait_channel **w
 /* Put @thread in its new place in the line where it waits, if anywhere. No lock
  * held. False if it could not be done now, as above. */
 bool evl_reorder_waiter(struct evl_thread *thread, struct evl_chain_walk *walk);
+/* @thread, which waits on @wchan in line of priority, goes ahead of all others but those
+ * for which this was done before. Both locks held. */
+void evl_put_first(struct evl_wait_channel *wchan, struct evl_thread *thread);
 /* @thread, which left the line of @wchan to get what it waits for and has not
  * run since, did not get it: back in line, ahead of its equals, for it to find
  * itself there. Channel lock held. */

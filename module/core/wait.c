@@ -59,6 +59,8 @@ int evl_wait_code(u32 info)
 
 /* In line of arrival: no priority is below this one. */
 #define FIFO_PRIO	(-1)
+/* Above all others, and still by priority: added to that, which is far below. */
+#define FIRST_PRIO	(1 << 30)
 
 #define waiter_of(__node)	rb_entry(__node, struct evl_thread, wait_node)
 
@@ -628,8 +630,8 @@ static bool is_meant_now(struct evl_wait_channel *wchan, struct evl_thread *thre
 /* Does @thread have to go elsewhere according to its priority? */
 static bool is_misplaced(struct evl_wait_channel *wchan, struct evl_thread *thread)
 {
-	return thread->wait_prio != FIFO_PRIO && thread->wait_prio != thread->wprio &&
-		!is_meant_now(wchan, thread);
+	return thread->wait_prio != FIFO_PRIO && thread->wait_prio < FIRST_PRIO &&
+		thread->wait_prio != thread->wprio && !is_meant_now(wchan, thread);
 }
 
 static void change_place(struct evl_wait_channel *wchan, struct evl_thread *thread,
@@ -661,6 +663,12 @@ bool evl_reorder_waiter(struct evl_thread *thread, struct evl_chain_walk *walk)
 	hard_local_irq_restore(flags);
 
 	return true;
+}
+
+void evl_put_first(struct evl_wait_channel *wchan, struct evl_thread *thread)
+{
+	if (thread->wait_prio < FIRST_PRIO && !is_meant_now(wchan, thread))
+		change_place(wchan, thread, thread->wait_prio + FIRST_PRIO);
 }
 
 /* --- Plain delays --------------------------------------------------------- */

@@ -184,6 +184,127 @@ static void event_is_broadcast(void)
 	disperse();
 }
 
+/* --- Many events of a gate ---------------------------------------------------------------- */
+
+#define SOME		20
+#define DESERTED	300		/* for each of those which somebody waits for */
+
+static struct evl_event events[2 * SOME];
+
+static int wait_for_own(struct puppet *p)
+{
+	int ret;
+
+	check_eq(evl_lock_mutex(&cond.mutex), 0);
+	ret = evl_wait_event(&events[index_of(p)], &cond.mutex);
+	check_eq(evl_unlock_mutex(&cond.mutex), 0);
+	return ret;
+}
+
+/* The gate goes on looking after events which nobody waits for any more. */
+static int wait_in_vain(struct puppet *p)
+{
+	struct evl_event *event = p->arg;
+	struct timespec date;
+
+	check_eq(evl_lock_mutex(&cond.mutex), 0);
+	for (int i = 0; i < DESERTED; i++) {
+		date = ns_ts(now() + NSEC_PER_MSEC / 2);
+		check_eq(evl_timedwait_event(&event[i], &cond.mutex, &date), -ETIMEDOUT);
+	}
+	return evl_unlock_mutex(&cond.mutex);
+}
+
+static int signal_every_other(struct puppet *p)
+{
+	check_eq(evl_lock_mutex(&cond.mutex), 0);
+	for (int i = (intptr_t)p->arg; i < 2 * SOME; i += 2)
+		check_eq(evl_signal_event(&events[i]), 0);
+	return evl_unlock_mutex(&cond.mutex);
+}
+
+static void gate_has_many_events(void)
+{
+	static struct evl_event deserted[DESERTED];
+	struct rlimit limit = { 2048, 2048 };
+	char name[16];
+
+	check_sys(setrlimit(RLIMIT_NOFILE, &limit));
+	new_cond(&cond);
+	start_puppet(&teller, "teller", 1, 0);
+	for (int i = 0; i < DESERTED; i++)
+		check_ok(evl_new_event(&deserted[i], "deserted%d:%d", i, getpid()));
+	for (int i = 0; i < 2 * SOME; i++) {
+		check_ok(evl_new_event(&events[i], "event%d:%d", i, getpid()));
+		snprintf(name, sizeof(name), "crowd%d", i);
+		start_puppet(&crowd[i], name, 10, other_cpu());
+	}
+	for (int i = 0; i < SOME; i++)
+		begin_wait(&crowd[i], wait_for_own, NULL);
+	check_eq(perform(&teller, wait_in_vain, deserted), 0);
+	for (int i = SOME; i < 2 * SOME; i++)
+		begin_wait(&crowd[i], wait_for_own, NULL);
+	check_eq(perform(&teller, signal_every_other, NULL), 0);
+	for (int i = 0; i < 2 * SOME; i++) {
+		if (i % 2)
+			check(worker_sleeps(&crowd[i].w));
+		else
+			check_eq(result(&crowd[i]), 0);
+	}
+	check_eq(perform(&teller, signal_every_other, (void *)1), 0);
+	for (int i = 1; i < 2 * SOME; i += 2)
+		check_eq(result(&crowd[i]), 0);
+}
+
+/* --- Signals to those who are named -------------------------------------------------------- */
+
+static bool is_called(int i)
+{
+	return i % 2;
+}
+
+/* Of those who are called by name, some change their places in line afterwards. */
+static int call_by_name(struct puppet *p)
+{
+	(void)p;
+	check_eq(evl_lock_mutex(&cond.mutex), 0);
+	for (int i = MANY - 1; i >= 0; i--)
+		if (is_called(i))
+			check_eq(evl_signal_thread(&cond.event, crowd[i].w.efd), 0);
+	for (int i = 0; i < MANY; i += 5)
+		set_fifo(crowd[i].w.efd, 91 - i * 7 % 90);
+	return evl_unlock_mutex(&cond.mutex);
+}
+
+static int wait_to_be_called(struct puppet *p)
+{
+	int ret;
+
+	(void)p;
+	check_eq(evl_lock_mutex(&cond.mutex), 0);
+	ret = evl_wait_event(&cond.event, &cond.mutex);
+	check_eq(evl_unlock_mutex(&cond.mutex), 0);
+	return ret;
+}
+
+static void event_is_signaled_by_name(void)
+{
+	gather();
+	line_up(wait_to_be_called);
+	check_eq(perform(&teller, call_by_name, NULL), 0);
+	for (int i = 0; i < MANY; i++) {
+		if (is_called(i))
+			check_eq(result(&crowd[i]), 0);
+		else
+			check(worker_sleeps(&crowd[i].w));
+	}
+	check_eq(perform(&teller, tell_event, NULL), 0);
+	for (int i = 0; i < MANY; i++)
+		if (!is_called(i))
+			check_eq(result(&crowd[i]), 0);
+	disperse();
+}
+
 static int wait_for_event(struct puppet *p)
 {
 	(void)p;
@@ -483,6 +604,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(semaphore_is_flushed, "all waiters of a semaphore are sent away, once"),
 	TEST(flags_are_broadcast, "all waiters of flags get their bits, once"),
 	TEST(event_is_broadcast, "all waiters of an event are woken up, once"),
+	TEST(gate_has_many_events, "a gate finds those events which were signaled among many"),
+	TEST(event_is_signaled_by_name, "those who are signaled by name are woken up, and nobody else"),
 	TEST(gate_is_closed, "those whose mutex goes meanwhile are told"),
 	TEST(those_behind_semaphore, "those behind in line do not wait for who woke up the others"),
 	TEST(those_behind_flags, "for flags, too"),

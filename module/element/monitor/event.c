@@ -46,13 +46,6 @@ void evl_flush_gated(struct evl_monitor *mon, struct evl_file *file)
 	evl_unlock_irqrestore(&event->wchan.lock, flags);
 }
 
-/* Event and gate locked. */
-static void quit_gate(struct evl_event *event)
-{
-	list_del(&event->next);
-	event->gate = NULL;
-}
-
 /*
  * Have @event, locked, leave the list of a gate, against the order of locks.
  * False to unlock and try again.
@@ -67,7 +60,7 @@ static bool leave_gate(struct evl_event *event)
 	if (!raw_spin_trylock(&gate->gate.mutex.wchan.lock))
 		return false;
 
-	quit_gate(event);
+	evl_quit_gate(event);
 	raw_spin_unlock(&gate->gate.mutex.wchan.lock);
 
 	return true;
@@ -121,7 +114,7 @@ static int fall_asleep(struct evl_monitor *mon, struct evl_monitor *gate,
 		WRITE_ONCE(mon->state->u.event.gate_offset,
 			   gate->element.state_offset);
 	else if (event->gate == gate && !evl_wait_active(&event->wchan))
-		quit_gate(event);
+		evl_quit_gate(event);
 	raw_spin_unlock(&event->wchan.lock);
 
 	return ret;
@@ -255,6 +248,8 @@ static void mark_waiter(struct evl_monitor *mon, struct evl_thread *thread)
 
 	wchan = evl_lock_thread_wchan(thread, &rq, &flags);
 	if (wchan == &event->wchan) {
+		/* At the head, whoever delivers signals need not look for it. */
+		evl_put_first(wchan, thread);
 		thread->info |= EVL_T_SIGNAL;
 		waits = true;
 	}

@@ -34,15 +34,18 @@ void evl_init_gate(struct evl_monitor *mon)
 static void forget_event(struct evl_event *event)
 {
 	evl_reset_gate_offset(event);
-	event->gate = NULL;
-	list_del(&event->next);
+	evl_quit_gate(event);
 }
+
+/* What is done in one go, with interrupts off: an event which is looked at counts
+ * for one, waking up a waiter for some. */
+#define BUDGET	(EVL_WAKE_STEP * EVL_PASSED_PER_WAKE)
 
 /* The first ones in line; false if they were all. */
 static bool wake_some(struct evl_event *event, int reason, int *budget)
 {
-	while (*budget && evl_wake_up_head(&event->wchan, reason))
-		--*budget;
+	while (*budget > 0 && evl_wake_up_head(&event->wchan, reason))
+		*budget -= EVL_PASSED_PER_WAKE;
 
 	return evl_wait_active(&event->wchan);
 }
@@ -51,8 +54,8 @@ static bool wake_some(struct evl_event *event, int reason, int *budget)
  * if there is none, or if the gate was opened again. */
 static bool dismiss_waiters(struct evl_monitor *mon)
 {
-	int budget = EVL_WAKE_STEP;
 	struct evl_event *event;
+	int budget = BUDGET;
 
 	event = list_first_entry_or_null(&mon->gate.events, struct evl_event, next);
 	if (!event || mon->gate.nr_files)
@@ -161,18 +164,24 @@ long evl_try_gate(struct evl_monitor *mon)
 	return evl_trylock_mutex(&mon->gate.mutex);
 }
 
+/* Those who were signaled by name are first in line, see mark_waiter(). */
+static struct evl_thread *first_target(struct evl_event *event)
+{
+	struct evl_thread *first = evl_wait_head(&event->wchan);
+
+	return first && READ_ONCE(first->info) & EVL_T_SIGNAL ? first : NULL;
+}
+
 /* True if there are more than the budget allows for. */
 static bool wake_targets(struct evl_event *event, int *budget)
 {
-	struct evl_thread *waiter, *next;
+	struct evl_thread *target;
 
-	evl_for_each_waiter_safe(waiter, next, &event->wchan) {
-		if (!(READ_ONCE(waiter->info) & EVL_T_SIGNAL))
-			continue;
-		if (!*budget)
+	while ((target = first_target(event))) {
+		if (*budget <= 0)
 			return true;
-		evl_wake_up(&event->wchan, waiter, 0);
-		--*budget;
+		evl_wake_up(&event->wchan, target, 0);
+		*budget -= EVL_PASSED_PER_WAKE;
 	}
 
 	return false;
@@ -194,11 +203,8 @@ static bool deliver_event(struct evl_event *event, int *budget)
 		} else if (marks & EVL_MONITOR_TARGETED) {
 			more = wake_targets(event, budget);
 		} else if (evl_wait_active(&event->wchan)) {
-			more = !*budget;
-			if (!more) {
-				evl_wake_up_head(&event->wchan, EVL_T_SIGNAL);
-				--*budget;
-			}
+			evl_wake_up_head(&event->wchan, EVL_T_SIGNAL);
+			*budget -= EVL_PASSED_PER_WAKE;
 		}
 	}
 
@@ -219,30 +225,60 @@ static bool to_be_looked_at(struct evl_event *event)
 		!evl_wait_active(&event->wchan);
 }
 
+/* False if there is no budget left for all of it. */
+static bool look_at_event(struct evl_event *event, int *budget)
+{
+	bool more;
+
+	if ((*budget)-- <= 0)
+		return false;
+	if (!to_be_looked_at(event))
+		return true;
+
+	raw_spin_lock(&event->wchan.lock);
+	more = deliver_event(event, budget);
+	raw_spin_unlock(&event->wchan.lock);
+
+	return !more;
+}
+
+/* To go on with @event, which comes to the front of the list. */
+static void suspend_walk(struct evl_gate *gate, struct evl_event *event)
+{
+	struct evl_event *first = list_first_entry(&gate->events, struct evl_event, next);
+
+	if (!gate->walk_end && first != event)
+		gate->walk_end = first;
+	list_rotate_to_front(&event->next, &gate->events);
+	gate->walking = true;
+}
+
 bool __evl_deliver_signals(struct evl_monitor *mon)
 {
 	atomic_t *flags = evl_monitor_flags(mon);
+	struct evl_gate *gate = &mon->gate;
 	struct evl_event *event, *tmp;
-	int budget = EVL_WAKE_STEP;
-	bool more = false;
+	int budget = BUDGET;
 
 	/* Marks go to an event first, then to its gate: see mark_waiter(). Ours is
-	 * taken away before we look at the events. */
-	atomic_andnot(EVL_MONITOR_SIGNALED, flags);
+	 * taken away before we look at the events, all of them. */
+	if (atomic_read(flags) & EVL_MONITOR_SIGNALED) {
+		atomic_andnot(EVL_MONITOR_SIGNALED, flags);
+		gate->walk_end = NULL;
+	}
 	smp_mb__after_atomic();
-	list_for_each_entry_safe(event, tmp, &mon->gate.events, next) {
-		if (!to_be_looked_at(event))
-			continue;
-		raw_spin_lock(&event->wchan.lock);
-		more = deliver_event(event, &budget);
-		raw_spin_unlock(&event->wchan.lock);
-		if (more) {
-			atomic_or(EVL_MONITOR_SIGNALED, flags);
+	list_for_each_entry_safe(event, tmp, &gate->events, next) {
+		if (event == gate->walk_end)
 			break;
+		if (!look_at_event(event, &budget)) {
+			suspend_walk(gate, event);
+			return true;
 		}
 	}
+	gate->walk_end = NULL;
+	gate->walking = false;
 
-	return more;
+	return false;
 }
 
 long evl_exit_gate(struct evl_monitor *mon)

@@ -22,6 +22,10 @@ struct evl_gate {
 	struct evl_mutex mutex;
 	struct list_head events;	/* evl_event.next; mutex lock */
 	int nr_files;			/* open ones, or about to be; mutex lock */
+	/* A walk along the events which is to go on, from the first of them to this one,
+	 * the first that was looked at already, or to the end if NULL; mutex lock. */
+	bool walking;
+	struct evl_event *walk_end;
 };
 
 struct evl_event {
@@ -76,13 +80,26 @@ bool __evl_deliver_signals(struct evl_monitor *mon);
 
 /*
  * Gate lock held, current owns it: wake up whom it signaled. If there are many
- * of them, that is true after the first ones: come again, the lock having been
- * dropped in between. Nobody can have got in line since, for lack of the gate.
+ * of them, or many events, that is true after the first ones: come again, the
+ * lock having been dropped in between. Nobody can have got in line since, for lack
+ * of the gate.
  */
 static inline bool evl_deliver_signals(struct evl_monitor *mon)
 {
-	return atomic_read(evl_monitor_flags(mon)) & EVL_MONITOR_SIGNALED &&
-		__evl_deliver_signals(mon);
+	return (atomic_read(evl_monitor_flags(mon)) & EVL_MONITOR_SIGNALED ||
+		mon->gate.walking) && __evl_deliver_signals(mon);
+}
+
+/* Event and gate locked: it is not one of its events any more. */
+static inline void evl_quit_gate(struct evl_event *event)
+{
+	struct evl_gate *gate = &event->gate->gate;
+
+	if (unlikely(gate->walk_end == event))
+		gate->walk_end = list_is_last(&event->next, &gate->events) ?
+			NULL : list_next_entry(event, next);
+	list_del(&event->next);
+	event->gate = NULL;
 }
 
 static inline atomic_t *evl_event_value(struct evl_monitor *mon)
