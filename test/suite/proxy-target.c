@@ -28,7 +28,7 @@ static bool is_lost(const char *stem, int count, int error)
 
 /* --- Rights ------------------------------------------------------------------------------------ */
 
-static void user_acts_as_opener(void)
+static void user_acts_as_maker(void)
 {
 	char text[8], ctl[CMSG_SPACE(sizeof(struct ucred))];
 	struct iovec iov = { text, sizeof(text) };
@@ -50,13 +50,13 @@ static void user_acts_as_opener(void)
 	check_eq(cred.gid, USER);
 }
 
-static void acts_as_opener(void)
+static void acts_as_maker(void)
 {
-	as_user("proxy", user_acts_as_opener);
+	as_user("proxy", user_acts_as_maker);
 }
 
 /* Anybody may open it, not everybody may write. */
-static void user_may_no_more_than_opener(void)
+static void user_may_no_more_than_maker(void)
 {
 	int file;
 
@@ -68,9 +68,27 @@ static void user_may_no_more_than_opener(void)
 	await(is_lost("right", 5, -EPERM));
 }
 
-static void may_no_more_than_opener(void)
+static void may_no_more_than_maker(void)
 {
-	as_user("proxy", user_may_no_more_than_opener);
+	as_user("proxy", user_may_no_more_than_maker);
+}
+
+static int inherited;
+
+static void user_inherits_no_rights(void)
+{
+	check_errno(write(inherited, "31000", 5), EPERM);
+	check_eq(evl_write_proxy(new_output(inherited, "inherited"), "31000", 5), 5);
+	await(is_lost("inherited", 5, -EPERM));
+}
+
+/* The one who opened it might write there. */
+static void inherits_no_rights(void)
+{
+	inherited = open("/proc/sys/kernel/ns_last_pid", O_RDWR);
+	if (inherited < 0)
+		check_skip("no ns_last_pid: %s", strerror(errno));
+	as_user("proxy", user_inherits_no_rights);
 }
 
 static void user_strips_set_id(void)
@@ -625,8 +643,9 @@ static void eventfd_wakes_itself(void)
 }
 
 static const struct CMUnitTest tests[] = {
-	TEST(acts_as_opener, "a relay acts as whoever opened the target"),
-	TEST(may_no_more_than_opener, "and may do no more than that one"),
+	TEST(acts_as_maker, "a relay acts as whoever made the proxy"),
+	TEST(may_no_more_than_maker, "and may do no more than that one"),
+	TEST(inherits_no_rights, "not even on a file which somebody with more rights opened"),
 	TEST(strips_set_id, "its writing takes set-id bits away, as any does"),
 	TEST(heeds_file_size_limit, "the limit on the size of files holds"),
 	TEST(counts_as_processes, "relays count as processes: -EAGAIN"),

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Relays: kernel threads which call the target of a proxy on behalf of whoever
- * opened it, with no more rights and no more room than that. The memory which
- * Linux needs for that is charged to the memory cgroup of the maker. Relays are no
- * members of its cgroups: one which has a kernel thread in it cannot be frozen, and
+ * made the proxy, with no more rights and no more room than that. Whoever opened the
+ * target may have had more: Linux looks at the writer of many files, for a descriptor
+ * which a process inherits is not to lend it the rights of the one it comes from. The
+ * memory which Linux needs is charged to the memory cgroup of the maker. Relays are
+ * no members of its cgroups: one which has a kernel thread in it cannot be frozen, and
  * cannot be removed as long as the thread is there.
  *
  * A relay is a thread rather than a work item since the target may keep it
@@ -117,9 +119,9 @@ static void uncharge_user(struct relay_user *user)
 
 /* --- Life ---------------------------------------------------------------------------- */
 
-static void run_as_opener(struct evl_relay *relay)
+static void run_as_maker(struct evl_relay *relay)
 {
-	const struct cred *old = override_creds(relay->target->f_cred);
+	const struct cred *old = override_creds(relay->cred);
 
 	/* Nobody else shares the limits of a kernel thread. */
 	current->signal->rlim[RLIMIT_FSIZE] = relay->fsize;
@@ -138,6 +140,7 @@ static int charge_maker(struct evl_relay *relay)
 	if (IS_ERR(relay->user))
 		return PTR_ERR(relay->user);
 
+	relay->cred = get_current_cred();
 	relay->memcg = get_mem_cgroup_from_mm(current->mm);
 	relay->fsize = current->signal->rlim[RLIMIT_FSIZE];
 
@@ -147,6 +150,7 @@ static int charge_maker(struct evl_relay *relay)
 static void uncharge_maker(struct evl_relay *relay)
 {
 	mem_cgroup_put(relay->memcg);
+	put_cred(relay->cred);
 	uncharge_user(relay->user);
 }
 
@@ -154,7 +158,7 @@ static int run_relay(void *arg)
 {
 	struct evl_relay *relay = arg;
 
-	run_as_opener(relay);
+	run_as_maker(relay);
 	uncharge_maker(relay);
 
 	if (cmpxchg(&relay->state, EVL_RELAY_RUNNING, EVL_RELAY_ENDED) ==

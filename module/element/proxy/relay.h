@@ -10,6 +10,7 @@
 #include <linux/workqueue.h>
 #include "element/ring/ring.h"
 
+struct cred;
 struct mem_cgroup;
 struct relay_user;
 
@@ -32,8 +33,9 @@ struct evl_relay {
 	struct file *target;
 	struct task_struct *task;
 	struct relay_user *user;	/* who pays for it */
-	struct mem_cgroup *memcg;	/* of the maker, NULL if there are none */
-	struct rlimit fsize;		/* how long a file its maker may write */
+	const struct cred *cred;	/* of the maker of the proxy, as the rest here */
+	struct mem_cgroup *memcg;	/* NULL if there are none */
+	struct rlimit fsize;		/* how long a file it may write */
 	enum evl_relay_state state;
 	__poll_t refused;		/* what the target said it is ready for, and is not */
 	long pause;			/* before it is asked again */
@@ -44,9 +46,9 @@ struct evl_relay {
 };
 
 /*
- * Start a thread for @relay, which acts as whoever opened @target; that must stay
- * open as long as the relay runs. 0, -ENOMEM, or -EAGAIN if the user has as many
- * processes and relays as allowed (RLIMIT_NPROC).
+ * Start a thread for @relay, which acts as the caller does; @target must stay open as
+ * long as the relay runs. 0, -ENOMEM, or -EAGAIN if the user has as many processes
+ * and relays as allowed (RLIMIT_NPROC).
  */
 int evl_start_relay(struct evl_relay *relay, struct file *target, const char *name);
 /*
