@@ -83,7 +83,6 @@ static int stop_core(void)
 	if (evl_current())
 		return -EPERM;
 
-	evl_sweep_sockets();
 	if (!evl_is_running())
 		return 0;
 

@@ -29,9 +29,6 @@ void evl_leave_service(void);
 /* Is the caller part of the process which made @element? */
 bool evl_is_maker(const struct evl_element *element);
 
-/* Have proxies go which nobody can get hold of any more. */
-void evl_sweep_sockets(void);
-
 /* The fixed elements of the clock class. */
 int evl_create_clocks(void);
 void evl_delete_clocks(void);

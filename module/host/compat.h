@@ -32,6 +32,7 @@
 #endif
 
 #include <linux/device.h>
+#include <linux/fs.h>
 #include <linux/ftrace.h>
 
 /* class_create() lost its owner argument in 6.4, with no symbol to probe for. */
@@ -54,6 +55,24 @@
 #else
 #define evl_clear_vm_flags(__vma, __flags)	((__vma)->vm_flags &= ~(__flags))
 #endif
+
+/* The file at @f, which may be gone any time, with a reference; NULL if it has none. */
+static inline struct file *evl_get_file_active(struct file **f)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	return get_file_active(f);
+#else
+	struct file *filp;
+
+	rcu_read_lock();
+	filp = READ_ONCE(*f);
+	if (filp && !get_file_rcu(filp))
+		filp = NULL;
+	rcu_read_unlock();
+
+	return filp;
+#endif
+}
 
 #ifndef ftrace_regs_set_instruction_pointer
 #define ftrace_regs_set_instruction_pointer(__fregs, __ip)	\

@@ -17,7 +17,8 @@
 
 /* --- Relay -------------------------------------------------------------------------- */
 
-static ssize_t read_target(struct file *target, struct evl_ring_span *span, loff_t *pos)
+static ssize_t read_target(struct file *target, struct evl_ring_span *span, loff_t *pos,
+			   int flags)
 {
 	struct iov_iter iter;
 	struct kiocb kiocb;
@@ -29,6 +30,7 @@ static ssize_t read_target(struct file *target, struct evl_ring_span *span, loff
 
 	iov_iter_kvec(&iter, ITER_DEST, span->vec, span->nr, span->len);
 	init_sync_kiocb(&kiocb, target);
+	kiocb.ki_flags |= flags;
 	kiocb.ki_pos = *pos;
 	ret = target->f_op->read_iter(&kiocb, &iter);
 	if (ret > 0)
@@ -247,7 +249,7 @@ static int check_target(struct file *target)
 int evl_init_proxy_in(struct evl_proxy *proxy, size_t bufsz)
 {
 	struct evl_proxy_in *in = &proxy->in;
-	struct file *target = proxy->target;
+	struct file *target = proxy->target.filp;
 	int err;
 
 	if (bufsz) {
@@ -258,6 +260,7 @@ int evl_init_proxy_in(struct evl_proxy *proxy, size_t bufsz)
 
 	in->relay.way = "in";
 	in->relay.run = relay_input;
+	in->relay.reads = true;
 	err = evl_init_ring(&in->ring, bufsz, proxy->grain, true, "proxy-read");
 	in->ring.drain = !!in->error;
 

@@ -10,10 +10,8 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mount.h>
-#include <linux/net.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <linux/socket.h>
 #include <evl/work.h>
 #include "element/proxy/proxy.h"
 
@@ -26,12 +24,11 @@
 bool evl_can_map_target(struct file *target)
 {
 	struct inode *inode = file_inode(target);
-	struct socket *sock = sock_from_file(target);
 
 	if (!target->f_op->mmap)
 		return false;
 	/* They have the operation since others do, and may hold the proxy. */
-	if (sock && sock->ops->family == PF_UNIX)
+	if (evl_is_local_socket(target))
 		return false;
 	if (inode->i_sb->s_magic == HUGETLBFS_MAGIC)
 		return false;

@@ -36,7 +36,8 @@ static ssize_t signal_eventfd(struct evl_proxy_out *out, struct evl_ring_span *s
 	return sizeof(value);
 }
 
-static ssize_t write_target(struct file *target, struct evl_ring_span *span, loff_t *pos)
+static ssize_t write_target(struct file *target, struct evl_ring_span *span, loff_t *pos,
+			    int flags)
 {
 	struct iov_iter iter;
 	struct kiocb kiocb;
@@ -48,6 +49,7 @@ static ssize_t write_target(struct file *target, struct evl_ring_span *span, lof
 
 	iov_iter_kvec(&iter, ITER_SOURCE, span->vec, span->nr, span->len);
 	init_sync_kiocb(&kiocb, target);
+	kiocb.ki_flags |= flags;
 	kiocb.ki_pos = *pos;
 
 	file_start_write(target);
@@ -135,7 +137,7 @@ ssize_t evl_write_proxy_out(struct evl_proxy *proxy, const char __user *buf,
 	ssize_t ret;
 
 	/* Rather than lose the data later on. */
-	if (!(proxy->target->f_mode & FMODE_WRITE))
+	if (!(proxy->target.mode & FMODE_WRITE))
 		return -EBADF;
 
 	ret = evl_write_ring(&out->ring, evl_user_buf(buf), count, mode);
@@ -178,7 +180,7 @@ bool evl_leave_proxy_out(struct evl_proxy *proxy)
 int evl_init_proxy_out(struct evl_proxy *proxy, size_t bufsz)
 {
 	struct evl_proxy_out *out = &proxy->out;
-	struct file *target = proxy->target;
+	struct file *target = proxy->target.filp;
 	int err;
 
 	if (bufsz && (target->f_mode & FMODE_WRITE) && !target->f_op->write_iter) {

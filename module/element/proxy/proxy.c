@@ -2,8 +2,8 @@
 /*
  * Proxies: rings between any stage and an ordinary file, the target. The
  * out-of-band side never touches the target: a kernel thread for each direction
- * does, the relay (relay.c). in.c and out.c are the two directions, map.c is for
- * those who want to map the target, socket.c for targets which hold a proxy.
+ * does, the relay (relay.c). in.c and out.c are the two directions, target.c
+ * is about keeping the target open, map.c for those who want to map it.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -101,7 +101,7 @@ static __poll_t proxy_poll(struct file *filp, poll_table *wait)
 	 * is ready for counts, and nothing is read ahead from it. There is room
 	 * to write if it is in our ring.
 	 */
-	ready = vfs_poll(proxy->target, wait);
+	ready = evl_poll_target(&proxy->target, filp, wait);
 	if (!proxy->in.ring.size)
 		ready &= EPOLLERR | EPOLLHUP;
 	else
@@ -138,7 +138,29 @@ static __poll_t proxy_oob_poll(struct file *filp, struct evl_poll_wait *wait)
 
 static int proxy_mmap(struct file *filp, struct vm_area_struct *vma)
 {
-	return evl_map_target(file_proxy(filp)->target, vma);
+	struct evl_target *target = &file_proxy(filp)->target;
+
+	/* Local sockets are not even open for sure. */
+	return target->sock ? -ENODEV : evl_map_target(target->filp, vma);
+}
+
+/*
+ * A process with @table closes a descriptor. If it is the one which keeps the target
+ * open, then what was written gets there first, as far as that is a matter of some
+ * time: an exiting process has closed the target by itself, maybe.
+ */
+static int proxy_close(struct file *filp, fl_owner_t table)
+{
+	struct evl_proxy *proxy = file_proxy(filp);
+	fl_owner_t keeper = READ_ONCE(proxy->keeper);
+
+	if (keeper && keeper == table) {
+		evl_drain_proxy_out(proxy);
+		evl_loosen_target(&proxy->target);
+		WRITE_ONCE(proxy->keeper, NULL);
+	}
+
+	return 0;
 }
 
 static const struct file_operations proxy_fops = {
@@ -149,6 +171,7 @@ static const struct file_operations proxy_fops = {
 	.write		= proxy_write,
 	.poll		= proxy_poll,
 	.mmap		= proxy_mmap,
+	.flush		= proxy_close,
 };
 
 static const struct evl_file_ops proxy_oob_ops = {
@@ -179,7 +202,7 @@ static int check_attrs(const struct evl_proxy_attrs *attrs, u32 clone_flags)
  * ever: it must be none of our files, since those of clone devices and of other
  * proxies do, nor one which other files can be registered with. Nor could a chain
  * of proxies be as long as one likes, for the kernel stack is not. Local sockets
- * are left to socket.c.
+ * are left to target.c.
  */
 static bool may_be_target(struct file *filp)
 {
@@ -206,7 +229,7 @@ static void free_proxy(struct kref *refs)
 
 	evl_exit_proxy_in(proxy);
 	evl_exit_proxy_out(proxy);
-	fput(proxy->target);
+	evl_exit_target(&proxy->target);
 	kfree(proxy);
 }
 
@@ -262,9 +285,9 @@ static int start_relays(struct evl_proxy *proxy)
 	int err = 0;
 
 	if (proxy->out.ring.size)
-		err = evl_start_relay(&proxy->out.relay, proxy->target, name);
+		err = evl_start_relay(&proxy->out.relay, &proxy->target, name);
 	if (!err && proxy->in.ring.size)
-		err = evl_start_relay(&proxy->in.relay, proxy->target, name);
+		err = evl_start_relay(&proxy->in.relay, &proxy->target, name);
 	if (err)
 		stop_relay(proxy, &proxy->out.relay);
 
@@ -306,11 +329,25 @@ static int init_proxy(struct evl_proxy *proxy, struct evl_factory *factory,
 	return err;
 }
 
+/*
+ * A private proxy is about to get a descriptor in the process which makes it, and
+ * Linux tells when that one is closed. Of the files of a public one, nobody can say
+ * that there are descriptors in any process.
+ */
+static void set_keeper(struct evl_proxy *proxy, u32 clone_flags)
+{
+	if (clone_flags & EVL_CLONE_PUBLIC)
+		evl_loosen_target(&proxy->target);
+	else if (proxy->target.sock)
+		proxy->keeper = current->files;
+}
+
 static struct evl_element *proxy_build(struct evl_factory *factory, const char *name,
 				       const void *p, u32 clone_flags)
 {
 	const struct evl_proxy_attrs *attrs = p;
 	struct evl_proxy *proxy;
+	struct file *target;
 	int ways, err;
 
 	proxy = kzalloc(sizeof(*proxy), GFP_KERNEL);
@@ -318,11 +355,12 @@ static struct evl_element *proxy_build(struct evl_factory *factory, const char *
 		return ERR_PTR(-ENOMEM);
 
 	err = -EBADF;
-	proxy->target = fget(attrs->fd);
-	if (!proxy->target)
+	target = fget(attrs->fd);
+	if (!target)
 		goto free_memory;
 
-	err = check_target(proxy->target, attrs->bufsz);
+	evl_init_target(&proxy->target, target);
+	err = check_target(target, attrs->bufsz);
 	if (err)
 		goto put_target;
 
@@ -336,10 +374,9 @@ static struct evl_element *proxy_build(struct evl_factory *factory, const char *
 	if (err)
 		goto put_target;
 
-	evl_sweep_sockets();
 	err = init_proxy(proxy, factory, name, clone_flags | ways);
 	if (!err) {
-		evl_watch_socket(proxy);
+		set_keeper(proxy, clone_flags);
 		return &proxy->element;
 	}
 
@@ -348,7 +385,7 @@ static struct evl_element *proxy_build(struct evl_factory *factory, const char *
 	return ERR_PTR(err);
 
 put_target:
-	fput(proxy->target);
+	evl_exit_target(&proxy->target);
 free_memory:
 	kfree(proxy);
 
@@ -372,12 +409,9 @@ static void proxy_dispose(struct evl_element *element)
 {
 	struct evl_proxy *proxy = container_of(element, struct evl_proxy, element);
 
-	evl_unwatch_socket(proxy);
 	end_input(proxy);
 	end_output(proxy);
 	kref_put(&proxy->refs, free_proxy);
-	/* Its target may be nobody's by now. */
-	evl_sweep_sockets();
 }
 
 /* What the target refused: bytes, and the last error. */

@@ -7,6 +7,7 @@
 #include <linux/poll.h>
 #include <evl/factory.h>
 #include "element/proxy/relay.h"
+#include "element/proxy/target.h"
 #include "element/ring/ring.h"
 
 struct evl_eventfd;
@@ -33,8 +34,8 @@ struct evl_proxy_in {
 struct evl_proxy {
 	struct evl_element element;
 	struct kref refs;		/* the element has one, and orphaned relays */
-	struct file *target;
-	struct list_head next_socket;	/* see socket.c */
+	struct evl_target target;
+	fl_owner_t keeper;		/* while its descriptors there keep the target open */
 	size_t grain;
 	struct evl_proxy_out out;
 	struct evl_proxy_in in;
@@ -70,12 +71,6 @@ bool evl_leave_proxy_out(struct evl_proxy *proxy);
 struct evl_eventfd *evl_get_eventfd(struct file *filp);
 void evl_put_eventfd(struct evl_eventfd *eventfd);
 void evl_add_eventfd(struct evl_eventfd *eventfd, u64 value);
-
-/* --- Local sockets (socket.c) ------------------------------------------------ */
-
-/* @proxy has its rings. */
-void evl_watch_socket(struct evl_proxy *proxy);
-void evl_unwatch_socket(struct evl_proxy *proxy);
 
 /* --- Mappings (map.c) -------------------------------------------------------- */
 

@@ -189,7 +189,8 @@ static void end_grace(struct work_struct *work)
 				     deadline));
 }
 
-int evl_start_relay(struct evl_relay *relay, struct file *target, const char *name)
+int evl_start_relay(struct evl_relay *relay, struct evl_target *target,
+		    const char *name)
 {
 	struct task_struct *task;
 	int err;
@@ -284,20 +285,20 @@ void evl_drop_relay_signals(void)
 }
 
 static ssize_t call_at_position(struct file *target, struct evl_ring_span *span,
-				evl_target_fn call)
+				evl_target_fn call, int flags)
 {
 	bool shared_pos = target->f_mode & FMODE_ATOMIC_POS;
 	loff_t pos = 0;
 	ssize_t ret;
 
 	if (target->f_mode & FMODE_STREAM)
-		return call(target, span, &pos);
+		return call(target, span, &pos, flags);
 
 	/* The position is shared with whoever else has the target open. */
 	if (shared_pos && mutex_lock_interruptible(&target->f_pos_lock))
 		return -EINTR;
 	pos = target->f_pos;
-	ret = call(target, span, &pos);
+	ret = call(target, span, &pos, flags);
 	target->f_pos = pos;
 	if (shared_pos)
 		mutex_unlock(&target->f_pos_lock);
@@ -308,8 +309,16 @@ static ssize_t call_at_position(struct file *target, struct evl_ring_span *span,
 ssize_t evl_call_target(struct evl_relay *relay, struct evl_ring_span *span,
 			evl_target_fn call)
 {
-	ssize_t ret = call_at_position(relay->target, span, call);
+	struct file *target = evl_get_target(relay->target, relay->reads);
+	ssize_t ret;
 
+	if (!target)
+		return relay->reads ? 0 : -EPIPE;
+
+	/* A local socket would stay open for as long as it kept us waiting. */
+	ret = call_at_position(target, span, call,
+			       relay->target->sock ? IOCB_NOWAIT : 0);
+	fput(target);
 	if (ret != -EAGAIN)
 		relay->refused = 0;
 
@@ -341,16 +350,40 @@ static long get_pause(struct evl_relay *relay, __poll_t ready)
 	return relay->pause;
 }
 
+static long poll_target(struct evl_relay *relay, __poll_t event, poll_table *wait)
+{
+	__poll_t ready = evl_poll_target(relay->target, NULL, wait);
+
+	return get_pause(relay, ready & (event | EPOLLERR | EPOLLHUP));
+}
+
+/* How long to wait at most before we find out that a socket was closed, in ticks. */
+#define SOCKET_PAUSE	(HZ / 10)
+
+/* It is not kept open, and nobody is woken up if it is closed. */
+static void wait_socket(struct evl_relay *relay, __poll_t event)
+{
+	wait_queue_head_t *wqh = &relay->target->sock->wq.wait;
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	long pause;
+
+	add_wait_queue(wqh, &wait);
+	/* Pairs with the one in skwq_has_sleeper(). */
+	smp_mb();
+	pause = poll_target(relay, event, NULL);
+	if (pause)
+		wait_woken(&wait, TASK_INTERRUPTIBLE, min(pause, (long)SOCKET_PAUSE));
+	remove_wait_queue(wqh, &wait);
+}
+
 /* Sleep until a target in non-blocking mode may be ready for @event. */
-static void wait_target(struct evl_relay *relay, __poll_t event)
+static void wait_file(struct evl_relay *relay, __poll_t event)
 {
 	struct poll_wqueues table;
-	__poll_t ready;
 	long pause;
 
 	poll_initwait(&table);
-	ready = vfs_poll(relay->target, &table.pt);
-	pause = get_pause(relay, ready & (event | EPOLLERR | EPOLLHUP));
+	pause = poll_target(relay, event, &table.pt);
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
 		if (!pause || table.triggered || signal_pending(current) ||
@@ -366,7 +399,10 @@ int evl_check_relay(struct evl_relay *relay, int err, __poll_t event)
 {
 	switch (err) {
 	case -EAGAIN:
-		wait_target(relay, event);
+		if (relay->target->sock)
+			wait_socket(relay, event);
+		else
+			wait_file(relay, event);
 		break;
 	case -EINTR:
 	case -ERESTARTSYS:

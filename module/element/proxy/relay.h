@@ -8,6 +8,7 @@
 #include <linux/resource.h>
 #include <linux/sched.h>
 #include <linux/workqueue.h>
+#include "element/proxy/target.h"
 #include "element/ring/ring.h"
 
 struct cred;
@@ -22,6 +23,7 @@ enum evl_relay_state {
 
 struct evl_relay {
 	/* Given by the owner. */
+	bool reads;			/* from the target, else it writes */
 	const char *way;		/* "in" or "out", for the name of the thread */
 	/* Until evl_relay_stopping(), or there is nothing to do and
 	 * evl_relay_leaving(). */
@@ -30,7 +32,7 @@ struct evl_relay {
 	void (*release)(struct evl_relay *relay);
 
 	/* Private to relay.c. */
-	struct file *target;
+	struct evl_target *target;
 	struct task_struct *task;
 	struct relay_user *user;	/* who pays for it */
 	const struct cred *cred;	/* of the maker of the proxy, as the rest here */
@@ -46,11 +48,12 @@ struct evl_relay {
 };
 
 /*
- * Start a thread for @relay, which acts as the caller does; @target must stay open as
- * long as the relay runs. 0, -ENOMEM, or -EAGAIN if the user has as many processes
+ * Start a thread for @relay, which acts as the caller does; @target must be
+ * there as long as the relay runs. 0, -ENOMEM, or -EAGAIN if the user has as many processes
  * and relays as allowed (RLIMIT_NPROC).
  */
-int evl_start_relay(struct evl_relay *relay, struct file *target, const char *name);
+int evl_start_relay(struct evl_relay *relay, struct evl_target *target,
+		    const char *name);
 /*
  * Have it end, and wait for that, for some time at most, or until the caller is
  * killed. True if the relay ended, or was not started. False if it is stuck in its
@@ -75,10 +78,12 @@ static inline bool evl_relay_leaving(struct evl_relay *relay)
 
 /* Before a look at evl_relay_stopping(). */
 void evl_drop_relay_signals(void);
+/* @flags are those of a kiocb. */
 typedef ssize_t (*evl_target_fn)(struct file *target, struct evl_ring_span *span,
-				 loff_t *pos);
+				 loff_t *pos, int flags);
 
-/* Have @call transfer @span from where the target is positioned. */
+/* Have @call transfer @span from where the target is positioned. A target which is not
+ * open any more is at its end, or -EPIPE. */
 ssize_t evl_call_target(struct evl_relay *relay, struct evl_ring_span *span,
 			evl_target_fn call);
 /* What to do about an error of the target: 0 to try again, maybe after a while, else
