@@ -29,6 +29,117 @@ __EVL_BEGIN_DECLS
 /* Room for output until the in-band side gets to print it. */
 #define __EVL_HL_STDIO_BUFSZ	16384
 
+__evl_inline void __evl_hl_clear_thread(struct __evl_hl_thread *self)
+{
+	self->handle = EVL_NO_HANDLE;
+	self->efd = -1;
+	self->window = NULL;
+	self->entry = NULL;
+	self->rounds = 0;
+}
+
+/* Closes the descriptor of the calling thread, unless the program did. In-band. */
+__evl_inline void __evl_hl_forget_thread(struct __evl_hl_thread *self)
+{
+	struct __evl_hl_process *home = __evl_hl_home();
+	struct __evl_hl_attached *entry = self->entry, **link;
+	int cancel_state = __evl_hl_lock_process(home);
+
+	for (link = &home->attached; *link; link = &(*link)->next) {
+		if (*link == entry) {
+			*link = entry->next;
+			break;
+		}
+	}
+	if (__evl_hl_owns_thread_fd(entry->efd, entry->tid))
+		close(entry->efd);
+	__evl_hl_free(entry);
+	__evl_hl_clear_thread(self);
+
+	__evl_hl_unlock_process(home, cancel_state);
+}
+
+/* Makes the calling thread known as attached, by a descriptor. In-band. */
+__evl_inline void __evl_hl_remember_thread(struct __evl_hl_thread *self,
+					   struct __evl_hl_attached *entry, int efd,
+					   const struct evl_element_ids *eids)
+{
+	struct __evl_hl_process *home = __evl_hl_home();
+	int cancel_state = __evl_hl_lock_process(home);
+
+	entry->efd = efd;
+	entry->tid = __evl_hl_gettid();
+	entry->next = home->attached;
+	home->attached = entry;
+	__evl_hl_mark_thread_fd(efd, entry->tid);
+
+	self->entry = entry;
+	self->efd = efd;
+	self->handle = eids->fundle;
+	self->window = (struct evl_user_window *)(void *)(home->shm + eids->state_offset);
+
+	__evl_hl_unlock_process(home, cancel_state);
+
+	if (home->keyed)
+		pthread_setspecific(home->key, self);
+}
+
+/* The last switch in-band is no surprise to warn of, and out-of-band, none is. */
+__evl_inline void __evl_hl_leave_oob(struct __evl_hl_thread *self)
+{
+	if (!__evl_hl_is_inband())
+		__evl_hl_quick_oob(self->efd, EVL_THRIOC_SWITCH_INBAND, NULL);
+}
+
+/*
+ * A thread ends without having detached. Destructors of the program may want to use
+ * EVL, to unlock a mutex for instance: ours is the last one, having passed on all
+ * others which it may. If the descriptor was closed, the core has the thread detach.
+ */
+#define __EVL_HL_ROUNDS	4	/* _POSIX_THREAD_DESTRUCTOR_ITERATIONS */
+
+__evl_inline void __evl_hl_end_thread(void *arg)
+{
+	struct __evl_hl_thread *self = (struct __evl_hl_thread *)arg;
+	struct __evl_hl_process *home = __evl_hl_home();
+
+	if (self->entry == NULL)
+		return;
+
+	if (++self->rounds < __EVL_HL_ROUNDS && pthread_setspecific(home->key, self) == 0)
+		return;
+
+	__evl_hl_leave_oob(self);
+	if (__evl_hl_owns_thread_fd(self->efd, self->entry->tid))
+		__evl_hl_ioctl_inband(self->efd, EVL_THRIOC_DETACH_SELF, NULL);
+	__evl_hl_forget_thread(self);
+}
+
+/* Around fork(), so that the child has a list of threads which is whole. */
+__evl_inline void __evl_hl_prepare_fork(void)
+{
+	pthread_mutex_lock(&__evl_hl_home()->lock);
+}
+
+__evl_inline void __evl_hl_finish_fork(void)
+{
+	pthread_mutex_unlock(&__evl_hl_home()->lock);
+}
+
+/* The threads of the parent are none of the child's: neither does it hold them. */
+__evl_inline void __evl_hl_drop_threads(struct __evl_hl_process *home)
+{
+	struct __evl_hl_attached *entry;
+
+	while (home->attached) {
+		entry = home->attached;
+		home->attached = entry->next;
+		if (__evl_hl_owns_thread_fd(entry->efd, entry->tid))
+			close(entry->efd);
+		__evl_hl_free(entry);
+	}
+}
+
 /*
  * A child starts afresh: it is not attached, and has to call evl_init(), or
  * to attach, before it uses EVL. The shared memory stays mapped since
@@ -42,6 +153,7 @@ __evl_inline void __evl_hl_reset_child(void)
 	int n;
 
 	home->lock = unlocked;
+	__evl_hl_drop_threads(home);
 	home->ready = 0;
 	home->booted = 0;
 	home->status = 0;
@@ -53,9 +165,7 @@ __evl_inline void __evl_hl_reset_child(void)
 		__evl_hl_drop_fd(&home->proxyfd[n], -EBADF);
 	}
 
-	self->handle = EVL_NO_HANDLE;
-	self->efd = -1;
-	self->window = NULL;
+	__evl_hl_clear_thread(self);
 }
 
 __evl_inline int __evl_hl_lock_memory(void)
@@ -200,7 +310,8 @@ __evl_inline int __evl_hl_bootstrap(struct __evl_hl_process *home)
 	if (ret == 0)
 		ret = __evl_hl_map_shared(home);
 	if (ret == 0 && !home->atfork)
-		ret = -pthread_atfork(NULL, NULL, __evl_hl_reset_child);
+		ret = -pthread_atfork(__evl_hl_prepare_fork, __evl_hl_finish_fork,
+				      __evl_hl_reset_child);
 	if (ret) {
 		__evl_hl_disconnect(home);
 		return ret;
@@ -208,6 +319,10 @@ __evl_inline int __evl_hl_bootstrap(struct __evl_hl_process *home)
 
 	/* Handlers are inherited: a child must not add to them. */
 	home->atfork = 1;
+	/* There are as many keys as the C library has. Without, threads which do not
+	 * detach leave their descriptors behind. */
+	if (!home->keyed)
+		home->keyed = pthread_key_create(&home->key, __evl_hl_end_thread) == 0;
 	__evl_hl_open_stream(home, 1, "stdout");
 	__evl_hl_open_stream(home, 2, "stderr");
 

@@ -44,18 +44,11 @@ __evl_inline void __evl_hl_inherit_sched(struct evl_sched_attrs *attrs)
 	attrs->sched_priority = param.sched_priority > 0 ? param.sched_priority : 1;
 }
 
-__evl_inline void __evl_hl_forget_thread(struct __evl_hl_thread *self)
-{
-	close(self->efd);
-	self->handle = EVL_NO_HANDLE;
-	self->efd = -1;
-	self->window = NULL;
-}
-
 __evl_inline int __evl_hl_attach(int flags, const char *fmt, va_list ap)
 {
 	const int known = EVL_CLONE_PUBLIC | EVL_CLONE_OBSERVABLE |
 		EVL_CLONE_UNICAST | EVL_CLONE_NONBLOCK;
+	struct __evl_hl_attached *entry;
 	struct __evl_hl_thread *self;
 	struct evl_sched_attrs attrs;
 	struct evl_element_ids eids;
@@ -75,14 +68,17 @@ __evl_inline int __evl_hl_attach(int flags, const char *fmt, va_list ap)
 	/* Asked for while there is no stage to switch from yet. */
 	__evl_hl_inherit_sched(&attrs);
 
-	ret = __evl_hl_create_vargs(EVL_THREAD_DEV, NULL, flags, &eids, fmt, ap);
-	if (ret < 0)
-		return ret;
+	entry = (struct __evl_hl_attached *)__evl_hl_malloc(sizeof(*entry));
+	if (entry == NULL)
+		return -ENOMEM;
 
-	self->efd = ret;
-	self->handle = eids.fundle;
-	self->window = (struct evl_user_window *)(void *)
-		(__evl_hl_home()->shm + eids.state_offset);
+	ret = __evl_hl_create_vargs(EVL_THREAD_DEV, NULL, flags, &eids, fmt, ap);
+	if (ret < 0) {
+		__evl_hl_free(entry);
+		return ret;
+	}
+
+	__evl_hl_remember_thread(self, entry, ret, &eids);
 
 	/* On return, a real-time thread runs out-of-band. */
 	ret = __evl_hl_quick_oob(self->efd, EVL_THRIOC_SET_SCHEDPARAM, &attrs);
@@ -106,19 +102,25 @@ __evl_inline int __evl_hl_attach(int flags, const char *fmt, va_list ap)
  * The thread is given CAP_SYS_NICE, which requests ask for. It is lost by dropping
  * root afterwards, as by setuid(2), and then all of them are -EPERM: drop it first.
  *
+ * The descriptor is the library's: it is closed by detaching, when the thread ends, and
+ * in a child of the process. Whoever needs one for longer duplicates it.
+ *
  * Calls evl_init(). Returns a descriptor of the thread, or what evl_init()
  * fails with, -EBUSY if attached already, -EINVAL for bad flags or a badly
- * formed name, -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -EAGAIN, -ENXIO if
+ * formed name, -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN, -ENXIO if
  * the core is stopped.
  */
 __evl_api int evl_attach_thread(int flags, const char *fmt, ...)
 {
+	int cancel_state, ret;
 	va_list ap;
-	int ret;
 
+	/* Opening devices is a cancellation point, where what was opened would stay. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	va_start(ap, fmt);
 	ret = __evl_hl_attach(flags, fmt, ap);
 	va_end(ap);
+	pthread_setcancelstate(cancel_state, NULL);
 
 	return ret;
 }
@@ -129,12 +131,12 @@ __evl_api int evl_attach_thread(int flags, const char *fmt, ...)
 
 /*
  * Detaches the calling thread, and closes the descriptor got by attaching.
- * flags must be 0, else -EINVAL. In-band. -EPERM if not attached.
+ * flags must be 0, else -EINVAL. In-band. -EPERM if not attached, -EBADF if the
+ * program closed that descriptor: the thread detaches when it ends then.
  */
 __evl_api int evl_detach_thread(int flags)
 {
 	struct __evl_hl_thread *self = __evl_hl_self();
-	__u32 mode = EVL_T_WOSS;
 	int ret;
 
 	if (flags)
@@ -143,9 +145,9 @@ __evl_api int evl_detach_thread(int flags)
 	if (self->window == NULL)
 		return -EPERM;
 
-	/* The last switch in-band is no surprise to warn of. */
-	if (!__evl_hl_is_inband())
-		__evl_hl_quick_oob(self->efd, EVL_THRIOC_CLEAR_MODE, &mode);
+	__evl_hl_leave_oob(self);
+	if (!__evl_hl_owns_thread_fd(self->efd, self->entry->tid))
+		return -EBADF;
 
 	ret = __evl_hl_ioctl_inband(self->efd, EVL_THRIOC_DETACH_SELF, NULL);
 	if (ret)
@@ -191,7 +193,7 @@ __evl_api int evl_switch_oob(void)
 	 * of its descriptor: a program may close that. */
 	ret = __evl_hl_quick_in(home, self->efd, EVL_THRIOC_SWITCH_OOB, NULL);
 
-	return ret == -EBADF || ret == -ENOTTY ? 0 : ret;
+	return __evl_hl_is_inband_in(home) && ret != -EBADF && ret != -ENOTTY ? ret : 0;
 }
 
 /*

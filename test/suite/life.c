@@ -24,8 +24,7 @@ static void exits_attached(void)
 
 		start_worker(&w);
 		join_worker(&w);
-		close(w.efd);
-		await(!has_element("thread", own_name("quits")));
+		check(!has_element("thread", own_name("quits")));
 	}
 }
 
@@ -184,13 +183,203 @@ static void is_cancelled(void)
 	check_eq(pthread_cancel(w.thread), 0);
 	check_eq(pthread_join(w.thread, &result), 0);
 	check(result == PTHREAD_CANCELED);
-	close(w.efd);
-	await(!has_element("thread", own_name("cancelled")));
+	check(!has_element("thread", own_name("cancelled")));
+}
+
+/* --- Leaving without a word ------------------------------------------------------ */
+
+/* Descriptors of this process, but for the one which counts. */
+static int count_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = 0;
+
+	check(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+static void just_return(struct worker *w)
+{
+	attach_worker(w);
+	check_ok(evl_switch_oob());
+}
+
+/* However threads end, nothing of them is left, and nobody waits for that. */
+static void leaves_nothing(void)
+{
+	static void (*const ends[])(struct worker *) = { just_return, exit_oob, cancelled_body };
+	int before;
+
+	check_ok(evl_init());
+	before = count_descriptors();
+	for (unsigned int i = 0; i < 3 * ARRAY_SIZE(ends); i++) {
+		struct worker w = { .body = ends[i % ARRAY_SIZE(ends)], .name = "leaves", .prio = i & 1 ? 5 : 0 };
+
+		start_worker(&w);
+		if (w.body == cancelled_body) {
+			await(worker_sleeps(&w));
+			check_eq(pthread_cancel(w.thread), 0);
+		}
+		join_worker(&w);
+		check_errno(fcntl(w.efd, F_GETFD), EBADF);
+		check_eq(count_descriptors(), before);
+		check(!has_element("thread", own_name("leaves")));
+	}
+}
+
+/* Its number belongs to somebody else then. */
+static void close_own_descriptor(struct worker *w)
+{
+	attach_worker(w);
+	check_sys(dup2(*(int *)w->arg, w->efd));
+}
+
+static void leaves_files_of_others(void)
+{
+	int null = check_sys(open("/dev/null", O_RDWR));
+	struct worker w = { .body = close_own_descriptor, .name = "leaves", .prio = 5, .arg = &null };
+
+	start_worker(&w);
+	join_worker(&w);
+	check_eq(fcntl(w.efd, F_GETFD), 0);
+	await(!has_element("thread", own_name("leaves")));
+}
+
+static void keep_going(struct worker *w)
+{
+	attach_worker(w);
+	while (!atomic_load((atomic_bool *)w->arg))
+		check_ok(evl_usleep(1000));
+}
+
+/* Nor is it that of another thread, which attached under that number. */
+static void leaves_threads_of_others(void)
+{
+	atomic_bool stop = false;
+	struct worker other = { .body = keep_going, .name = "stays", .arg = &stop, .prio = 5 };
+	int efd = attach_fifo(3);
+
+	check_sys(close(efd));
+	start_worker(&other);
+	await(atomic_load(&other.attached));
+	check_eq(other.efd, efd);
+	check_eq(evl_detach_self(), -EBADF);
+	check_ok(evl_switch_oob());
+	check(!evl_is_inband());
+	check_ok(evl_switch_inband());
+	check(evl_is_inband());
+	check_eq(evl_get_self(), efd);
+	check_eq(attrs_of(efd).sched_priority, 5);
+	atomic_store(&stop, true);
+	join_worker(&other);
+	check_errno(fcntl(efd, F_GETFD), EBADF);
+}
+
+static struct evl_mutex late_mutex;
+static atomic_int late_result = 1;
+
+/* Made after the one of the library, so it is called after it. */
+static void unlock_late(void *arg)
+{
+	(void)arg;
+	atomic_store(&late_result, evl_unlock_mutex(&late_mutex));
+}
+
+static void hold_and_return(struct worker *w)
+{
+	attach_worker(w);
+	check_ok(evl_lock_mutex(&late_mutex));
+	check_eq(pthread_setspecific(*(pthread_key_t *)w->arg, w), 0);
+}
+
+static void destructors_use_evl(void)
+{
+	pthread_key_t key;
+	struct worker w = { .body = hold_and_return, .name = "holds", .prio = 5, .arg = &key };
+
+	check_ok(evl_init());
+	check_ok(evl_new_mutex(&late_mutex, "late:%d", getpid()));
+	check_eq(pthread_key_create(&key, unlock_late), 0);
+	start_worker(&w);
+	join_worker(&w);
+	check_eq(atomic_load(&late_result), 0);
+	check_errno(fcntl(w.efd, F_GETFD), EBADF);
+}
+
+/* With everything on, nobody is told that a thread left the stage to end. */
+static void watch_stage_and_return(struct worker *w)
+{
+	attach_worker(w);
+	check_ok(evl_switch_oob());
+	check_ok(evl_set_thread_mode(w->efd, EVL_T_WOSS | EVL_T_HMSIG, NULL));
+}
+
+static void ends_without_warning(void)
+{
+	struct worker w = { .body = watch_stage_and_return, .name = "watched", .prio = 5 };
+
+	catch_sigdebug();
+	start_worker(&w);
+	join_worker(&w);
+	check_eq(take_sigdebug(EVL_HMDIAG_SYSDEMOTE), 0);
+}
+
+static void wait_for_leader(struct worker *w)
+{
+	while (syscall(SYS_tgkill, getpid(), getpid(), 0) == 0 && fcntl(*(int *)w->arg, F_GETFD) >= 0)
+		nap();
+	check(!has_element("thread", own_name("fifo")));
+	check_errno(fcntl(*(int *)w->arg, F_GETFD), EBADF);
+	_exit(0);
+}
+
+static void leader_leaves(void *arg)
+{
+	static struct worker w = { .body = wait_for_leader, .name = "heir" };
+	static int efd;
+
+	(void)arg;
+	efd = attach_fifo(7);
+	w.arg = &efd;
+	start_worker(&w);
+	pthread_exit(NULL);
+}
+
+static void leader_leaves_nothing(void)
+{
+	wait_success(fork_child(leader_leaves, NULL));
+}
+
+static void leave_from(const char *program)
+{
+	char path[PATH_MAX];
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%.*s%s", (int)(strrchr(self_path, '/') + 1 - self_path), self_path, program);
+	pid = check_sys(fork());
+	if (!pid) {
+		execl(path, path, NULL);
+		_exit(127);
+	}
+	wait_success(pid);
+}
+
+static void static_program(void)
+{
+	leave_from("leaver-static");
+}
+
+static void from_plugin(void)
+{
+	leave_from("leaver");
 }
 
 /* --- Fork --------------------------------------------------------------------------- */
 
-static int parent_efd, parent_xfd;
+static int parent_efd, parent_dup, parent_xfd;
 
 static void child_of_attached(void *arg)
 {
@@ -202,7 +391,9 @@ static void child_of_attached(void *arg)
 	check_errno(prctl(PR_OOB_SYSCALL, sys_evl_ioctl, parent_efd, EVL_THRIOC_YIELD, 0), EPERM);
 	/* Plain file operations do work on what is inherited. */
 	check_eq(write(parent_xfd, &c, 1), 1);
-	check_sys(ioctl(parent_efd, EVL_THRIOC_GET_STATE, &(struct evl_thread_state){ 0 }));
+	check_sys(ioctl(parent_dup, EVL_THRIOC_GET_STATE, &(struct evl_thread_state){ 0 }));
+	/* The descriptor which the library had is not. */
+	check_errno(fcntl(parent_efd, F_GETFD), EBADF);
 
 	/* Attached itself, it may use what is inherited out-of-band too. */
 	attach_fifo(3);
@@ -213,6 +404,7 @@ static void child_of_attached(void *arg)
 static void forks_attached(void)
 {
 	parent_efd = attach_fifo(9);
+	parent_dup = check_sys(dup(parent_efd));
 	parent_xfd = check_ok(evl_new_xbuf(64, "inherited:%d", getpid()));
 	for (int i = 0; i < 5; i++) {
 		check_ok(evl_switch_oob());
@@ -222,6 +414,72 @@ static void forks_attached(void)
 	}
 	check_ok(evl_usleep(1));
 	check(!evl_is_inband());
+}
+
+static void check_no_threads(void *arg)
+{
+	int *efds = arg;
+
+	for (int i = 0; i < 3; i++)
+		check_errno(fcntl(efds[i], F_GETFD), EBADF);
+	/* And no thread which is not attached, to detach when it ends. */
+	check_eq(evl_detach_self(), -EPERM);
+	pthread_exit(NULL);
+}
+
+/* The child has no descriptor of any thread, so what it does not know of ends with its thread. */
+static void fork_inherits_no_thread(void)
+{
+	atomic_bool stop = false;
+	struct worker w[2];
+	int efds[3];
+
+	efds[2] = attach_weak();
+	for (int i = 0; i < 2; i++) {
+		w[i] = (struct worker){ .body = keep_going, .name = i ? "one" : "other", .arg = &stop, .prio = 5 };
+		start_worker(&w[i]);
+		await(atomic_load(&w[i].attached));
+		efds[i] = w[i].efd;
+	}
+	for (int i = 0; i < 3; i++) {
+		wait_success(fork_child(check_no_threads, efds));
+		check_eq(attrs_of(efds[0]).sched_priority, 5);
+		check_eq(evl_get_self(), efds[2]);
+	}
+	atomic_store(&stop, true);
+	for (int i = 0; i < 2; i++)
+		join_worker(&w[i]);
+	check_ok(evl_detach_self());
+}
+
+static void fork_often(struct worker *w)
+{
+	for (int i = 0; i < 20; i++) {
+		pid_t pid = check_sys(fork());
+
+		if (!pid)
+			_exit(0);
+		wait_success(pid);
+	}
+	atomic_store((atomic_bool *)w->arg, true);
+}
+
+/* Threads come and go meanwhile. */
+static void fork_among_attaching(void)
+{
+	atomic_bool stop = false;
+	struct worker w = { .body = fork_often, .arg = &stop };
+	int before;
+
+	check_ok(evl_init());
+	before = count_descriptors();
+	start_worker(&w);
+	while (!atomic_load(&stop)) {
+		check_ok(evl_attach_self("comes:%d", getpid()));
+		check_ok(evl_detach_self());
+	}
+	join_worker(&w);
+	check_eq(count_descriptors(), before);
 }
 
 static void dirty_memory(void *arg)
@@ -297,7 +555,6 @@ static void open_and_watch(void *arg)
 	int *fds = arg, efd;
 	char c;
 
-	close(parent_efd);
 	check_ok(evl_init());
 	efd = check_ok(evl_open_element("thread", "watched"));
 	check_ok(set_fifo(efd, 42));
@@ -437,7 +694,17 @@ static const struct CMUnitTest tests[] = {
 	TEST(crashes_oob, "a wild pointer out-of-band ends in SIGSEGV"),
 	TEST(leader_exits_first, "threads go on after the first one exited"),
 	TEST(is_cancelled, "a sleeping thread can be cancelled"),
+	TEST(leaves_nothing, "a thread which ends attached leaves neither descriptor nor name"),
+	TEST(leaves_files_of_others, "nor does it close what has the number of its descriptor"),
+	TEST(leaves_threads_of_others, "nor detach by it, or tell another thread"),
+	TEST(destructors_use_evl, "destructors of the program find it attached"),
+	TEST(ends_without_warning, "and nothing to warn of"),
+	TEST(leader_leaves_nothing, "so does the first thread of a process"),
+	TEST(static_program, "and one of a static program"),
+	TEST(from_plugin, "and one which a plugin attached, and is unloaded"),
 	TEST(forks_attached, "a forked child is not attached, its parent stays so"),
+	TEST(fork_inherits_no_thread, "a forked child has no descriptor of a thread"),
+	TEST(fork_among_attaching, "whatever threads come and go meanwhile"),
 	TEST(fork_keeps_memory_apart, "memory is not shared with a forked child"),
 	TEST(last_close_by_child, "an element goes with the last process that has it open"),
 	TEST(public_thread_from_afar, "another process reaches a public thread until it is gone"),

@@ -107,7 +107,6 @@ static void end_puppet(struct puppet *p)
 	p->act = NULL;
 	sem_post(&p->go);
 	join_worker(&p->w);
-	close(p->w.efd);
 }
 
 __attribute__((unused))
@@ -172,7 +171,6 @@ static void bury_puppet(struct puppet *p)
 
 	check_eq(pthread_join(p->w.thread, &ret), 0);
 	check(ret == PTHREAD_CANCELED);
-	close(p->w.efd);
 }
 
 /* --- Acts ----------------------------------------------------------------------- */

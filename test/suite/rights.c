@@ -168,11 +168,14 @@ static void meddle(void *arg)
 static void others_may_look(void)
 {
 	struct worker w = { .body = sleep_long, .name = "sleeper", .prio = 20, .cpu = other_cpu() };
+	int efd;
 
 	check_ok(evl_init());
 	start_worker(&w);
 	await(worker_sleeps(&w));
-	wait_success(fork_child(meddle, &w.efd));
+	efd = check_sys(dup(w.efd));
+	wait_success(fork_child(meddle, &efd));
+	close(efd);
 	check_eq(attrs_of(w.efd).sched_priority, 20);
 	check(worker_sleeps(&w));
 	check_ok(set_fifo(w.efd, 30));

@@ -300,10 +300,6 @@ static void start_transfer(struct worker *w, struct transfer *t, bool reader)
 static void end_transfer(struct worker *w)
 {
 	join_worker(w);
-	if (w->prio) {
-		close(w->efd);
-		await(!has_element("thread", own_name("mover")));
-	}
 }
 
 static void reader_waits_for_all(void)

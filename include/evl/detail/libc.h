@@ -24,6 +24,10 @@ __EVL_BEGIN_DECLS
 extern int __evl_hl_open(const char *path, int flags, ...) __asm__("open");
 extern int __evl_hl_fcntl(int fd, int cmd, ...) __asm__("fcntl");
 
+/* <stdlib.h> */
+extern void *__evl_hl_malloc(size_t size) __asm__("malloc");
+extern void __evl_hl_free(void *block) __asm__("free");
+
 /* <unistd.h>, where this is GNU's. */
 extern long __evl_hl_syscall(long nr, ...) __asm__("syscall");
 

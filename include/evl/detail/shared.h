@@ -34,14 +34,24 @@
 #define __EVL_HL_FORM_A		0
 #define __EVL_HL_FORM_B		1
 
+/* A thread which is attached: not in the memory of that thread, which may end without a word. */
+struct __evl_hl_attached {
+	struct __evl_hl_attached *next;
+	int efd;
+	int tid;
+};
+
 struct __evl_hl_thread {
 	fundle_t handle;		/* EVL_NO_HANDLE if not attached */
 	int efd;
 	struct evl_user_window *window;
+	struct __evl_hl_attached *entry;	/* NULL if not attached */
+	int rounds;			/* of destructors, when it ends */
 };
 
 /*
- * lock serialises the bootstrap and the creation of elements on first use.
+ * lock serialises the bootstrap, the creation of elements on first use, and the
+ * list of threads; whoever forks has it meanwhile.
  * What the bootstrap sets does not change after ready was set; ready and
  * pinned are read without the lock.
  */
@@ -59,6 +69,9 @@ struct __evl_hl_process {
 	int atfork;
 	int stop_warned;
 	int heap_serial;
+	int keyed;
+	pthread_key_t key;		/* has threads which end detach, if keyed */
+	struct __evl_hl_attached *attached;
 	unsigned char *shm;
 	struct evl_core_info core;
 };
@@ -73,7 +86,7 @@ extern __thread struct __evl_hl_thread __evl_hl_thread;
 struct __evl_hl_thread *__evl_hl_thread_here(void);
 
 __EVL_HL_SHARED __thread struct __evl_hl_thread __evl_hl_thread = {
-	EVL_NO_HANDLE, -1, NULL
+	EVL_NO_HANDLE, -1, NULL, NULL, 0
 };
 
 __EVL_HL_SHARED struct __evl_hl_thread *__evl_hl_thread_here(void)
@@ -89,6 +102,8 @@ __EVL_HL_SHARED struct __evl_hl_process __evl_hl_process = {
 	{ -ENXIO, -ENXIO },
 	{ -EBADF, -EBADF },
 	0, 0, 0,
+	0, 0,
+	NULL,
 	NULL,
 	{ 0, 0, 0, 0 },
 };
