@@ -304,19 +304,10 @@ int evl_sleep_on(struct evl_wait_channel *wchan, struct evl_clock *clock,
 void evl_add_wait_queue(struct evl_wait_queue *wq, ktime_t timeout,
 			enum evl_tmode tmode)
 {
-	struct evl_thread *curr = evl_current();
-	unsigned long flags;
-	struct evl_rq *rq;
-
-	/* evl_wait_schedule() has the error. */
-	if (evl_check_waiter(curr) == -EPERM) {
-		if (curr && !host_in_irq()) {
-			rq = evl_lock_thread_rq_irqsave(curr, flags);
-			curr->info |= EVL_T_BREAK;
-			evl_unlock_irqrestore(&rq->lock, flags);
-		}
+	/* Any other caller who may not wait is refused there. evl_wait_schedule() has the
+	 * error, and has it in the log if it has to be: the channel is not locked then. */
+	if (unlikely(host_in_irq()))
 		return;
-	}
 
 	evl_sleep_on(&wq->wchan, wq->clock, timeout, tmode,
 		     !(wq->flags & EVL_WAIT_FIFO));
