@@ -10,13 +10,16 @@
  *
  * User space makes chains as long as it likes. A walk begins with interrupts off
  * by a few steps, enough for what programs do. Where it is to go on is put on a list
- * then, for whoever comes first: the caller, with interrupts on and a few steps at
- * a time; a timer, with a long pause after them, which is all there is if the caller
- * is an interrupt, or loses the CPU; or the waiter whose leaving began the walk.
+ * then, with a date. Until that date it is left to the caller, who takes a few steps
+ * at a time with interrupts on; afterwards to a timer, which pauses for long between
+ * them. The timer gets all that is left at once if the caller is an interrupt, or has
+ * no time to lose: whoever sends a waiter away, and that waiter itself.
  *
  * Locking: postponed_lock, a leaf, guards the threads where walks are to go on.
  */
+#include <linux/minmax.h>
 #include <linux/percpu.h>
+#include <linux/sched/signal.h>
 #include <evl/mutex.h>
 #include <evl/thread.h>
 #include "boost.h"
@@ -26,49 +29,75 @@
 #define STEPS_AT_ONCE	8
 /* Between two ticks which take some, as a multiple of the time they took. */
 #define PAUSE		4
-/* What the timer leaves to a caller who goes on by himself, unless he loses the
- * CPU: nanoseconds. */
+/* What the timer leaves to a caller who goes on by himself each time he gets on, in
+ * nanoseconds: he lost the CPU if he does not. */
 #define CALLER_DELAY	100000
+/* What a walk may take beyond the length of any chain, as chains change meanwhile. */
+#define SPARE_STEPS	64
 
 static DEFINE_HARD_SPINLOCK(postponed_lock);
 static LIST_HEAD(postponed);		/* evl_thread.walk_next, with a reference */
 static DEFINE_PER_CPU(struct evl_timer, walk_timers);
 
+/*
+ * How many steps one walk takes at most. No chain is longer than there are threads,
+ * so what takes more goes around in a ring, which is what user space makes of chains
+ * by forging owners. There, a walk which raises and one which lowers might follow each
+ * other forever.
+ */
+static unsigned int max_steps(void)
+{
+	return 2 * evl_count_threads() + SPARE_STEPS;
+}
+
+/* Current is asked to leave the stage, or has a signal to handle. */
+static bool is_wanted(struct evl_thread *curr)
+{
+	return signal_pending(current) || (curr && READ_ONCE(curr->info) & EVL_T_KICKED);
+}
+
 /* --- New priorities ------------------------------------------------------------ */
 
 /*
- * Whoever takes a thread off that list takes the steps of all who put it there: the
- * timer does after @delay, in nanoseconds, unless somebody was there before. Takes
- * over a reference.
+ * Whoever takes a thread off that list takes the steps of all who put it there, @left
+ * of them at most: the timer does after @delay, in nanoseconds, unless somebody was
+ * there before. Takes over a reference.
  */
-static void postpone(struct evl_thread *thread, ktime_t delay)
+static void postpone(struct evl_thread *thread, unsigned int left, ktime_t delay)
 {
 	struct evl_timer *timer = &per_cpu(walk_timers, READ_ONCE(thread->rq)->cpu);
+	ktime_t date = evl_ktime_monotonic() + delay;
 	unsigned long flags;
 	bool first;
 
 	evl_lock_irqsave(&postponed_lock, flags);
 	first = list_empty(&thread->walk_next);
-	if (first)
+	if (first) {
 		list_add_tail(&thread->walk_next, &postponed);
+		thread->walk_left = left;
+		thread->walk_date = date;
+	} else {
+		thread->walk_left = max(thread->walk_left, left);
+		thread->walk_date = min(thread->walk_date, date);
+	}
 	evl_unlock_irqrestore(&postponed_lock, flags);
 
 	if (!first)
 		evl_put_thread(thread);
-	/* A pause is not cut short. */
+	/* A pause is not cut short, and a tick finds out what is due by itself. */
 	if (!evl_timer_is_running(timer))
-		evl_start_timer(timer, evl_ktime_monotonic() + delay, 0);
+		evl_start_timer(timer, date, 0);
 }
 
 /* Have the channel of @thread reorder it: whose channel comes next. The reference
  * goes from one to the other. */
-static struct evl_thread *take_step(struct evl_thread *thread)
+static struct evl_thread *take_step(struct evl_thread *thread, unsigned int left)
 {
 	struct evl_chain_walk step;
 
 	evl_begin_walk(&step);
 	if (!evl_reorder_waiter(thread, &step)) {
-		postpone(thread, EVL_CHANNEL_DELAY);
+		postpone(thread, left, EVL_CHANNEL_DELAY);
 		return NULL;
 	}
 	evl_put_thread(thread);
@@ -76,46 +105,75 @@ static struct evl_thread *take_step(struct evl_thread *thread)
 	return step.nr ? step.next[0] : NULL;
 }
 
-static struct evl_thread *take_steps(struct evl_thread *thread)
+/* A few steps, which are taken off @left: where to go on, or NULL if the walk is over. */
+static struct evl_thread *take_steps(struct evl_thread *thread, unsigned int *left)
 {
 	int n;
 
-	for (n = 0; thread && n < STEPS_AT_ONCE; n++)
-		thread = take_step(thread);
+	for (n = 0; thread && n < STEPS_AT_ONCE; n++) {
+		if (!*left) {
+			evl_put_thread(thread);
+			return NULL;
+		}
+		thread = take_step(thread, *left);
+		--*left;
+	}
 
 	return thread;
 }
 
-static struct evl_thread *next_postponed(void)
+/* What is due at @date in line of arrival, which differs little from that of dates. */
+static struct evl_thread *next_postponed(ktime_t date, unsigned int *left)
 {
 	struct evl_thread *thread;
 	unsigned long flags;
 
 	evl_lock_irqsave(&postponed_lock, flags);
 	thread = list_first_entry_or_null(&postponed, struct evl_thread, walk_next);
-	if (thread)
+	if (thread && thread->walk_date <= date) {
 		list_del_init(&thread->walk_next);
+		*left = thread->walk_left;
+	} else {
+		thread = NULL;
+	}
 	evl_unlock_irqrestore(&postponed_lock, flags);
 
 	return thread;
 }
 
+/* When that has to be looked at again, KTIME_MAX if nothing is there. */
+static ktime_t date_of_next(void)
+{
+	struct evl_thread *thread;
+	unsigned long flags;
+	ktime_t date;
+
+	evl_lock_irqsave(&postponed_lock, flags);
+	thread = list_first_entry_or_null(&postponed, struct evl_thread, walk_next);
+	date = thread ? thread->walk_date : KTIME_MAX;
+	evl_unlock_irqrestore(&postponed_lock, flags);
+
+	return date;
+}
+
 static void go_on(struct evl_timer *timer)
 {
-	ktime_t start = evl_ktime_monotonic(), now;
-	struct evl_thread *thread = next_postponed();
+	ktime_t start = evl_ktime_monotonic(), now = start, date;
+	struct evl_thread *thread;
+	unsigned int left;
 
-	if (!thread)
-		return;
-
-	thread = take_steps(thread);
-	if (thread)
-		postpone(thread, EVL_CHANNEL_DELAY);
+	thread = next_postponed(start, &left);
+	if (thread) {
+		thread = take_steps(thread, &left);
+		if (thread)
+			postpone(thread, left, 0);
+		now = evl_ktime_monotonic();
+	}
 
 	/* Whoever has the CPU keeps most of it. */
-	now = evl_ktime_monotonic();
-	if (!list_empty(&postponed))
-		evl_start_timer(timer, now + PAUSE * (now - start), 0);
+	date = date_of_next();
+	if (date != KTIME_MAX)
+		evl_start_timer(timer, max(date, now + PAUSE * (now - start)), 0);
 }
 
 void evl_let_others_run(void)
@@ -131,15 +189,17 @@ void evl_let_others_run(void)
 
 /* True if the steps from @thread on still wait for somebody to take them: that is
  * us from now on. */
-static bool take_back(struct evl_thread *thread)
+static bool take_back(struct evl_thread *thread, unsigned int *left)
 {
 	unsigned long flags;
 	bool found;
 
 	evl_lock_irqsave(&postponed_lock, flags);
 	found = !list_empty(&thread->walk_next);
-	if (found)
+	if (found) {
 		list_del_init(&thread->walk_next);
+		*left = thread->walk_left;
+	}
 	evl_unlock_irqrestore(&postponed_lock, flags);
 
 	return found;
@@ -150,54 +210,68 @@ static bool take_back(struct evl_thread *thread)
  * a reference of their own. Anybody may: a walk which only its caller knew of would
  * stop when that one loses the CPU, and others rely on it.
  */
-static void take_first_steps(struct evl_chain_walk *walk)
+static noinline void take_first_steps(struct evl_chain_walk *walk, ktime_t delay)
 {
 	struct evl_thread *next;
-	int n, left = 0;
+	unsigned int left;
+	int n, nr = 0;
 
 	for (n = 0; n < walk->nr; n++) {
-		next = take_steps(walk->next[n]);
+		left = max_steps();
+		next = take_steps(walk->next[n], &left);
 		if (next) {
 			evl_get_thread(next);
-			postpone(next, host_in_irq() ? 0 : CALLER_DELAY);
-			walk->next[left++] = next;
+			postpone(next, left, delay);
+			walk->next[nr++] = next;
 		}
 	}
-	walk->nr = left;
+	walk->nr = nr;
 }
 
-/* Unless somebody else did meanwhile. Takes over a reference. */
+/*
+ * Unless somebody else did meanwhile, or current is wanted elsewhere: the timer has
+ * the rest then. Takes over a reference.
+ */
 static void walk_on(struct evl_thread *thread)
 {
-	struct evl_thread *next;
+	struct evl_thread *curr = evl_current(), *next;
 	unsigned long flags;
+	unsigned int left;
 
-	do {
+	while (thread && !is_wanted(curr)) {
 		flags = hard_local_irq_save();
-		next = take_back(thread) ? take_steps(thread) : NULL;
+		next = take_back(thread, &left) ? take_steps(thread, &left) : NULL;
 		if (next) {
 			evl_get_thread(next);
-			postpone(next, CALLER_DELAY);
+			postpone(next, left, CALLER_DELAY);
 		}
 		hard_local_irq_restore(flags);
 		evl_put_thread(thread);
 		evl_let_others_run();
 		thread = next;
-	} while (thread);
+	}
+	if (thread)
+		evl_put_thread(thread);
+}
+
+static void forget_walk(struct evl_chain_walk *walk)
+{
+	while (walk->nr)
+		evl_put_thread(walk->next[--walk->nr]);
 }
 
 /* An interrupt leaves the rest to the timer. */
 static void take_other_steps(struct evl_chain_walk *walk)
 {
-	struct evl_thread *next;
+	if (hard_irqs_disabled())
+		forget_walk(walk);
+	while (walk->nr)
+		walk_on(walk->next[--walk->nr]);
+}
 
-	while (walk->nr) {
-		next = walk->next[--walk->nr];
-		if (hard_irqs_disabled())
-			evl_put_thread(next);
-		else
-			walk_on(next);
-	}
+static ktime_t caller_delay(void)
+{
+	return host_in_irq() ? 0 : CALLER_DELAY;
 }
 
 void evl_finish_walk(struct evl_chain_walk *walk)
@@ -205,7 +279,7 @@ void evl_finish_walk(struct evl_chain_walk *walk)
 	unsigned long flags;
 
 	flags = hard_local_irq_save();
-	take_first_steps(walk);
+	take_first_steps(walk, caller_delay());
 	hard_local_irq_restore(flags);
 
 	take_other_steps(walk);
@@ -213,7 +287,7 @@ void evl_finish_walk(struct evl_chain_walk *walk)
 
 void evl_end_long_walk(struct evl_chain_walk *walk, unsigned long flags)
 {
-	take_first_steps(walk);
+	take_first_steps(walk, caller_delay());
 	evl_schedule();
 	hard_local_irq_restore(flags);
 	host_sched_end();
@@ -221,20 +295,10 @@ void evl_end_long_walk(struct evl_chain_walk *walk, unsigned long flags)
 	take_other_steps(walk);
 }
 
-void evl_complete_walks(void)
+void evl_leave_walk(struct evl_chain_walk *walk)
 {
-	struct evl_thread *thread;
-	unsigned long flags;
-
-	while (!hard_irqs_disabled() && !list_empty(&postponed)) {
-		flags = hard_local_irq_save();
-		thread = next_postponed();
-		thread = thread ? take_steps(thread) : NULL;
-		if (thread)
-			postpone(thread, CALLER_DELAY);
-		hard_local_irq_restore(flags);
-		evl_let_others_run();
-	}
+	take_first_steps(walk, 0);
+	forget_walk(walk);
 }
 
 int evl_init_chains(void)
@@ -291,28 +355,25 @@ static struct evl_thread *next_in_chain(struct evl_thread *thread, u64 *path)
 }
 
 /*
- * Walk from @thread to @target, or until a thread is met twice: the mark moves
- * up at each power of two, so that a loop which @target is not part of ends the
- * walk as well. That one is for those to find who are part of it.
+ * Walk from @thread to @target, or for as long as any chain is: a ring which @target is
+ * not part of ends the walk as well. That one is for those to find who are part of
+ * it. Who is kicked does not go to sleep anyway.
  */
 static bool search_chain(struct evl_thread *thread, struct evl_thread *target,
 			 u64 *path)
 {
-	struct evl_thread *mark = NULL, *next;
-	unsigned long steps = 0, limit = 1;
+	unsigned int left = max_steps();
+	struct evl_thread *next;
 	bool found = false;
 
 	*path = 0;
 	while (thread) {
 		found = thread == target;
-		next = found || thread == mark ? NULL : next_in_chain(thread, path);
-		if (++steps == limit) {
-			mark = thread;
-			limit *= 2;
-		}
+		next = found || !left-- || READ_ONCE(target->info) & EVL_T_KICKED ?
+			NULL : next_in_chain(thread, path);
 		evl_put_thread(thread);
 		thread = next;
-		if (steps % STEPS_AT_ONCE == 0)
+		if (left % STEPS_AT_ONCE == 0)
 			evl_let_others_run();
 	}
 

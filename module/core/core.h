@@ -101,6 +101,8 @@ void evl_exit_watchdog(struct evl_rq *rq);
 
 /* --- Threads -------------------------------------------------------------- */
 
+/* How many are attached. */
+unsigned int evl_count_threads(void);
 /* host_ops.exit, and the common part of detaching: current leaves the core. */
 void evl_exit_current(struct host_task *h);
 void evl_enter_oob(struct host_task *h);
@@ -141,9 +143,9 @@ void evl_requeue_robbed(struct evl_wait_channel *wchan, struct evl_thread *threa
 
 int evl_init_chains(void);
 void evl_exit_chains(void);
-/* Take steps which were put off in an interrupt. Current runs out-of-band, no
- * lock held. */
-void evl_complete_walks(void);
+/* The first steps of @walk, which is empty afterwards: a timer takes the rest. Hard
+ * irqs off, no lock held. */
+void evl_leave_walk(struct evl_chain_walk *walk);
 /* The local CPU picks again if it was asked to. No lock held. */
 void evl_let_others_run(void);
 

@@ -32,8 +32,11 @@ static void abort_wait(struct forced *f, int reason)
 	f->aborted = true;
 }
 
-/* Whoever the thread lent its priority to gives it back: at once if these are
- * but a few, soon otherwise. */
+/*
+ * Whoever the thread lent its priority to gives it back: at once if these are but a
+ * few, soon otherwise. Neither does the caller, who may be an interrupt, or hold locks
+ * of Linux, spend time on a long chain, nor does the thread, whose date has come.
+ */
 static void force_end(struct forced *f)
 {
 	struct evl_wait_channel *wchan = f->wchan;
@@ -47,6 +50,8 @@ static void force_end(struct forced *f)
 			wchan->removed(wchan, f->thread, &walk);
 		raw_spin_unlock(&wchan->lock);
 	}
+	if (unlikely(walk.nr))
+		evl_leave_walk(&walk);
 	evl_end_walk(&walk, f->flags);
 }
 

@@ -372,11 +372,7 @@ static int wait_for_owner(struct evl_mutex *mutex, struct evl_thread *curr,
 	ret = ret ?: evl_sleep_queued(&mutex->wchan, mutex->clock, timeout, EVL_ABS);
 	if (likely(!ret)) {
 		evl_unlock_irqrestore(&mutex->wchan.lock, flags);
-		ret = evl_wait_schedule(&mutex->wchan);
-		/* Ours is the priority that is to be taken back. */
-		if (unlikely(ret))
-			evl_complete_walks();
-		return ret;
+		return evl_wait_schedule(&mutex->wchan);
 	}
 
 	evl_update_boost(mutex, &walk);

@@ -11,6 +11,13 @@
 #include "core.h"
 #include "queue.h"
 
+static atomic_t nr_attached;
+
+unsigned int evl_count_threads(void)
+{
+	return atomic_read(&nr_attached);
+}
+
 static void timed_out(struct evl_timer *timer)
 {
 	evl_time_out(container_of(timer, struct evl_thread, rtimer));
@@ -156,6 +163,7 @@ int evl_attach_current(struct evl_thread *thread)
 	thread->host.task = get_task_struct(current);
 	evl_get_thread(thread);
 
+	atomic_inc(&nr_attached);
 	thread->state &= ~EVL_T_DORMANT;
 	host_attach_task(&thread->host);
 	evl_sync_window(thread);
@@ -200,6 +208,7 @@ void evl_exit_current(struct host_task *h)
 		evl_call_inband(&curr->drop_work);
 	}
 
+	atomic_dec(&nr_attached);
 	if (curr->exited)
 		curr->exited(curr);
 

@@ -66,7 +66,10 @@ struct evl_thread {
 	void *wait_data;		/* for the owner of the channel */
 	struct evl_timer rtimer;	/* resource timeouts and delays */
 
-	struct list_head walk_next;	/* PI chain walk to go on here: chain.c */
+	/* A PI chain walk is to go on here, guarded by a lock of its own: chain.c */
+	struct list_head walk_next;
+	ktime_t walk_date;		/* by a timer from then on */
+	unsigned int walk_left;		/* steps it may take */
 	struct list_head owned;		/* evl_mutex.next_owned */
 	struct rb_root_cached boosters;	/* evl_mutex.boost_node, highest first */
 	u32 lock_alerts;		/* see boost.c, owner only */
