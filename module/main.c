@@ -37,7 +37,8 @@ static int init_host(void)
 	return host_init(&evl_host_ops);
 }
 
-/* In this order. The gates of the host open when all else is in place. */
+/* In this order. The gates of the host open when what they lead to is in place,
+ * and users see anything of it when nothing can fail any more. */
 static const struct subsystem subsystems[] = {
 	{ init_host, host_cleanup },
 	{ evl_init_heap, evl_exit_heap },
@@ -53,6 +54,7 @@ static const struct subsystem subsystems[] = {
 	{ evl_init_factories, evl_exit_factories },
 	{ host_start, host_stop },
 	{ evl_init_clocks, evl_exit_clocks },
+	{ evl_publish_factories, evl_unpublish_factories },
 };
 
 static void exit_subsystems(int count)
@@ -74,7 +76,8 @@ static int __init evl_init(void)
 		return ret;
 	}
 
-	atomic_set(&evl_core_state, EVL_CORE_WARMUP);
+	/* Nobody can ask for anything before the last subsystem is there. */
+	atomic_set(&evl_core_state, to);
 
 	for (n = 0; n < ARRAY_SIZE(subsystems); n++) {
 		ret = subsystems[n].init ? subsystems[n].init() : 0;
@@ -83,8 +86,6 @@ static int __init evl_init(void)
 			return ret;
 		}
 	}
-
-	atomic_set(&evl_core_state, to);
 
 	pr_info("evl: %s on the %s host, kernel %s, ABI %d..%d, CPUs %*pbl\n",
 		EVL_VERSION, host_name(), init_utsname()->release,

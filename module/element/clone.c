@@ -287,6 +287,11 @@ static int clone_open(struct inode *inode, struct file *filp)
 	struct evl_factory *factory = container_of(inode->i_cdev,
 						   struct evl_factory, front_cdev);
 	struct clone_file *cf;
+	int ret;
+
+	ret = evl_check_published();
+	if (ret)
+		return ret;
 
 	cf = kzalloc(sizeof(*cf), GFP_KERNEL);
 	if (!cf)

@@ -207,6 +207,10 @@ static int control_open(struct inode *inode, struct file *filp)
 	struct evl_file *efilp;
 	int ret;
 
+	ret = evl_check_published();
+	if (ret)
+		return ret;
+
 	efilp = kzalloc(sizeof(*efilp), GFP_KERNEL);
 	if (!efilp)
 		return -ENOMEM;
@@ -270,7 +274,6 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 		[EVL_CORE_DISABLED] = "disabled",
 		[EVL_CORE_STOPPED] = "stopped",
 		[EVL_CORE_TEARDOWN] = "teardown",
-		[EVL_CORE_WARMUP] = "warmup",
 		[EVL_CORE_RUNNING] = "running",
 	};
 

@@ -389,7 +389,7 @@ static void dispose_element(struct evl_element *element)
 	put_pid(maker);
 	kfree(devname);
 	kfree(name);
-	/* Woken up under its lock: evl_exit_factory() may return after that. */
+	/* Woken up under its lock: evl_unpublish_factories() may return after that. */
 	atomic_dec(&factory->population);
 	wake_up_all(&evl_disposal_wait);
 }
@@ -540,7 +540,12 @@ int evl_open_element(struct inode *inode, struct file *filp)
 	struct evl_factory *factory = container_of(inode->i_cdev,
 						   struct evl_factory, element_cdev);
 	struct evl_element *element;
-	int ret = 0;
+	int ret;
+
+	/* Clocks are there from the beginning. */
+	ret = evl_check_published();
+	if (ret)
+		return ret;
 
 	mutex_lock(&factory->lock);
 	element = idr_find(&factory->minors, iminor(inode));

@@ -6,9 +6,16 @@
  * finds the element by its minor. Hence no element is ever referred to by an
  * inode, and a node which outlives its element is harmless.
  *
+ * All is prepared first, then published in the last step of bring-up: once
+ * somebody has a file open, nothing is left which can fail and would take the
+ * module away from under it. An open() which comes while nodes are being
+ * published waits for how that ends.
+ *
  * See element.c for locking.
  */
+#include <linux/delay.h>
 #include <linux/module.h>
+#include <linux/rwsem.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
 #include <evl/mutex.h>
@@ -21,6 +28,9 @@
 static struct class *evl_class;		/* of single devices */
 static dev_t front_region;
 static int nr_fronts;
+
+static DECLARE_RWSEM(publication);	/* for writing while it is going on */
+static bool published;
 
 /* --- Devices ---------------------------------------------------------------- */
 
@@ -111,16 +121,7 @@ struct device *evl_add_element_device(struct evl_element *element)
 			  devt, element);
 }
 
-/* --- Factories ---------------------------------------------------------------- */
-
-static int add_cdev(struct cdev *cdev, const struct file_operations *fops,
-		    dev_t devt, unsigned int count)
-{
-	cdev_init(cdev, fops);
-	cdev->owner = THIS_MODULE;
-
-	return cdev_add(cdev, devt, count);
-}
+/* --- Preparing what nobody can open yet ------------------------------------- */
 
 static int init_class(struct evl_factory *factory)
 {
@@ -141,36 +142,139 @@ static void exit_class(struct evl_factory *factory)
 }
 
 /* The range of device numbers that public elements come from. */
-static int init_elements(struct evl_factory *factory)
+static int init_region(struct evl_factory *factory)
 {
-	int ret;
-
 	if (factory->flags & EVL_FACTORY_SINGLE)
 		return 0;
 
-	ret = alloc_chrdev_region(&factory->region, 0, MINORMASK + 1,
-				  factory->name);
+	return alloc_chrdev_region(&factory->region, 0, MINORMASK + 1,
+				   factory->name);
+}
+
+static void exit_region(struct evl_factory *factory)
+{
+	if (!(factory->flags & EVL_FACTORY_SINGLE))
+		unregister_chrdev_region(factory->region, MINORMASK + 1);
+}
+
+static int init_factory(struct evl_factory *factory)
+{
+	int ret;
+
+	mutex_init(&factory->lock);
+	idr_init(&factory->minors);
+	hash_init(factory->names);
+	hash_init(factory->devnames);
+	raw_spin_lock_init(&factory->fundle_lock);
+	factory->fundles = RB_ROOT;
+	factory->fundle_cursor = 0;
+	atomic_set(&factory->population, 0);
+
+	ret = init_class(factory);
 	if (ret)
 		return ret;
 
-	ret = add_cdev(&factory->element_cdev, factory->fops, factory->region,
-		       MINORMASK + 1);
+	ret = init_region(factory);
 	if (ret)
-		unregister_chrdev_region(factory->region, MINORMASK + 1);
+		exit_class(factory);
 
 	return ret;
 }
 
-static void exit_elements(struct evl_factory *factory)
+static void exit_factory(struct evl_factory *factory)
 {
-	if (factory->flags & EVL_FACTORY_SINGLE)
-		return;
-
-	cdev_del(&factory->element_cdev);
-	unregister_chrdev_region(factory->region, MINORMASK + 1);
+	exit_region(factory);
+	exit_class(factory);
+	idr_destroy(&factory->minors);
 }
 
-static int init_front(struct evl_factory *factory)
+static struct evl_factory *const factories[] = {
+	&evl_control_factory,
+	&evl_clock_factory,
+	&evl_thread_factory,
+	&evl_monitor_factory,
+	&evl_xbuf_factory,
+	&evl_proxy_factory,
+	&evl_poll_factory,
+};
+
+static void exit_factories(int count)
+{
+	while (count > 0)
+		exit_factory(factories[--count]);
+}
+
+int evl_init_factories(void)
+{
+	int ret, n;
+
+	evl_class = evl_class_create("evl");
+	if (IS_ERR(evl_class))
+		return PTR_ERR(evl_class);
+
+	nr_fronts = 0;
+	ret = alloc_chrdev_region(&front_region, 0, MAX_FRONTS, "evl_factory");
+	if (ret)
+		goto fail_region;
+
+	for (n = 0; n < ARRAY_SIZE(factories); n++) {
+		ret = init_factory(factories[n]);
+		if (ret) {
+			pr_err("evl: cannot register class %s (error %d)\n",
+			       factories[n]->name, ret);
+			goto fail_factory;
+		}
+	}
+
+	evl_set_gate_ops(&evl_monitor_gate_ops);
+
+	return 0;
+
+fail_factory:
+	exit_factories(n);
+	unregister_chrdev_region(front_region, MAX_FRONTS);
+fail_region:
+	class_destroy(evl_class);
+
+	return ret;
+}
+
+void evl_exit_factories(void)
+{
+	evl_set_gate_ops(NULL);
+	exit_factories(ARRAY_SIZE(factories));
+	evl_wait_thread_elements();
+	unregister_chrdev_region(front_region, MAX_FRONTS);
+	class_destroy(evl_class);
+}
+
+/* --- Publishing it ------------------------------------------------------------ */
+
+static int add_cdev(struct cdev *cdev, const struct file_operations *fops,
+		    dev_t devt, unsigned int count)
+{
+	cdev_init(cdev, fops);
+	cdev->owner = THIS_MODULE;
+
+	return cdev_add(cdev, devt, count);
+}
+
+static int publish_elements(struct evl_factory *factory)
+{
+	if (factory->flags & EVL_FACTORY_SINGLE)
+		return 0;
+
+	return add_cdev(&factory->element_cdev, factory->fops, factory->region,
+			MINORMASK + 1);
+}
+
+static void unpublish_elements(struct evl_factory *factory)
+{
+	if (!(factory->flags & EVL_FACTORY_SINGLE))
+		cdev_del(&factory->element_cdev);
+}
+
+static int publish_front(struct evl_factory *factory)
 {
 	bool single = factory->flags & EVL_FACTORY_SINGLE;
 	dev_t devt;
@@ -200,7 +304,7 @@ static int init_front(struct evl_factory *factory)
 	return ret;
 }
 
-static void exit_front(struct evl_factory *factory)
+static void unpublish_front(struct evl_factory *factory)
 {
 	if (!factory->dev)
 		return;
@@ -210,111 +314,100 @@ static void exit_front(struct evl_factory *factory)
 	cdev_del(&factory->front_cdev);
 }
 
-int evl_init_factory(struct evl_factory *factory)
+static int publish_factory(struct evl_factory *factory)
 {
 	int ret;
 
-	mutex_init(&factory->lock);
-	idr_init(&factory->minors);
-	hash_init(factory->names);
-	hash_init(factory->devnames);
-	raw_spin_lock_init(&factory->fundle_lock);
-	factory->fundles = RB_ROOT;
-	factory->fundle_cursor = 0;
-	atomic_set(&factory->population, 0);
-
-	ret = init_class(factory);
+	ret = publish_elements(factory);
 	if (ret)
 		return ret;
-	ret = init_elements(factory);
-	if (ret)
-		goto fail_elements;
-	ret = init_front(factory);
-	if (ret)
-		goto fail_front;
 
-	return 0;
-
-fail_front:
-	exit_elements(factory);
-fail_elements:
-	exit_class(factory);
+	ret = publish_front(factory);
+	if (ret)
+		unpublish_elements(factory);
 
 	return ret;
 }
 
 /* No file is open any more, else the module would be pinned: what remains is
  * on its way to disposal. */
-void evl_exit_factory(struct evl_factory *factory)
+static void unpublish_factory(struct evl_factory *factory)
 {
-	exit_front(factory);
+	unpublish_front(factory);
 	wait_event(evl_disposal_wait, !atomic_read(&factory->population));
-	exit_elements(factory);
-	exit_class(factory);
-	idr_destroy(&factory->minors);
+	unpublish_elements(factory);
 }
 
-static struct evl_factory *const factories[] = {
-	&evl_control_factory,
-	&evl_clock_factory,
-	&evl_thread_factory,
-	&evl_monitor_factory,
-	&evl_xbuf_factory,
-	&evl_proxy_factory,
-	&evl_poll_factory,
-};
-
-static void exit_factories(int count)
+static void unpublish_factories(int count)
 {
+	evl_delete_clocks();
 	while (count > 0)
-		evl_exit_factory(factories[--count]);
+		unpublish_factory(factories[--count]);
 }
 
-int evl_init_factories(void)
+static int publish_factories(void)
 {
 	int ret, n;
 
-	evl_class = evl_class_create("evl");
-	if (IS_ERR(evl_class))
-		return PTR_ERR(evl_class);
-
-	nr_fronts = 0;
-	ret = alloc_chrdev_region(&front_region, 0, MAX_FRONTS, "evl_factory");
-	if (ret)
-		goto fail_region;
-
 	for (n = 0; n < ARRAY_SIZE(factories); n++) {
-		ret = evl_init_factory(factories[n]);
-		if (ret) {
-			pr_err("evl: cannot register class %s (error %d)\n",
-			       factories[n]->name, ret);
-			goto fail_factory;
-		}
+		ret = publish_factory(factories[n]);
+		if (ret)
+			goto fail;
 	}
 
 	ret = evl_create_clocks();
 	if (ret)
-		goto fail_factory;
-
-	evl_set_gate_ops(&evl_monitor_gate_ops);
+		goto fail;
 
 	return 0;
 
-fail_factory:
-	exit_factories(n);
-	unregister_chrdev_region(front_region, MAX_FRONTS);
-fail_region:
-	class_destroy(evl_class);
+fail:
+	unpublish_factories(n);
 
 	return ret;
 }
 
-void evl_exit_factories(void)
+int evl_check_published(void)
 {
-	evl_set_gate_ops(NULL);
-	evl_delete_clocks();
-	exit_factories(ARRAY_SIZE(factories));
-	evl_wait_thread_elements();
-	unregister_chrdev_region(front_region, MAX_FRONTS);
-	class_destroy(evl_class);
+	int ret;
+
+	ret = down_read_killable(&publication);
+	if (ret)
+		return ret;
+	if (!published)
+		ret = -ENXIO;
+	up_read(&publication);
+
+	return ret;
+}
+
+/* Linux frees a module which fails to load without asking who uses it. All opens
+ * are refused by now: besides that of Linux, uses are short. */
+static void wait_for_openers(void)
+{
+	while (module_refcount(THIS_MODULE) > 1)
+		msleep(1);
+}
+
+int evl_publish_factories(void)
+{
+	int ret;
+
+	down_write(&publication);
+	ret = publish_factories();
+	published = !ret;
+	up_write(&publication);
+
+	if (ret) {
+		pr_err("evl: cannot create the nodes of /dev/evl (error %d)\n",
+		       ret);
+		wait_for_openers();
+	}
+
+	return ret;
+}
+
+void evl_unpublish_factories(void)
+{
+	unpublish_factories(ARRAY_SIZE(factories));
 }

@@ -44,14 +44,20 @@ wait_for() {
 	done
 }
 
-# hold COMMAND...: has a program hold something until release
-hold() {
+# try_to_hold COMMAND...: has a program hold something until release, if it gets it
+try_to_hold() {
 	rm -f /tmp/hold /tmp/held
 	mkfifo /tmp/hold
 	$holder "$@" </tmp/hold >/tmp/held 2>&1 &
 	held_pid=$!
 	exec 4>/tmp/hold
-	wait_for grep -q "^$1 0" /tmp/held
+}
+
+holds() { grep -q "^$1 0" /tmp/held; }
+
+hold() {
+	try_to_hold "$@"
+	wait_for holds "$1"
 }
 
 release() {
@@ -135,6 +141,27 @@ echo 0 >/proc/sys/kernel/ftrace_enabled
 check "it does not load while function hooks are off" refused load
 expect "and says why in a line" 1 "$(count_logged)"
 echo 1 >/proc/sys/kernel/ftrace_enabled
+
+# Whoever got hold of a node of a module which does not load would have it freed under him.
+refused_times() {
+	count=0
+	while [ $count -lt "$1" ]; do
+		count=$((count + 1))
+		if load; then return 1; fi
+	done
+}
+for node in control poll thread/clone clock/monotonic; do
+	try_to_hold grab /dev/evl/$node
+	echo 0 >/proc/sys/kernel/ftrace_enabled
+	check "it does not load, 10 times" refused_times 10
+	echo 1 >/proc/sys/kernel/ftrace_enabled
+	check "nobody gets hold of $node meanwhile" refused holds grab
+	check "though it loads in the end" load
+	check "somebody does then" wait_for holds grab
+	check "and keeps it" unload_is_refused
+	release
+	wait_for unload
+done
 
 insmod /mod/evl_rival.ko
 mark rival

@@ -79,6 +79,11 @@ static int poll_open(struct inode *inode, struct file *filp)
 	/* Taken inside the lock of whatever is polled, see head.c. */
 	static struct lock_class_key lock_key;
 	struct evl_poll_set *set;
+	int ret;
+
+	ret = evl_check_published();
+	if (ret)
+		return ret;
 
 	set = kzalloc(sizeof(*set), GFP_KERNEL_ACCOUNT);
 	if (!set)

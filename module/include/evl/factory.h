@@ -169,15 +169,17 @@ struct file *evl_element_anon_file(struct evl_element *element);
  * ones may have slashes in theirs, none has control characters. */
 int evl_check_element_name(const char *name, u32 clone_flags);
 
-int evl_init_factory(struct evl_factory *factory);
-void evl_exit_factory(struct evl_factory *factory);
-
 /* Bring-up of each part of element/, called by main.c in this order and undone
  * in the exact reverse. */
 int evl_init_caps(void);	/* of threads */
 void evl_exit_caps(void);
-int evl_init_factories(void);	/* all of those below */
+int evl_init_factories(void);	/* all of those below; nothing is to be seen yet */
 void evl_exit_factories(void);
+int evl_publish_factories(void);	/* the last step which may fail */
+void evl_unpublish_factories(void);
+/* By open() of what is there ahead of any clone: 0, -ENXIO if the core fails to
+ * load, -EINTR if the caller is being killed. May sleep. */
+int evl_check_published(void);
 
 extern struct evl_factory evl_control_factory;
 extern struct evl_factory evl_thread_factory;

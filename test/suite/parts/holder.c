@@ -7,6 +7,7 @@
  *   attach        status of attaching, then wait for the end of standard input
  *   cpu N         CPU where a thread attached on CPU N runs
  *   open PATH     open a file, then wait for the end of standard input
+ *   grab PATH     the same, trying until it succeeds or standard input ends
  *   xbuf          have a cross-buffer and nothing else, not even memory of the core, then wait likewise
  *   mutex         the same with a mutex, which was locked
  *   group         the same with a poll group, which has a member
@@ -91,6 +92,19 @@ static int do_open(const char *path)
 	say("open", fd < 0 ? -errno : 0);
 	wait_for_end();
 	return fd < 0;
+}
+
+static int do_grab(const char *path)
+{
+	struct pollfd end = { .fd = STDIN_FILENO };
+
+	while (open(path, O_RDWR) < 0) {
+		if (poll(&end, 1, 0))
+			return 1;
+	}
+	say("grab", 0);
+	wait_for_end();
+	return 0;
 }
 
 /* All other descriptors are closed, and with this program its memory goes. */
@@ -194,6 +208,8 @@ int main(int argc, char *argv[])
 		return do_cpu(atoi(arg));
 	if (!strcmp(what, "open"))
 		return do_open(arg);
+	if (!strcmp(what, "grab"))
+		return do_grab(arg);
 	if (!strcmp(what, "xbuf"))
 		return do_xbuf();
 	if (!strcmp(what, "mutex"))
