@@ -6,6 +6,7 @@
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
+#include <evl/assert.h>
 #include <evl/thread.h>
 #include <evl/process.h>
 #include "core.h"
@@ -185,14 +186,16 @@ put_module:
 #define DROP_AT_ONCE	32
 
 /*
- * Current, which is in-band or about to be gone for good, leaves. Atomic: what
- * may sleep is left to the last reference.
+ * Current, which is in-band, leaves. Atomic: what may sleep is left to the last
+ * reference.
  */
 void evl_exit_current(struct host_task *h)
 {
 	struct evl_thread *curr = evl_thread_of_host(h);
 	unsigned long flags;
 	struct evl_rq *rq;
+
+	evl_assert(evl_is_inband(curr));
 
 	/* Whoever waits is out-of-band, and comes here in-band. But a freed thread in
 	 * a line would be the end of all. */

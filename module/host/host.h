@@ -127,7 +127,7 @@ struct host_ops {
 	/* @h fell asleep inside Linux: true if it did leave the stage by that, for
 	 * @cause (stock). Atomic. */
 	bool (*asleep)(struct host_task *h, enum host_cause cause);
-	/* @h, current, exits or executes another program. Atomic. */
+	/* @h, current and in-band, exits or executes another program. Atomic. */
 	void (*exit)(struct host_task *h);
 	/* Keep @h from being destroyed: false if that is about to happen. Any
 	 * context; and the end of it. */

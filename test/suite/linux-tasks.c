@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Out-of-band threads are Linux tasks, too: what their children get, at which priority they call Linux, who stops them. */
 #include "helpers.h"
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
 #define PR_SET_SYSCALL_USER_DISPATCH	59
+#define PR_SYS_DISPATCH_OFF		0
 #endif
 
 struct params {
@@ -134,6 +140,62 @@ static void reset_on_fork_stays(void)
 	}
 }
 
+/* --- End by a filter of system calls ---------------------------------------------------------- */
+
+#define NO_CALL		54321
+#define MANY_FILES	20000
+
+static void end_at(int nr)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_THREAD),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { .len = ARRAY_SIZE(code), .filter = code };
+
+	check_sys(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	check_sys(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter));
+}
+
+/* Its end takes a while: a lot of files go with it. */
+static void call_what_ends_it(struct worker *w)
+{
+	attach_worker(w);
+	check_sys(unshare(CLONE_FILES));
+	for (int n = 0; n < MANY_FILES; n++)
+		check_sys(eventfd(0, 0));
+	end_at(NO_CALL);
+	check_ok(evl_switch_oob());
+	syscall(NO_CALL);
+}
+
+static void ended_by_filter_at_own_priority(void)
+{
+	struct worker w = { .body = call_what_ends_it, .name = "ended", .prio = 10, .cpu = other_cpu() };
+	struct rlimit files = { .rlim_cur = MANY_FILES + 100, .rlim_max = MANY_FILES + 100 };
+	struct evl_thread_state state;
+	struct sched_param param;
+	long looks = 0;
+
+	if (w.cpu == 0)
+		check_skip("there is one CPU");
+	check_sys(setrlimit(RLIMIT_NOFILE, &files));
+	check_ok(evl_init());
+	pin_to(0);
+	start_worker(&w);
+	await(atomic_load(&w.attached));
+	await(evl_get_state(w.efd, &state) == -ESTALE);
+	while (!sched_getparam(atomic_load(&w.tid), &param)) {
+		check_eq(param.sched_priority, 10);
+		looks++;
+	}
+	check_eq(errno, ESRCH);
+	check_gt(looks, 0);
+	join_worker(&w);
+}
+
 /* --- System calls which the program dispatches by itself -------------------------------- */
 
 static atomic_int dispatched;
@@ -169,6 +231,40 @@ static void own_dispatch_works(void)
 	check_ok(evl_switch_oob());
 	getppid();
 	check(evl_is_inband());
+}
+
+#ifndef PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG
+#define PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG	0x4211
+#endif
+
+static void debugger_finds_no_dispatch(void)
+{
+	struct {
+		uint64_t mode, selector, offset, len;
+	} config = { .mode = -1ULL };
+	int status;
+	pid_t pid;
+
+	pid = check_sys(fork());
+	if (!pid) {
+		check_sys(ptrace(PTRACE_TRACEME, 0, 0, 0));
+		attach_fifo(10);
+		check_ok(evl_switch_oob());
+		check_ok(evl_detach_self());
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	check_eq(waitpid(pid, &status, 0), pid);
+	check(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+	if (ptrace(PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG, pid, sizeof(config), &config) && errno == EIO) {
+		kill(pid, SIGKILL);
+		check_skip("this kernel does not tell");
+	}
+	check_eq(config.mode, PR_SYS_DISPATCH_OFF);
+	check_eq(config.offset, 0);
+	check_eq(config.len, 0);
+	check_sys(ptrace(PTRACE_DETACH, pid, 0, 0));
+	wait_success(pid);
 }
 
 /* --- Stops inside Linux ------------------------------------------------------------------ */
@@ -252,7 +348,9 @@ static const struct CMUnitTest tests[] = {
 	TEST(detached_keeps_own_priority, "a thread which detaches has it back"),
 	TEST(priority_is_not_for_others, "out-of-band, nobody changes it from outside for long"),
 	TEST(reset_on_fork_stays, "what the user wants children to get stays"),
+	TEST_WITHIN(ended_by_filter_at_own_priority, 120, "the end of a thread by a filter of system calls, too, runs at its in-band priority"),
 	TEST(own_dispatch_works, "a program may dispatch its system calls by itself"),
+	TEST(debugger_finds_no_dispatch, "nothing of the core's own dispatch is left in a thread which detached"),
 	TEST_WITHIN(stopped_by_debugger_others_run, 120, "a thread which a debugger stops does not keep the CPU from others"),
 };
 

@@ -72,10 +72,17 @@ static bool notrace before_clock_was_set(struct ftrace_regs *fregs)
 	return false;
 }
 
+/*
+ * A filter of seccomp ends a thread in the middle of a call which would have been
+ * answered out-of-band. What is left of it, which may take as long as the user
+ * likes, is in-band.
+ */
 static bool notrace before_exit(struct ftrace_regs *fregs)
 {
 	struct host_task *h = host_current();
 
+	if (h && h->oob)
+		host_ops->demote(h, HOST_CAUSE_NONE, 0);
 	if (h)
 		host_ops->exit(h);
 

@@ -39,6 +39,16 @@ static void unwatch_syscalls(struct host_task *h)
 		clear_task_syscall_work(h->task, SYSCALL_USER_DISPATCH);
 }
 
+/* Current is in-band, and leaves nothing of ours to debuggers: a mark is its own. */
+static void forget_range(void)
+{
+	if (test_syscall_work(SYSCALL_USER_DISPATCH))
+		return;
+
+	current->syscall_dispatch.offset = 0;
+	current->syscall_dispatch.len = 0;
+}
+
 /* --- Losing the CPU, and getting one -------------------------------------------------- */
 
 /* Current loses the CPU to @next. Hard irqs off, run queue of Linux locked. */
@@ -183,6 +193,7 @@ void host_detach_task(struct host_task *h)
 	/* What is due is seen to as long as anybody knows of it. */
 	if (preemptible() && !(current->flags & PF_EXITING))
 		host_resched_point();
+	forget_range();
 	preempt_notifier_unregister(&h->notifier);
 	host_remove_task(h);
 	h->attached = false;
