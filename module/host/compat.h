@@ -18,6 +18,12 @@
 #if !defined(CONFIG_DOVETAIL) && !defined(CONFIG_PREEMPT_NOTIFIERS)
 #error "evl: this kernel lacks CONFIG_PREEMPT_NOTIFIERS, which CONFIG_KVM selects"
 #endif
+#ifndef CONFIG_PREEMPT_COUNT
+#error "evl: this kernel lacks CONFIG_PREEMPT_COUNT, which CONFIG_PREEMPT and CONFIG_PREEMPT_DYNAMIC select: no thread could tell where it may sleep"
+#endif
+#ifndef CONFIG_MODULE_UNLOAD
+#error "evl: this kernel lacks CONFIG_MODULE_UNLOAD"
+#endif
 #ifndef CONFIG_X86_64
 #error "evl: only x86-64 is supported by this release"
 #endif
