@@ -106,9 +106,9 @@ __evl_inline int __evl_hl_attach(int flags, const char *fmt, va_list ap)
  * in a child of the process. Whoever needs one for longer duplicates it.
  *
  * Calls evl_init(). Returns a descriptor of the thread, or what evl_init()
- * fails with, -EBUSY if attached already, -EINVAL for bad flags or a badly
- * formed name, -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN, -ENXIO if
- * the core is stopped.
+ * fails with, -EBUSY if attached already, -EINVAL for bad flags, a badly formed
+ * name, or if its cpuset has no CPU for threads, -EEXIST, -ENAMETOOLONG, -EMFILE,
+ * -ENFILE, -ENOMEM, -EAGAIN, -ENXIO if the core is stopped.
  */
 __evl_api int evl_attach_thread(int flags, const char *fmt, ...)
 {

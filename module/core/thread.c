@@ -102,15 +102,30 @@ static bool memory_is_locked(void)
 	return current->mm && current->mm->def_flags & VM_LOCKED;
 }
 
-/* Pin current on the CPU it runs on, or on the first one fit for threads. */
+/*
+ * The CPU it runs on, if that is for threads, or another one of its affinity. Where
+ * CPUs are set aside for threads (isolcpus=), it has none of these until it is
+ * moved there: its affinity may be overridden, but not its cpuset.
+ */
+static int pick_cpu(void)
+{
+	int cpu = raw_smp_processor_id();
+
+	if (cpumask_test_cpu(cpu, &evl_oob_cpus))
+		return cpu;
+
+	cpu = cpumask_first_and(&current->cpus_mask, &evl_oob_cpus);
+
+	return cpu < nr_cpu_ids ? cpu : host_find_allowed_cpu(&evl_oob_cpus);
+}
+
 static int pin_current(struct evl_thread *thread)
 {
 	int cpu, ret;
 
-	cpu = get_cpu();
-	put_cpu();
-	if (!cpumask_test_cpu(cpu, &evl_oob_cpus))
-		cpu = cpumask_first(&evl_oob_cpus);
+	cpu = pick_cpu();
+	if (cpu >= nr_cpu_ids)
+		return -EINVAL;
 
 	ret = set_cpus_allowed_ptr(current, cpumask_of(cpu));
 	if (ret)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* CPUs which are not for threads: left out by oobcpus=, or come online after the module was loaded. */
 #include "helpers.h"
+#include <sys/mount.h>
 
 #define CPU1_ONLINE	"/sys/devices/system/cpu/cpu1/online"
 
@@ -135,9 +136,89 @@ static void come_late(void)
 	unload();
 }
 
+/* --- Cpusets ------------------------------------------------------------------ */
+
+#define CGROUPS	"/sys/fs/cgroup"
+
+static bool write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return done;
+}
+
+static void make_cpuset(const char *cpus)
+{
+	if (mount("none", CGROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
+		check_skip("no cgroups");
+	if (!write_text(CGROUPS "/cgroup.subtree_control", "+cpuset"))
+		check_skip("no cpusets");
+	check_sys(mkdir(CGROUPS "/confined", 0755));
+	check(write_text(CGROUPS "/confined/cpuset.cpus", cpus));
+}
+
+static void remove_cpuset(void)
+{
+	/* The dead stay for a moment. */
+	await(rmdir(CGROUPS "/confined") == 0);
+	check_sys(umount(CGROUPS));
+}
+
+static void enter_cpuset(void)
+{
+	check(write_text(CGROUPS "/confined/cgroup.procs", "0"));
+}
+
+static void attach_in_cpuset_without_cpu(void)
+{
+	cpu_set_t set;
+
+	check_ok(evl_init());
+	enter_cpuset();
+	check_eq(evl_attach_self("confined:%d", getpid()), -EINVAL);
+	check_sys(sched_getaffinity(0, sizeof(set), &set));
+	check_eq(CPU_COUNT(&set), 1);
+	check(CPU_ISSET(1, &set));
+}
+
+static void attach_with_affinity_elsewhere(void)
+{
+	enter_cpuset();
+	pin_to(1);
+	check_eq(state_of(check_ok(evl_attach_self("moved:%d", getpid()))).cpu, 0);
+	check_eq(this_cpu(), 0);
+}
+
+static void cpuset_is_not_left(void)
+{
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		check_skip("there is one CPU");
+	make_cpuset("1");
+	load("oobcpus=0");
+	in_child(attach_in_cpuset_without_cpu);
+	unload();
+	remove_cpuset();
+}
+
+static void affinity_is_no_obstacle(void)
+{
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		check_skip("there is one CPU");
+	make_cpuset("0-1");
+	load("oobcpus=0");
+	in_child(attach_with_affinity_elsewhere);
+	unload();
+	remove_cpuset();
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(left_out, "no thread runs out-of-band on a CPU which oobcpus= leaves out"),
 	TEST(come_late, "nor on one which came online after the module was loaded"),
+	TEST(cpuset_is_not_left, "attaching does not lead out of a cpuset which has no CPU for threads"),
+	TEST(affinity_is_no_obstacle, "a thread whose cpuset has one is moved there, whatever its affinity says"),
 };
 
 TEST_MAIN("load-oobcpus", tests)
