@@ -163,11 +163,14 @@ bool evl_thread_asleep(struct host_task *h, enum host_cause cause)
 		!(thread->state & (EVL_T_INBAND | EVL_T_DORMANT | EVL_T_ZOMBIE));
 	if (left) {
 		evl_assert(!(thread->state & EVL_THREAD_WAIT_BITS));
+		/* It may wake up meanwhile, and go back as soon as it finds itself
+		 * in-band, with nothing locked: then the host is done. */
+		host_leave_oob(h);
+		smp_wmb();
 		evl_hold_thread_locked(thread, EVL_T_INBAND);
 		thread->info &= ~EVL_T_KICKED;
 		thread->stat.isw++;
 		evl_vacate_rq_locked(thread);
-		host_leave_oob(h);
 		evl_sync_window(thread);
 	}
 	evl_sched_unlock(&rq->lock, flags);
