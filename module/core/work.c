@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Calls deferred to the in-band stage: an irq_work, which may be raised from
- * anywhere, queues a work item, which may sleep.
+ * anywhere, queues work items, which may sleep.
  *
  * The pending bit pairs each successful evl_call_inband() with one run of the
  * handler, so that a reference may travel with the call. It is cleared right
  * before the handler runs: whoever calls from then on gets another run.
  *
- * The irq_work is a plain one: on PREEMPT_RT it runs in a thread, where nothing
- * is forbidden.
+ * The handler is free to release the memory of its call, which Linux might still
+ * look at if the irq_work were a part of it. So each CPU has one, which is there
+ * for good, and a list of calls to queue. It is a hard one: on PREEMPT_RT, too,
+ * nothing but raw locks is needed to queue work.
  */
 #include <linux/bitops.h>
+#include <linux/irq_work.h>
+#include <linux/llist.h>
+#include <linux/percpu.h>
 #include <linux/workqueue.h>
 #include <evl/assert.h>
 #include <evl/work.h>
@@ -18,32 +23,45 @@
 
 #define WORK_PENDING	0
 
+struct relay {
+	struct irq_work irq_work;
+	struct llist_head calls;	/* evl_work.node */
+};
+
+static DEFINE_PER_CPU(struct relay, relays);
 static struct workqueue_struct *work_queue;
 
 static void run_work(struct work_struct *p)
 {
 	struct evl_work *work = container_of(p, struct evl_work, work);
 
-	/*
-	 * Interrupt context may still be busy with the irq_work after it queued
-	 * us, and the handler is free to release the memory of both.
-	 */
-	irq_work_sync(&work->irq_work);
 	clear_bit(WORK_PENDING, &work->flags);
 	smp_mb__after_atomic();
 	work->handler(work);
 }
 
-static void relay_work(struct irq_work *p)
+/* Each call may be gone, or be made again, as soon as it is queued. */
+static void relay_calls(struct irq_work *p)
 {
-	struct evl_work *work = container_of(p, struct evl_work, irq_work);
+	struct relay *relay = container_of(p, struct relay, irq_work);
+	struct llist_node *calls = llist_del_all(&relay->calls);
+	struct evl_work *work, *next;
 
-	queue_work(work_queue, &work->work);
+	llist_for_each_entry_safe(work, next, llist_reverse_order(calls), node)
+		queue_work(work_queue, &work->work);
+}
+
+/* What was called before is queued on return. */
+static void finish_relays(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		irq_work_sync(&per_cpu_ptr(&relays, cpu)->irq_work);
 }
 
 void evl_init_work(struct evl_work *work, void (*handler)(struct evl_work *work))
 {
-	init_irq_work(&work->irq_work, relay_work);
 	INIT_WORK(&work->work, run_work);
 	work->handler = handler;
 	work->flags = 0;
@@ -52,10 +70,15 @@ EXPORT_SYMBOL_GPL(evl_init_work);
 
 bool evl_call_inband(struct evl_work *work)
 {
+	struct relay *relay;
+
 	if (test_and_set_bit(WORK_PENDING, &work->flags))
 		return false;
 
-	irq_work_queue(&work->irq_work);
+	/* That of any CPU would do. */
+	relay = raw_cpu_ptr(&relays);
+	llist_add(&work->node, &relay->calls);
+	irq_work_queue(&relay->irq_work);
 
 	return true;
 }
@@ -65,7 +88,7 @@ void evl_flush_work(struct evl_work *work)
 {
 	evl_assert_inband();
 
-	irq_work_sync(&work->irq_work);
+	finish_relays();
 	flush_work(&work->work);
 }
 EXPORT_SYMBOL_GPL(evl_flush_work);
@@ -74,7 +97,7 @@ void evl_cancel_work(struct evl_work *work)
 {
 	evl_assert_inband();
 
-	irq_work_sync(&work->irq_work);
+	finish_relays();
 	if (cancel_work_sync(&work->work))
 		clear_bit(WORK_PENDING, &work->flags);
 }
@@ -82,6 +105,15 @@ EXPORT_SYMBOL_GPL(evl_cancel_work);
 
 int evl_init_works(void)
 {
+	struct relay *relay;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		relay = per_cpu_ptr(&relays, cpu);
+		relay->irq_work = IRQ_WORK_INIT_HARD(relay_calls);
+		init_llist_head(&relay->calls);
+	}
+
 	/* Unbound: an out-of-band thread may be hogging the CPU of the caller. */
 	work_queue = alloc_workqueue("evl", WQ_UNBOUND, 0);
 
@@ -92,5 +124,6 @@ int evl_init_works(void)
  * in it: wait for its end. */
 void evl_exit_works(void)
 {
+	finish_relays();
 	destroy_workqueue(work_queue);
 }

@@ -3,11 +3,11 @@
 #ifndef EVL_WORK_H
 #define EVL_WORK_H
 
-#include <linux/irq_work.h>
+#include <linux/llist.h>
 #include <linux/workqueue.h>
 
 struct evl_work {
-	struct irq_work irq_work;
+	struct llist_node node;		/* on its way to the workqueue */
 	struct work_struct work;
 	void (*handler)(struct evl_work *work);
 	unsigned long flags;		/* private to work.c */
