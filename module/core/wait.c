@@ -9,6 +9,7 @@
  */
 #include <linux/export.h>
 #include <evl/assert.h>
+#include <evl/file.h>
 #include <evl/thread.h>
 #include "core.h"
 #include "queue.h"
@@ -106,17 +107,31 @@ static inline void unlink_waiter(struct evl_thread *thread)
 	thread->wchan = NULL;
 }
 
+/* The request in progress came by a file of the core which was closed meanwhile:
+ * nobody would end a wait which began from now on. */
+static __always_inline bool came_by_closed_file(struct evl_thread *curr)
+{
+	return curr->request_file && READ_ONCE(curr->request_file->retired);
+}
+
 /*
  * Every wait starts here, with the run queue of current locked, and none does
  * unless current is out-of-band: a request which touched user memory may have
  * been sent in-band by a fault, and be kept there by a signal. Nothing has
  * happened yet then, so whoever wanted to wait gets -EINTR, and the request
  * starts over where it can: see evl_serve_request(). A thread asked to come
- * in-band does not fall asleep either. The result of the last wait is forgotten.
+ * in-band does not fall asleep either, nor one whose file was closed (-EIDRM). The
+ * result of the last wait is forgotten.
  */
 static __always_inline int begin_wait(struct evl_thread *curr)
 {
 	curr->info &= ~EVL_THREAD_WAKE_BITS;
+
+	/* Starting over would not change it. */
+	if (unlikely(came_by_closed_file(curr))) {
+		curr->info |= EVL_T_RMID;
+		return -EIDRM;
+	}
 
 	if (likely(!((curr->state & EVL_T_INBAND) | (curr->info & EVL_T_KICKED))))
 		return 0;

@@ -201,38 +201,43 @@ static const struct evl_file_ops control_oob_ops = {
 	.oob_ioctl = control_ioctl,
 };
 
+static void end_control_file(struct evl_core_file *cfile)
+{
+	kfree(cfile);
+}
+
 /* Whoever opens the device may have threads. */
 static int control_open(struct inode *inode, struct file *filp)
 {
-	struct evl_file *efilp;
+	struct evl_core_file *cfile;
 	int ret;
 
 	ret = evl_check_published();
 	if (ret)
 		return ret;
 
-	efilp = kzalloc(sizeof(*efilp), GFP_KERNEL);
-	if (!efilp)
+	cfile = kzalloc(sizeof(*cfile), GFP_KERNEL);
+	if (!cfile)
 		return -ENOMEM;
 
 	ret = evl_admit_process();
 	if (ret) {
-		kfree(efilp);
+		kfree(cfile);
 		return ret;
 	}
 
-	filp->private_data = efilp;
-	evl_open_file(efilp, filp, &control_oob_ops);
+	filp->private_data = cfile;
+	evl_open_core_file(cfile, filp, &control_oob_ops, end_control_file);
 
 	return stream_open(inode, filp);
 }
 
 static int control_release(struct inode *inode, struct file *filp)
 {
-	struct evl_file *efilp = filp->private_data;
+	struct evl_core_file *cfile = filp->private_data;
 
-	evl_release_file(efilp);
-	kfree(efilp);
+	evl_retire_core_file(cfile);
+	evl_drop_core_file(cfile);
 
 	return 0;
 }

@@ -516,6 +516,16 @@ struct evl_element *evl_get_dev_element(struct device *dev)
 
 /* --- Files of elements ------------------------------------------------------- */
 
+/* Nobody came by it any more. */
+static void end_file(struct evl_core_file *cfile)
+{
+	struct evl_element_file *ef = container_of(cfile, struct evl_element_file, file);
+	struct evl_element *element = ef->element;
+
+	kfree(ef);
+	evl_drop_element(element);
+}
+
 /* The reference to @element goes to the file on success. */
 static int attach_file(struct evl_element *element, struct file *filp)
 {
@@ -530,7 +540,7 @@ static int attach_file(struct evl_element *element, struct file *filp)
 	ef->element = element;
 	filp->private_data = ef;
 	atomic_inc(&element->nr_files);
-	evl_open_file(&ef->efile, filp, ops ?: &no_oob_ops);
+	evl_open_core_file(&ef->file, filp, ops ?: &no_oob_ops, end_file);
 
 	return stream_open(file_inode(filp), filp);
 }
@@ -569,28 +579,18 @@ int evl_open_element(struct inode *inode, struct file *filp)
 /*
  * Wake up whoever sleeps in an operation on the file being released, but nobody who
  * came by another one: that a stranger opened the element and goes is none of their
- * business. One which was just about to sleep may miss that, so try again until all
- * have left; none can come any more, since no descriptor leads to the file. Others may
- * open the element again meanwhile: who waits for what is looked at each time.
+ * business. Others may open the element again meanwhile: who waits for what is
+ * looked at with the line locked.
  */
 static void drain_file(struct evl_element_file *ef)
 {
 	struct evl_element *element = ef->element;
-	struct evl_file *file = &ef->efile;
+	bool busy = evl_retire_core_file(&ef->file);
 	bool last = atomic_dec_and_test(&element->nr_files);
-	unsigned int delay = 1;
-
-	if (!element->factory->flush)
-		return;
 
 	/* The last one is told even if none of its requests is there: drivers are. */
-	if (last || atomic_read(&ef->efile.users) > 1)
-		element->factory->flush(element, file);
-	while (atomic_read(&ef->efile.users) > 1) {
-		schedule_timeout_uninterruptible(delay);
-		delay = min(delay * 2, HZ / 10U);
-		element->factory->flush(element, file);
-	}
+	if (element->factory->flush && (last || busy))
+		element->factory->flush(element, &ef->file.efile);
 }
 
 int evl_release_element(struct inode *inode, struct file *filp)
@@ -604,11 +604,9 @@ int evl_release_element(struct inode *inode, struct file *filp)
 
 	element = ef->element;
 	drain_file(ef);
-	evl_release_file(&ef->efile);
-	kfree(ef);
 	if (element->factory->linger && evl_is_maker(element))
 		element->factory->linger(element);
-	evl_drop_element(element);
+	evl_drop_core_file(&ef->file);
 
 	return 0;
 }

@@ -7,8 +7,8 @@
  * the next one, on the CPU where the reader is. So what a timer costs is bounded
  * by what its readers do, however short its period is.
  *
- * Locking: readers.wchan.lock guards the count, the setting and ->released. The
- * locks of threads and timers nest in it.
+ * Locking: readers.wchan.lock guards the count and the setting. The locks of
+ * threads and timers nest in it.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -23,7 +23,7 @@
 #include "element/clock/clock.h"
 
 struct timerfd {
-	struct evl_file efile;
+	struct evl_core_file file;
 	struct evl_clock *clock;
 	struct evl_timer timer;
 	struct evl_wait_queue readers;
@@ -33,7 +33,6 @@ struct timerfd {
 	unsigned long overruns;		/* of the timer, as of the last readout */
 	bool resting;			/* it would be set, if ticks had been read */
 	ktime_t date;			/* up to which periods count, then */
-	bool released;
 };
 
 /* Until what is there was read; the timer is queued for its next date. Lock held. */
@@ -245,9 +244,7 @@ static ssize_t timerfd_oob_read(struct file *filp, char __user *u_buf,
 		return -EINVAL;
 
 	ret = evl_wait_event_timeout(&tf->readers, timeout, EVL_REL,
-				     take_ticks(tf, &ticks) || tf->released);
-	if (!ret && !ticks)
-		return -EIDRM;
+				     take_ticks(tf, &ticks));
 	if (!ret)
 		ret = evl_copy_to_user(u_buf, &ticks, sizeof(ticks));
 	if (ret) {
@@ -269,25 +266,21 @@ static __poll_t timerfd_oob_poll(struct file *filp, struct evl_poll_wait *wait)
 
 /* --- Files ------------------------------------------------------------------------------ */
 
-/* Whoever is about to read must not sleep any more, or we would wait for ever. */
-static void expel_readers(struct timerfd *tf)
+static void end_timerfd(struct evl_core_file *cfile)
 {
-	unsigned long flags;
+	struct timerfd *tf = container_of(cfile, struct timerfd, file);
 
-	evl_lock_irqsave(&tf->readers.wchan.lock, flags);
-	tf->released = true;
-	evl_unlock_irqrestore(&tf->readers.wchan.lock, flags);
-	evl_destroy_wait(&tf->readers);
+	evl_destroy_timer(&tf->timer);
+	kfree(tf);
 }
 
 static int timerfd_release(struct inode *inode, struct file *filp)
 {
 	struct timerfd *tf = filp->private_data;
 
-	expel_readers(tf);
-	evl_release_file(&tf->efile);
-	evl_destroy_timer(&tf->timer);
-	kfree(tf);
+	evl_retire_core_file(&tf->file);
+	evl_flush_wait(&tf->readers.wchan, EVL_T_RMID);
+	evl_drop_core_file(&tf->file);
 
 	return 0;
 }
@@ -335,7 +328,7 @@ static struct file *make_timerfd(struct evl_clock *clock)
 	evl_init_poll_head(&tf->poll);
 	evl_init_timer_on_cpu(&tf->timer, clock, home_cpu(), timerfd_expired,
 			      EVL_GRAVITY_USER);
-	evl_open_file(&tf->efile, filp, &timerfd_oob_ops);
+	evl_open_core_file(&tf->file, filp, &timerfd_oob_ops, end_timerfd);
 
 	return filp;
 }

@@ -160,8 +160,8 @@ static int drop_and_wait(struct evl_monitor *mon, struct evl_monitor *gate,
 	return ret ?: evl_wait_schedule(&mon->event.wchan);
 }
 
-/* Back into the gate. Its owner may be about to close the event, which waits for
- * requests on that file: no longer for this one, whatever happens. */
+/* Back into the gate, whose owner may be about to close the event: that ends waits
+ * for the event, and no longer this one. */
 static long enter_again(struct evl_monitor *gate)
 {
 	long ret = evl_trylock_mutex(&gate->gate.mutex);

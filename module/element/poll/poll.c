@@ -74,6 +74,14 @@ static const struct evl_file_ops poll_oob_ops = {
 
 /* --- Files -------------------------------------------------------------------- */
 
+static void end_poll_file(struct evl_core_file *cfile)
+{
+	struct evl_poll_set *set = container_of(cfile, struct evl_poll_set, file);
+
+	evl_drop_poll_items(set);
+	kfree(set);
+}
+
 static int poll_open(struct inode *inode, struct file *filp)
 {
 	/* Taken inside the lock of whatever is polled, see head.c. */
@@ -100,7 +108,7 @@ static int poll_open(struct inode *inode, struct file *filp)
 	INIT_LIST_HEAD(&set->parents);
 
 	filp->private_data = set;
-	evl_open_file(&set->efile, filp, &poll_oob_ops);
+	evl_open_core_file(&set->file, filp, &poll_oob_ops, end_poll_file);
 
 	return stream_open(inode, filp);
 }
@@ -108,16 +116,10 @@ static int poll_open(struct inode *inode, struct file *filp)
 static int poll_release(struct inode *inode, struct file *filp)
 {
 	struct evl_poll_set *set = filp->private_data;
-	unsigned long flags;
 
-	evl_lock_irqsave(evl_poll_lock(set), flags);
-	set->released = true;
-	evl_unlock_irqrestore(evl_poll_lock(set), flags);
-
+	evl_retire_core_file(&set->file);
 	evl_flush_wait(&set->waiters.wchan, EVL_T_RMID);
-	evl_release_file(&set->efile);
-	evl_drop_poll_items(set);
-	kfree(set);
+	evl_drop_core_file(&set->file);
 
 	return 0;
 }

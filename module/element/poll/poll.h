@@ -59,7 +59,7 @@ struct evl_poll_chunk {
 /* A group, i.e. an open file. Guarded by the lock of the wait queue unless said
  * otherwise. */
 struct evl_poll_set {
-	struct evl_file efile;
+	struct evl_core_file file;
 	struct evl_wait_queue waiters;
 	struct evl_poll_head head;	/* of groups that this one is in */
 	struct rb_root open;		/* items by descriptor and file */
@@ -71,7 +71,6 @@ struct evl_poll_set {
 	u64 nr_scans;			/* which ever began */
 	struct list_head spare;		/* unused items */
 	struct evl_poll_chunk *chunks;	/* all items */
-	bool released;
 
 	/* By nest_lock. */
 	struct list_head children;	/* items which are groups */
@@ -118,7 +117,7 @@ __poll_t evl_poll_group(struct file *filp, struct evl_poll_wait *wait);
 static inline struct evl_poll_set *evl_file_poll_set(struct evl_file *efilp)
 {
 	return efilp->ops->oob_poll == evl_poll_group ?
-		container_of(efilp, struct evl_poll_set, efile) : NULL;
+		container_of(efilp, struct evl_poll_set, file.efile) : NULL;
 }
 
 /* --- Items (item.c) ---------------------------------------------------- */

@@ -208,19 +208,15 @@ static int collect_events(struct evl_poll_set *set,
 static int sleep_on_set(struct evl_poll_set *set, ktime_t timeout)
 {
 	unsigned long flags;
-	int err = 0;
+	bool ready;
 
 	evl_lock_irqsave(evl_poll_lock(set), flags);
-	if (set->released) {
-		err = -EIDRM;
-	} else if (!set->nr_ready) {
+	ready = set->nr_ready;
+	if (!ready)
 		evl_add_wait_queue(&set->waiters, timeout, EVL_ABS);
-		evl_unlock_irqrestore(evl_poll_lock(set), flags);
-		return evl_wait_schedule(&set->waiters.wchan);
-	}
 	evl_unlock_irqrestore(evl_poll_lock(set), flags);
 
-	return err;
+	return ready ? 0 : evl_wait_schedule(&set->waiters.wchan);
 }
 
 /* What is left is for somebody else. */

@@ -3,8 +3,9 @@
  * Elements and the factories which make them: what /dev/evl shows.
  *
  * An element lives as long as somebody holds a reference: each of its open
- * files does, the clone descriptor which created it too, and so may the core
- * (an attached thread holds its own). The last one out disposes of it, in-band.
+ * files does, and requests which came by one that was closed meanwhile, the clone
+ * descriptor which created it too, and so may the core (an attached thread holds
+ * its own). The last one out disposes of it, in-band.
  */
 #ifndef EVL_FACTORY_H
 #define EVL_FACTORY_H
@@ -81,7 +82,8 @@ struct evl_factory {
 	 * sleeps in a request by it, and all there are if no file is open. */
 	void (*flush)(struct evl_element *element, struct evl_file *file);
 	/* The process which made it released a file: it may be kept waiting for
-	 * what is under way, for some time. Nobody else may. May be NULL. */
+	 * what is under way, for some time. Nobody else may, but who opened that file:
+	 * see evl_drop_core_file(). May be NULL. */
 	void (*linger)(struct evl_element *element);
 	const struct attribute_group **attrs;	/* sysfs */
 
@@ -103,7 +105,7 @@ struct evl_factory {
 
 /* State of an open file on an element: filp->private_data. */
 struct evl_element_file {
-	struct evl_file efile;
+	struct evl_core_file file;
 	struct evl_element *element;
 };
 

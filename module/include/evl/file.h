@@ -10,8 +10,10 @@
 #include <linux/poll.h>
 #include <linux/completion.h>
 #include <linux/irq_work.h>
+#include <evl/work.h>
 
 struct evl_file;
+struct pid;
 struct evl_poll_wait;
 
 /*
@@ -28,13 +30,16 @@ struct evl_file_ops {
 };
 
 struct evl_file {
-	struct file *filp;
+	struct file *filp;		/* what handlers get */
+	const struct file *key;		/* what descriptors lead to: an address */
 	const struct evl_file_ops *ops;
 	struct hlist_node hash;
 	atomic_t users;			/* 1 while open, +1 per oob user */
+	bool retired;			/* no request by it begins to wait */
 	struct completion idle;
 	struct irq_work idle_work;
-	/* Called by evl_release_file() when no user is left; may sleep. NULL
+	struct evl_work *end_work;	/* of a core file, NULL for others */
+	/* Called at the end of the file, and maybe ahead of it; may sleep. NULL
 	 * unless somebody put the file on watch, who guards the list. */
 	void (*on_release)(struct evl_file *efilp);
 	struct list_head watches;
@@ -43,8 +48,17 @@ struct evl_file {
 /* At open(2): from now on @filp is known out-of-band. In-band, may sleep. */
 void evl_open_file(struct evl_file *efilp, struct file *filp,
 		   const struct evl_file_ops *ops);
-/* At release(2): waits until no out-of-band user is left. Whoever sleeps in an
- * operation must have been woken up first. In-band, may sleep. */
+/*
+ * At release(): waits until no out-of-band user is left, so that the driver may
+ * free what operations look at. Whoever sleeps in one must have been woken up
+ * first. In-band, may sleep.
+ *
+ * It lasts as long as the longest operation in progress does, in whichever process
+ * the last descriptor is closed, and no signal ends it. An operation on user memory
+ * lasts as long as the owner of that memory likes, who may have sent the descriptor
+ * to somebody else (userfaultfd, FUSE): a driver with such operations is for users
+ * who are trusted.
+ */
 void evl_release_file(struct evl_file *efilp);
 
 /* The file behind a descriptor of current, with a reference, or NULL. Any
@@ -65,5 +79,39 @@ static inline bool evl_get_fileref_unless_released(struct evl_file *efilp)
 {
 	return atomic_inc_not_zero(&efilp->users);
 }
+
+/* --- Files of the core itself ------------------------------------------------- */
+
+/*
+ * Closing one of these does not wait for requests: they may outlive the file, and
+ * the last of them has the rest of the release done by a worker. Hence handlers get
+ * a stand-in for the file, which has these members and no others: f_op, f_mode,
+ * f_flags (as of the last request), f_cred, private_data.
+ *
+ * To be zeroed by whoever allocates it.
+ */
+struct evl_core_file {
+	struct evl_file efile;
+	struct file stand_in;
+	struct pid *opener;		/* the process */
+	struct evl_work end_work;
+	void (*end)(struct evl_core_file *cfile);
+};
+
+/* At open(2), @filp being complete but for what stream_open() does. @end is called
+ * when neither the file nor a request is left, to free what they needed: in-band, may
+ * sleep. */
+void evl_open_core_file(struct evl_core_file *cfile, struct file *filp,
+			const struct evl_file_ops *ops,
+			void (*end)(struct evl_core_file *cfile));
+/*
+ * At release(), step 1: no request comes by the file any more, and none of those in
+ * progress begins to wait, -EIDRM. True if there are any. The caller wakes up those
+ * which wait by now. In-band, may sleep.
+ */
+bool evl_retire_core_file(struct evl_core_file *cfile);
+/* Step 2: @end is called now, or after the last request. The process which opened
+ * the file is kept waiting for that, for a few seconds at most; nobody else is. */
+void evl_drop_core_file(struct evl_core_file *cfile);
 
 #endif /* !EVL_FILE_H */

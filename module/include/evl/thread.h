@@ -183,10 +183,10 @@ void evl_switch_inband(int hmdiag, u64 details);
 /* --- Requests (request.c) ---------------------------------------------------- */
 
 /*
- * The request in progress is going to wait for somebody who may be about to
- * close the file which it was made on, and close(2) waits for requests: let go
- * of it. What the handler still needs it has to hold by other means, its code
- * included: this is for elements of the core.
+ * The request in progress is going to wait for something which does not end with
+ * the file that it was made on: let go of the file. What the handler still needs
+ * it has to hold by other means, its code included: this is for elements of the
+ * core.
  */
 void evl_unpin_request_file(void);
 
