@@ -128,7 +128,8 @@ void evl_time_out(struct evl_thread *thread)
 /*
  * Get @thread out of whatever keeps it on the out-of-band stage. What it waits
  * for ends with EVL_T_BREAK; a hold is just lifted. If it runs, it notices on
- * its way out of the core, or the host reminds it in user space.
+ * its way out of the core, or the host reminds it in user space: each time, should
+ * it have got there without having noticed before.
  */
 void evl_kick_thread(struct evl_thread *thread)
 {
@@ -136,8 +137,7 @@ void evl_kick_thread(struct evl_thread *thread)
 
 	force_begin(&f, thread);
 
-	if (!(thread->state & (EVL_T_INBAND | EVL_T_ZOMBIE | EVL_T_DORMANT)) &&
-	    !(thread->info & EVL_T_KICKED)) {
+	if (!(thread->state & (EVL_T_INBAND | EVL_T_ZOMBIE | EVL_T_DORMANT))) {
 		thread->info |= EVL_T_KICKED;
 		if (thread->state & EVL_THREAD_WAIT_BITS)
 			abort_wait(&f, EVL_T_BREAK);

@@ -184,8 +184,6 @@ bool evl_thread_asleep(struct host_task *h, enum host_cause cause)
 int evl_switch_oob(void)
 {
 	struct evl_thread *curr = evl_current();
-	unsigned long flags;
-	struct evl_rq *rq;
 	int ret;
 
 	if (!evl_caller_is_inband_thread(curr))
@@ -210,12 +208,8 @@ int evl_switch_oob(void)
 	}
 
 	/* A signal which came while nobody was there to be kicked. */
-	if (unlikely(signal_pending(current))) {
-		rq = evl_lock_thread_rq_irqsave(curr, flags);
-		if (!(curr->state & EVL_T_INBAND))
-			curr->info |= EVL_T_KICKED;
-		evl_unlock_irqrestore(&rq->lock, flags);
-	}
+	if (unlikely(signal_pending(current)))
+		evl_kick_thread(curr);
 
 	return 0;
 }

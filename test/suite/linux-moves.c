@@ -534,6 +534,79 @@ static void no_kick_is_lost(void)
 	check_gt(atomic_load(&rounds), 0);
 }
 
+static atomic_int ready_for;
+static struct evl_user_window *_Atomic window;
+
+/*
+ * Out-of-band in user space, where each signal finds it. It rests on its way there: on the Dovetail host, Linux has
+ * locks when it loses the CPU to a thread which leaves it, and whoever wants to move the thread would wait for these.
+ */
+static void spin_between_signals(struct worker *w)
+{
+	int seen;
+
+	attach_worker(w);
+	atomic_store(&window, __evl_hl_self()->window);
+	while (!atomic_load(&stop) && now() < deadline) {
+		seen = atomic_load(&signal_count) + 1;
+		if (atomic_load(&ready_for) == seen && !evl_is_inband())
+			continue;
+		evl_switch_oob();
+		evl_usleep(10000);
+		atomic_store(&ready_for, seen);
+	}
+}
+
+static bool reached(atomic_int *count, int wanted)
+{
+	int64_t end = now() + 15 * NSEC_PER_SEC;
+
+	while (atomic_load(count) != wanted && now() < end)
+		__builtin_ia32_pause();
+	return atomic_load(count) == wanted;
+}
+
+static bool shows_inband(void)
+{
+	return *(volatile __u32 *)&atomic_load(&window)->state & EVL_T_INBAND;
+}
+
+/*
+ * On the Dovetail host, a move takes the thread in-band and back. The signal is sent as long after the thread got there
+ * as makes it come now before, now after it went back: sooner or later, right then.
+ */
+static void no_signal_is_lost(void)
+{
+	struct worker w = { .body = spin_between_signals, .name = "signaled", .prio = 10, .cpu = 1 };
+	int64_t end, seen, delay = 100000;
+	unsigned int switches;
+
+	need_two_cpus();
+	catch_signal(SIGUSR1, 0);
+	check_ok(evl_init());
+	pin_to(0);
+	end = now() + 2 * MOVES_FOR;
+	deadline = end + 30 * NSEC_PER_SEC;
+	start_worker(&w);
+	for (int n = 1; n < 10 || now() < end; n++) {
+		check(reached(&ready_for, n));
+		switches = state_of(w.efd).isw;
+		allow(atomic_load(&w.tid), n % 2 ? 3 : 2);
+		seen = now();
+		while (!shows_inband() && now() < seen + 50 * NSEC_PER_MSEC)
+			__builtin_ia32_pause();
+		spin_until(now() + delay);
+		signal_worker(&w, SIGUSR1);
+		check(reached(&signal_count, n));
+		if (state_of(w.efd).isw - switches > 1)
+			delay -= delay / 8;
+		else if (delay < NSEC_PER_MSEC)
+			delay += delay / 8 + 1000;
+	}
+	atomic_store(&stop, true);
+	join_worker(&w);
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(same_cpus_disturb_nobody, "CPUs set to what they were disturb no wait"),
 	TEST(refused_cpus_disturb_nobody, "nor do CPUs which Linux refuses"),
@@ -547,6 +620,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(wide_mask_survives_stages, "and may run anywhere in-band again"),
 	TEST(present_cpu_counts_too, "unless it was told to stay on the CPU it is on"),
 	TEST(no_kick_is_lost, "moves lose no wakeup, nor a thread"),
+	TEST(no_signal_is_lost, "a signal to a thread which is being moved is handled"),
 };
 
 TEST_MAIN("linux-moves", tests)

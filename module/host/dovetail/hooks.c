@@ -236,6 +236,25 @@ static void call_current(void (*fn)(struct host_task *h))
 	host_leave_hook();
 }
 
+/*
+ * Current is almost in user space, and goes there without further ado if it is
+ * out-of-band now: who was kicked on the way would only know when an interrupt hits
+ * it there. So it is looked for here; and hard irqs are off on return, for the
+ * interrupt which a kick sends along to come late enough.
+ */
+static void return_to_user(struct host_task *h)
+{
+	host_core->promote(h);
+	if (running_inband())
+		return;
+
+	hard_local_irq_disable();
+	if (host_core->kicked(h)) {
+		hard_local_irq_enable();
+		host_core->demote(h, HOST_CAUSE_SIGNAL, 0);
+	}
+}
+
 /* In-band. */
 static void inband_event(enum inband_event_type event, void *data)
 {
@@ -252,7 +271,7 @@ static void inband_event(enum inband_event_type event, void *data)
 		call_current(host_core->exit);
 		break;
 	case INBAND_TASK_RETUSER:
-		call_current(host_core->promote);
+		call_current(return_to_user);
 		break;
 	default:
 		/*
