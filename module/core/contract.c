@@ -24,7 +24,7 @@ static const char *context_of_caller(void)
 bool evl_was_sent_inband(struct evl_thread *curr)
 {
 	return !host_in_irq() && evl_is_inband(curr) &&
-		(curr->request_file || signal_pending(current));
+		(curr->in_request || signal_pending(current));
 }
 EXPORT_SYMBOL_GPL(evl_was_sent_inband);
 
@@ -40,6 +40,7 @@ int evl_refuse_waiter(struct evl_thread *curr)
 	rq = evl_lock_thread_rq_irqsave(curr, flags);
 	curr->info |= EVL_T_BREAK;
 	evl_unlock_irqrestore(&rq->lock, flags);
+	curr->not_begun = true;
 
 	return -EINTR;
 }

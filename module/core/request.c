@@ -151,22 +151,15 @@ static __always_inline long serve_once(struct evl_thread *curr, u32 nr,
 }
 
 /*
- * The request ended in-band. If it was going to wait, that did not begin, and
+ * The request ended in-band. If it was going to wait, and that did not begin,
  * nothing has happened yet: again, unless it is for the signal which kept it
- * in-band to come first.
+ * in-band to come first. A wait which did begin, and was ended by somebody, is
+ * over: to tell of it may have brought the caller in-band.
  */
 static noinline bool start_over(struct evl_thread *curr, long *ret)
 {
-	unsigned long flags;
-	struct evl_rq *rq;
-
-	if (*ret != -EINTR || !(curr->info & EVL_T_BREAK) ||
-	    curr->local_info & EVL_T_NORST)
+	if (*ret != -EINTR || !curr->not_begun || curr->local_info & EVL_T_NORST)
 		return false;
-
-	rq = evl_lock_thread_rq_irqsave(curr, flags);
-	curr->info &= ~EVL_T_BREAK;
-	evl_unlock_irqrestore(&rq->lock, flags);
 
 	*ret = evl_switch_oob();
 
@@ -192,9 +185,12 @@ long evl_serve_request(struct host_task *h, u32 nr, unsigned long a0,
 	}
 
 	curr->local_info = 0;
-	do
+	curr->in_request = true;
+	do {
+		curr->not_begun = false;
 		ret = serve_once(curr, nr, a0, a1, a2);
-	while (unlikely(evl_is_inband(curr)) && start_over(curr, &ret));
+	} while (unlikely(evl_is_inband(curr)) && start_over(curr, &ret));
+	curr->in_request = false;
 
 	curr->stat.sc++;
 	ret = finish_request(curr, ret);

@@ -114,6 +114,15 @@ static __always_inline bool came_by_closed_file(struct evl_thread *curr)
 	return curr->request_file && READ_ONCE(curr->request_file->retired);
 }
 
+/* What ends a wait leaves EVL_T_BREAK as well, so that does not tell which it was. */
+static noinline int refuse_wait(struct evl_thread *curr)
+{
+	curr->info |= EVL_T_BREAK;
+	curr->not_begun = true;
+
+	return -EINTR;
+}
+
 /*
  * Every wait starts here, with the run queue of current locked, and none does
  * unless current is out-of-band: a request which touched user memory may have
@@ -136,9 +145,7 @@ static __always_inline int begin_wait(struct evl_thread *curr)
 	if (likely(!((curr->state & EVL_T_INBAND) | (curr->info & EVL_T_KICKED))))
 		return 0;
 
-	curr->info |= EVL_T_BREAK;
-
-	return -EINTR;
+	return refuse_wait(curr);
 }
 
 /*
@@ -154,10 +161,8 @@ static __always_inline int join_line(struct evl_wait_channel *wchan, struct evl_
 
 	if (unlikely(ret))
 		return ret;
-	if (unlikely(curr->wchan)) {
-		curr->info |= EVL_T_BREAK;
-		return -EINTR;
-	}
+	if (unlikely(curr->wchan))
+		return refuse_wait(curr);
 
 	curr->wait_prio = by_priority ? curr->wprio : FIFO_PRIO;
 	link_waiter(wchan, curr, goes_first);

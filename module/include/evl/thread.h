@@ -48,6 +48,8 @@ struct evl_thread {
 	u32 state;			/* EVL_T_* state bits */
 	u32 info;			/* EVL_T_* information bits */
 	u32 local_info;			/* EVL_T_SYSRST etc., owner only */
+	bool in_request;		/* between begin and end of one, owner only */
+	bool not_begun;			/* it was refused a wait, see wait.c; owner only */
 
 	const struct evl_sched_class *base_class;
 	const struct evl_sched_class *class;	/* effective */
