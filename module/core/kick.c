@@ -55,6 +55,10 @@ static void force_end(struct forced *f)
 	evl_end_walk(&walk, f->flags);
 }
 
+/*
+ * Whoever ends a wait for good, rather than for a signal to be handled, says so: the
+ * request is not restarted then, although a signal may have come meanwhile.
+ */
 bool evl_unblock_thread(struct evl_thread *thread, int reason)
 {
 	struct forced f;
@@ -62,8 +66,10 @@ bool evl_unblock_thread(struct evl_thread *thread, int reason)
 
 	force_begin(&f, thread);
 	waits = thread->state & EVL_THREAD_WAIT_BITS;
-	if (waits)
+	if (waits) {
 		abort_wait(&f, reason);
+		thread->unblocked = true;
+	}
 	force_end(&f);
 
 	return waits;
@@ -131,7 +137,7 @@ void evl_time_out(struct evl_thread *thread)
  * its way out of the core, or the host reminds it in user space: each time, should
  * it have got there without having noticed before.
  */
-void evl_kick_thread(struct evl_thread *thread)
+static void kick_thread(struct evl_thread *thread, bool unblock)
 {
 	struct forced f;
 
@@ -139,8 +145,10 @@ void evl_kick_thread(struct evl_thread *thread)
 
 	if (!(thread->state & (EVL_T_INBAND | EVL_T_ZOMBIE | EVL_T_DORMANT))) {
 		thread->info |= EVL_T_KICKED;
-		if (thread->state & EVL_THREAD_WAIT_BITS)
+		if (thread->state & EVL_THREAD_WAIT_BITS) {
 			abort_wait(&f, EVL_T_BREAK);
+			thread->unblocked = unblock;
+		}
 		evl_release_thread_locked(thread,
 					  EVL_T_SUSP | EVL_T_HALT | EVL_T_PTSYNC,
 					  0);
@@ -149,6 +157,11 @@ void evl_kick_thread(struct evl_thread *thread)
 	}
 
 	force_end(&f);
+}
+
+void evl_kick_thread(struct evl_thread *thread)
+{
+	kick_thread(thread, false);
 }
 
 bool evl_is_called_away(void)
@@ -164,7 +177,7 @@ void evl_demote_thread(struct evl_thread *thread)
 {
 	const struct evl_sched_attrs weak = { .sched_policy = SCHED_WEAK };
 
-	evl_kick_thread(thread);
+	kick_thread(thread, true);
 	evl_set_thread_policy(thread, &weak);
 }
 

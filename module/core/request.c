@@ -64,7 +64,7 @@ static bool may_request(struct evl_thread *curr)
 /* What a request forced to end comes back with. */
 static long interrupted(struct evl_thread *curr, long ret)
 {
-	if (ret == -EINTR && signal_pending(current) &&
+	if (ret == -EINTR && signal_pending(current) && !curr->unblocked &&
 	    !(curr->local_info & EVL_T_NORST))
 		return -ERESTARTSYS;
 
@@ -158,7 +158,8 @@ static __always_inline long serve_once(struct evl_thread *curr, u32 nr,
  */
 static noinline bool start_over(struct evl_thread *curr, long *ret)
 {
-	if (*ret != -EINTR || !curr->not_begun || curr->local_info & EVL_T_NORST)
+	if (*ret != -EINTR || !curr->not_begun || curr->unblocked ||
+	    curr->local_info & EVL_T_NORST)
 		return false;
 
 	*ret = evl_switch_oob();
@@ -188,6 +189,7 @@ long evl_serve_request(struct host_task *h, u32 nr, unsigned long a0,
 	curr->in_request = true;
 	do {
 		curr->not_begun = false;
+		curr->unblocked = false;
 		ret = serve_once(curr, nr, a0, a1, a2);
 	} while (unlikely(evl_is_inband(curr)) && start_over(curr, &ret));
 	curr->in_request = false;

@@ -319,6 +319,32 @@ static void unblock_of_runner(void)
 	check_reached(now(), date);
 }
 
+/* Ended by whoever has a right to it, a wait does not begin again for a signal which came before that was told. */
+static void end_with_signal(int (*end)(int efd))
+{
+	struct worker keeper = { .body = spin, .name = "keeper", .prio = 20, .cpu = other_cpu() };
+	struct sleeper s;
+	struct worker w;
+
+	catch_signal(SIGUSR1, SA_RESTART);
+	start_sleeper(&w, &s, INT64_MAX);
+	start_worker(&keeper);
+	await(atomic_load(&spins) > 0);
+	check_ok(end(w.efd));
+	signal_worker(&w, SIGUSR1);
+	atomic_store(&stop_spinning, true);
+	await(atomic_load(&w.done));
+	join_worker(&w);
+	join_worker(&keeper);
+	check_eq(s.result, -EINTR);
+	check_eq(atomic_load(&signal_count), 1);
+}
+
+static void unblock_outlives_signal(void)
+{
+	end_with_signal(evl_unblock_thread);
+}
+
 static void unblock_errors(void)
 {
 	int fd = check_sys(open("/dev/null", O_RDWR));
@@ -345,6 +371,11 @@ static void demote_ends_sleep(void)
 	join_worker(&w);
 	check_eq(s.result, -EINTR);
 	check(s.inband);
+}
+
+static void demotion_outlives_signal(void)
+{
+	end_with_signal(evl_demote_thread);
 }
 
 static void spin_until_inband(struct worker *w)
@@ -415,8 +446,10 @@ static const struct CMUnitTest tests[] = {
 	TEST(unblock_ends_sleep, "evl_unblock_thread ends a sleep: -EINTR"),
 	TEST(unblock_from_oob, "also from out-of-band"),
 	TEST(unblock_of_runner, "a thread which does not sleep is not unblocked later"),
+	TEST(unblock_outlives_signal, "a signal which comes right after does not make the sleep begin again"),
 	TEST(unblock_errors, "descriptors which name no thread are errors"),
 	TEST(demote_ends_sleep, "evl_demote_thread ends a sleep, in-band"),
+	TEST(demotion_outlives_signal, "whatever signal comes right after"),
 	TEST(demote_stops_spinner, "and takes a spinning thread in-band, weak"),
 	TEST(demote_self, "also when it is the caller"),
 	TEST(demote_inband, "and when the thread is in-band"),

@@ -50,6 +50,7 @@ struct evl_thread {
 	u32 local_info;			/* EVL_T_SYSRST etc., owner only */
 	bool in_request;		/* between begin and end of one, owner only */
 	bool not_begun;			/* it was refused a wait, see wait.c; owner only */
+	bool unblocked;			/* its wait was ended for good, see kick.c */
 
 	const struct evl_sched_class *base_class;
 	const struct evl_sched_class *class;	/* effective */
