@@ -165,16 +165,17 @@ int evl_attach_current(struct evl_thread *thread)
 	if (ret)
 		goto put_module;
 
-	ret = pin_current(thread);
-	if (ret)
-		goto put_process;
-
-	if (!user)
-		thread->rtimer.gravity_type = EVL_GRAVITY_KERNEL;
-
 	ret = host_init_task(&thread->host);
 	if (ret)
 		goto put_process;
+
+	/* The last to fail: the task keeps its CPUs then. */
+	ret = pin_current(thread);
+	if (ret)
+		goto destroy_task;
+
+	if (!user)
+		thread->rtimer.gravity_type = EVL_GRAVITY_KERNEL;
 
 	thread->host.task = get_task_struct(current);
 	evl_get_thread(thread);
@@ -186,6 +187,10 @@ int evl_attach_current(struct evl_thread *thread)
 
 	return 0;
 
+destroy_task:
+	host_destroy_task(&thread->host);
+	/* It was not attached: see dispose_thread(). */
+	thread->host.task = NULL;
 put_process:
 	if (thread->process)
 		evl_put_process(thread->process);
