@@ -23,6 +23,7 @@ struct report {
 	struct irq_work work;
 	struct evl_thread *thread;	/* NULL if there is nothing to tell */
 	unsigned int seconds;
+	int cpu;
 };
 
 static DEFINE_PER_CPU(struct report, reports);
@@ -39,7 +40,7 @@ static void print_report(struct irq_work *work)
 	bool user = READ_ONCE(thread->state) & EVL_T_USER;
 
 	pr_warn("evl: watchdog: %sthread %s kept CPU%d from Linux for %u s%s\n",
-		user ? "" : "kernel ", thread->name, thread->rq->cpu,
+		user ? "" : "kernel ", thread->name, report->cpu,
 		report->seconds, user ? ", forcing it in-band" : "");
 	smp_store_release(&report->thread, NULL);
 	evl_put_thread(thread);
@@ -55,6 +56,7 @@ static void report_thread(struct evl_thread *thread)
 
 	evl_get_thread(thread);
 	report->seconds = READ_ONCE(watchdog_timeout);
+	report->cpu = raw_smp_processor_id();
 	WRITE_ONCE(report->thread, thread);
 	irq_work_queue(&report->work);
 }
@@ -67,7 +69,8 @@ void evl_watch_cpu(struct evl_rq *rq)
 		evl_start_timer(&rq->wd_timer, rq->oob_since + timeout(), 0);
 }
 
-/* The thread which kept the CPU for too long, NULL if none did. */
+/* The thread which kept the CPU for too long, NULL if none did. It has a reference:
+ * on stock, it may run elsewhere as soon as the run queue is not locked, and leave. */
 static struct evl_thread *find_culprit(struct evl_rq *rq)
 {
 	struct evl_thread *curr;
@@ -84,6 +87,7 @@ static struct evl_thread *find_culprit(struct evl_rq *rq)
 	} else {
 		rq->oob_since = date;
 		evl_start_timer(&rq->wd_timer, date + timeout(), 0);
+		evl_get_thread(curr);
 	}
 	raw_spin_unlock(&rq->lock);
 
@@ -98,13 +102,13 @@ static void check_cpu(struct evl_timer *timer)
 	if (!curr)
 		return;
 
-	/* Current on this CPU, it cannot go away while we run on top of it. */
 	report_thread(curr);
 	evl_notify_thread(curr, EVL_HMDIAG_WATCHDOG, 0);
 	/* A kernel thread has no way in-band but its own: a kick would end its
 	 * waits from now on, and give Linux nothing. */
 	if (curr->state & EVL_T_USER)
 		evl_kick_thread(curr);
+	evl_put_thread(curr);
 }
 
 void evl_init_watchdog(struct evl_rq *rq)

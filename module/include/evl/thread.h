@@ -38,8 +38,11 @@ struct evl_thread_stat {
 };
 
 /*
- * Guarded by the lock of its run queue unless said otherwise. @rq changes only
- * while the thread is in-band, with both run queues locked.
+ * Guarded by the lock of its run queue unless said otherwise. @rq changes with both
+ * run queues locked: on Dovetail while the thread is in-band only, on stock at any
+ * time, when Linux moved it or is about to. Whoever does not hold the lock of a run
+ * queue may find the thread on another one at the next look, and a thread which is
+ * current on a run queue (evl_rq.curr) may be running elsewhere already, and leave.
  */
 struct evl_thread {
 	struct host_task host;
