@@ -360,19 +360,24 @@ static long poll_target(struct evl_relay *relay, __poll_t event, poll_table *wai
 /* How long to wait at most before we find out that a socket was closed, in ticks. */
 #define SOCKET_PAUSE	(HZ / 10)
 
-/* It is not kept open, and nobody is woken up if it is closed. */
+/* Does not keep it open. Nobody is woken up if it is closed. */
 static void wait_socket(struct evl_relay *relay, __poll_t event)
 {
 	wait_queue_head_t *wqh = &relay->target->sock->wq.wait;
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
-	long pause;
+	long pause, limit;
 
 	add_wait_queue(wqh, &wait);
 	/* Pairs with the one in skwq_has_sleeper(). */
 	smp_mb();
-	pause = poll_target(relay, event, NULL);
-	if (pause)
-		wait_woken(&wait, TASK_INTERRUPTIBLE, min(pause, (long)SOCKET_PAUSE));
+	do {
+		limit = evl_keeps_target(relay->target) ? MAX_SCHEDULE_TIMEOUT :
+			SOCKET_PAUSE;
+		pause = poll_target(relay, event, NULL);
+		if (!pause || signal_pending(current) || evl_relay_stopping(relay))
+			break;
+		wait_woken(&wait, TASK_INTERRUPTIBLE, min(pause, limit));
+	} while (pause == MAX_SCHEDULE_TIMEOUT);
 	remove_wait_queue(wqh, &wait);
 }
 

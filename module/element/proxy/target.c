@@ -56,10 +56,13 @@ void evl_loosen_target(struct evl_target *target)
 
 	spin_lock(&target->lock);
 	filp = target->filp;
-	target->filp = NULL;
+	WRITE_ONCE(target->filp, NULL);
 	spin_unlock(&target->lock);
-	if (filp)
-		fput(filp);
+	if (!filp)
+		return;
+
+	wake_up_all(&target->sock->wq.wait);
+	fput(filp);
 }
 
 static struct file *get_kept_socket(struct evl_target *target)

@@ -21,8 +21,13 @@ bool evl_is_local_socket(struct file *filp);
 void evl_init_target(struct evl_target *target, struct file *filp);
 void evl_exit_target(struct evl_target *target);
 
-/* Do not keep a local socket open any longer. */
+/* Do not keep a local socket open any longer. Those who wait for it are woken up. */
 void evl_loosen_target(struct evl_target *target);
+
+static inline bool evl_keeps_target(struct evl_target *target)
+{
+	return READ_ONCE(target->filp);
+}
 
 /*
  * Open the target for a moment, which ends with fput(). NULL if nobody has that
