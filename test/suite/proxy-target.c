@@ -475,6 +475,34 @@ static void io_uring(void)
 	check_refused(ring);
 }
 
+static void userfaultfd(void)
+{
+	int fd;
+
+	check_ok(evl_init());
+	fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (fd < 0)
+		check_skip("no userfaultfd: %s", strerror(errno));
+	check_refused(fd);
+}
+
+static void fuse_device(void)
+{
+	int fd;
+
+	check_ok(evl_init());
+	fd = open("/dev/fuse", O_RDWR);
+	if (fd < 0)
+		check_skip("no FUSE: %s", strerror(errno));
+	check_refused(fd);
+}
+
+static void epoll_file(void)
+{
+	check_ok(evl_init());
+	check_refused(check_sys(epoll_create1(0)));
+}
+
 /* --- Local sockets ------------------------------------------------------------------------------------ */
 
 static int new_proxy(int target, int flags, const char *stem)
@@ -937,6 +965,9 @@ static const struct CMUnitTest tests[] = {
 	TEST(own_clone_file, "no clone device is a target, the own one least of all: -EINVAL"),
 	TEST(own_elements, "neither is an element"),
 	TEST(io_uring, "neither is io_uring"),
+	TEST(userfaultfd, "nor a userfaultfd"),
+	TEST(fuse_device, "nor the FUSE device"),
+	TEST(epoll_file, "nor an epoll file"),
 	TEST(maker_keeps_socket_open, "a local socket stays open as long as the maker has the proxy"),
 	TEST(exit_delivers_text, "what an exiting process has written gets there"),
 	TEST(others_use_open_socket, "others transfer as long as it is open"),

@@ -8,6 +8,8 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
+#include <linux/major.h>
+#include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -206,12 +208,20 @@ static int check_attrs(const struct evl_proxy_attrs *attrs, u32 clone_flags)
  */
 static bool may_be_target(struct file *filp)
 {
+	struct inode *inode = file_inode(filp);
+	const char *name = filp->f_path.dentry->d_name.name;
+
 	if (filp->f_op->owner == THIS_MODULE)
 		return false;
 
-	/* io_uring does not tell modules which files are its own, but by name. */
-	return file_inode(filp)->i_sb->s_magic != ANON_INODE_FS_MAGIC ||
-		strcmp(filp->f_path.dentry->d_name.name, "[io_uring]");
+	/* A server of file systems may have Linux read and write files for it. */
+	if (S_ISCHR(inode->i_mode) && inode->i_rdev == MKDEV(MISC_MAJOR, FUSE_MINOR))
+		return false;
+
+	/* Linux does not tell modules which files are of which kind, but by name.
+	 * Reading a userfaultfd may open files, for a relay rather than a process. */
+	return inode->i_sb->s_magic != ANON_INODE_FS_MAGIC ||
+		(strcmp(name, "[io_uring]") && strcmp(name, "[userfaultfd]"));
 }
 
 /* With no ring, only what can be mapped is of any use. */
