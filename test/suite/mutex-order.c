@@ -430,7 +430,7 @@ static void caller_takes_the_walk(void)
 		await(prio_of(&links[0]) == prio);
 	}
 	print_message("# %d walks of %d were complete\n", complete, WALKS);
-	check_ge(complete, WALKS / 6);
+	check_ge(complete, WALKS / 20);
 	end_chain(WALKED);
 	end_puppet(&caller);
 }
