@@ -2,7 +2,9 @@
 /* Lines of many waiters, more than are woken up in one go: each of them is, once, and nobody who came later. */
 #include "cond.h"
 #include <evl/flags.h>
+#include <evl/poll.h>
 #include <evl/sem.h>
+#include <poll.h>
 #include <sys/resource.h>
 
 #define MANY	150
@@ -414,25 +416,25 @@ static void those_behind_flags(void)
 
 /* --- Whoever wakes them up loses the CPU to a stranger ---------------------------------------- */
 
-static struct evl_sem call;
-
-/* As soon as it was called, it keeps the CPU. */
-static int wait_for_call(struct puppet *p)
+/* Broadcasting flags nobody waits for tells it, before the first waiter is woken up. Then it keeps the CPU. */
+static int watch_flags(struct puppet *p)
 {
-	int ret = evl_get_sem(&call);
+	struct evl_poll_event event;
+	int group = check_ok(evl_new_poll());
 
 	(void)p;
+	check_ok(evl_add_pollfd(group, flags.monitor.efd, POLLIN, evl_nil));
+	check_eq(evl_poll(group, &event, 1), 1);
 	while (!atomic_load(&seen))
 		;
-	return ret;
+	return 0;
 }
 
-static int get_and_call(struct puppet *p)
+static int wait_and_count(struct puppet *p)
 {
-	int ret = evl_get_sem(&sem);
+	int ret = wait_bits();
 
-	if (index_of(p) == 0)
-		check_eq(evl_put_sem(&call), 0);
+	(void)p;
 	atomic_fetch_add(&woken, 1);
 	return ret;
 }
@@ -444,24 +446,24 @@ static void those_elsewhere(void)
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		check_skip("there is one CPU");
 	check_ok(evl_init());
-	check_ok(evl_new_sem(&sem, "sem:%d", getpid()));
-	check_ok(evl_new_sem(&call, "call:%d", getpid()));
+	check_ok(evl_new_flags(&flags, "flags:%d", getpid()));
 	pin_to(1);
 	start_puppet(&teller, "teller", 1, 0);
 	start_puppet(&stranger, "stranger", 2, 0);
-	begin_wait(&stranger, wait_for_call, NULL);
-	for (int i = 0; i < MANY; i++) {
+	begin_wait(&stranger, watch_flags, NULL);
+	for (int i = 0; i < AHEAD + BEHIND; i++) {
 		char name[16];
 
 		snprintf(name, sizeof(name), "crowd%d", i);
 		start_puppet(&crowd[i], name, 60, 1);
-		begin_wait(&crowd[i], get_and_call, NULL);
+		begin_wait(&crowd[i], wait_and_count, NULL);
 	}
-	begin(&teller, flush_sem, NULL);
-	await(atomic_load(&woken) == MANY);
+	begin(&teller, tell_all, NULL);
+	await(atomic_load(&woken) == AHEAD + BEHIND);
+	check(atomic_load(&teller.busy));
 	atomic_store(&seen, true);
-	for (int i = 0; i < MANY; i++)
-		check_eq(result(&crowd[i]), -EAGAIN);
+	for (int i = 0; i < AHEAD + BEHIND; i++)
+		check_eq(result(&crowd[i]), BITS);
 	check_eq(result(&stranger), 0);
 	check_eq(result(&teller), 0);
 }
