@@ -398,20 +398,22 @@ static void shortest_period(void)
 	check_le(ticks, now() - start + GRAVITY);
 }
 
-/*
- * What is left of a period is told whether the last ticks were read or not. A
- * timer whose date has come has 1 ns left until the tick, which a busy machine
- * may take some time to get to.
- */
-static void check_on_grid(int tfd, int64_t start, int64_t period)
+/* A timer whose date has come has 1 ns left until the tick, which a busy machine may take some time to get to. */
+static int64_t time_left(int tfd, int64_t *before)
 {
-	int64_t before, left, latest;
+	int64_t left;
 
 	do {
-		before = now();
+		*before = now();
 		left = ts_ns(setting(tfd).it_value);
-		latest = now() + left;
 	} while (left == 1);
+	return left;
+}
+
+/* What is left of a period is told whether the last ticks were read or not. */
+static void check_on_grid(int tfd, int64_t start, int64_t period)
+{
+	int64_t before, left = time_left(tfd, &before), latest = now() + left;
 
 	check_gt(left, 0);
 	check_le(left, period);
@@ -420,7 +422,7 @@ static void check_on_grid(int tfd, int64_t start, int64_t period)
 
 static void unread_period(void)
 {
-	int64_t start, left;
+	int64_t start, before, left;
 	int tfd;
 
 	attach_fifo(10);
@@ -429,7 +431,7 @@ static void unread_period(void)
 	arm(tfd, start, 100 * NSEC_PER_SEC);
 	spin_until(start + NSEC_PER_MSEC);
 	for (int i = 0; i < 2; i++) {
-		left = ts_ns(setting(tfd).it_value);
+		left = time_left(tfd, &before);
 		check_le(left, start + 100 * NSEC_PER_SEC - (start + NSEC_PER_MSEC));
 		check_ge(left, start + 100 * NSEC_PER_SEC - now());
 		if (!i)
