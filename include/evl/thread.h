@@ -107,7 +107,7 @@ __evl_inline int __evl_hl_attach(int flags, const char *fmt, va_list ap)
  *
  * Calls evl_init(). Returns a descriptor of the thread, or what evl_init()
  * fails with, -EBUSY if attached already, -EINVAL for bad flags, a badly formed
- * name, or if its cpuset has no CPU for threads, -EEXIST, -ENAMETOOLONG, -EMFILE,
+ * name, or in a cpuset if its affinity has no CPU for threads, -EEXIST, -ENAMETOOLONG, -EMFILE,
  * -ENFILE, -ENOMEM, -EAGAIN, -ENXIO if the core is stopped.
  */
 __evl_api int evl_attach_thread(int flags, const char *fmt, ...)

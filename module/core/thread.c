@@ -105,7 +105,7 @@ static bool memory_is_locked(void)
 /*
  * The CPU it runs on, if that is for threads, or another one of its affinity. Where
  * CPUs are set aside for threads (isolcpus=), it has none of these until it is
- * moved there: its affinity may be overridden, but not its cpuset.
+ * moved there: its affinity may be overridden, unless it stands for a cpuset too.
  */
 static int pick_cpu(void)
 {
@@ -116,7 +116,10 @@ static int pick_cpu(void)
 
 	cpu = cpumask_first_and(&current->cpus_mask, &evl_oob_cpus);
 
-	return cpu < nr_cpu_ids ? cpu : host_find_allowed_cpu(&evl_oob_cpus);
+	if (cpu >= nr_cpu_ids && !host_is_confined())
+		cpu = cpumask_first(&evl_oob_cpus);
+
+	return cpu;
 }
 
 static int pin_current(struct evl_thread *thread)

@@ -169,9 +169,9 @@ void host_detach_task(struct host_task *h);
 void host_destroy_task(struct host_task *h);
 /* The host_task attached to @task or NULL; stable under hard irqs off. */
 struct host_task *host_find_task(struct task_struct *task);
-/* A CPU of @mask which the cpuset of current allows, whatever its affinity says,
- * nr_cpu_ids if there is none. In-band, may sleep. */
-int host_find_allowed_cpu(const struct cpumask *mask);
+/* Is current in another cpuset than the one of the whole machine? Linux does not
+ * tell modules which CPUs it has then. In-band. */
+bool host_is_confined(void);
 /* Give the in-band side of current this policy and priority; may sleep. */
 void host_set_inband_prio(struct host_task *h, int policy, int prio);
 

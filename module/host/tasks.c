@@ -8,6 +8,7 @@
  * cannot end meanwhile. An entry for current stays for longer, for a task inserts
  * and removes itself; but the walk to it may pass by those of others.
  */
+#include <linux/cgroup.h>
 #include <linux/export.h>
 #include <linux/hash.h>
 #include <linux/rculist.h>
@@ -54,4 +55,17 @@ void host_remove_task(struct host_task *h)
 	raw_spin_lock_irqsave(&tasks_lock, flags);
 	hlist_del_init_rcu(&h->hash);
 	raw_spin_unlock_irqrestore(&tasks_lock, flags);
+}
+
+bool host_is_confined(void)
+{
+	bool confined = false;
+
+#ifdef CONFIG_CPUSETS
+	rcu_read_lock();
+	confined = task_css(current, cpuset_cgrp_id)->parent;
+	rcu_read_unlock();
+#endif
+
+	return confined;
 }

@@ -182,11 +182,15 @@ static void attach_in_cpuset_without_cpu(void)
 	check_sys(sched_getaffinity(0, sizeof(set), &set));
 	check_eq(CPU_COUNT(&set), 1);
 	check(CPU_ISSET(1, &set));
+	/* One of its affinity is fine. */
+	check(write_text(CGROUPS "/confined/cpuset.cpus", "0-1"));
+	CPU_SET(0, &set);
+	check_sys(sched_setaffinity(0, sizeof(set), &set));
+	check_eq(state_of(check_ok(evl_attach_self("confined:%d", getpid()))).cpu, 0);
 }
 
 static void attach_with_affinity_elsewhere(void)
 {
-	enter_cpuset();
 	pin_to(1);
 	check_eq(state_of(check_ok(evl_attach_self("moved:%d", getpid()))).cpu, 0);
 	check_eq(this_cpu(), 0);
@@ -207,18 +211,16 @@ static void affinity_is_no_obstacle(void)
 {
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		check_skip("there is one CPU");
-	make_cpuset("0-1");
 	load("oobcpus=0");
 	in_child(attach_with_affinity_elsewhere);
 	unload();
-	remove_cpuset();
 }
 
 static const struct CMUnitTest tests[] = {
 	TEST(left_out, "no thread runs out-of-band on a CPU which oobcpus= leaves out"),
 	TEST(come_late, "nor on one which came online after the module was loaded"),
 	TEST(cpuset_is_not_left, "attaching does not lead out of a cpuset which has no CPU for threads"),
-	TEST(affinity_is_no_obstacle, "a thread whose cpuset has one is moved there, whatever its affinity says"),
+	TEST(affinity_is_no_obstacle, "a thread which no cpuset confines is moved to one, whatever its affinity says"),
 };
 
 TEST_MAIN("load-oobcpus", tests)
