@@ -5,12 +5,12 @@
  */
 #include "fault.h"
 #include "group.h"
+#include "passing.h"
 #include "puppet.h"
 #include <evl/flags.h>
 #include <evl/proxy.h>
 #include <evl/monitor-abi.h>
 #include <evl/poll-abi.h>
-#include <sys/socket.h>
 
 /* Far more than it takes on a slow machine, far less than for ever. */
 #define AT_ONCE		5	/* seconds */
@@ -324,37 +324,6 @@ static void polled_meanwhile(void)
 }
 
 /* --- Descriptors which were sent ---------------------------------------------------------------------------- */
-
-static void send_fd(int sock, int fd)
-{
-	char c = 'f', ctl[CMSG_SPACE(sizeof(int))] = "";
-	struct iovec iov = { &c, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
-	check_eq(sendmsg(sock, &msg, 0), 1);
-}
-
-static int receive_fd(int sock)
-{
-	char c, ctl[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = { &c, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl),
-	};
-	int fd;
-
-	check_eq(check_sys(recvmsg(sock, &msg, 0)), 1);
-	check(CMSG_FIRSTHDR(&msg));
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
-	return fd;
-}
 
 /* It stalls for good, and leaves the last descriptor to somebody else. */
 static void attack(void *arg)
