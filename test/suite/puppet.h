@@ -142,11 +142,32 @@ static int keep_cpu(struct puppet *p)
 	return 0;
 }
 
+static void *wait_for_cancellation(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+/*
+ * The first pthread_cancel() loads a library, which changes the memory map. All CPUs are told of that in-band, those which
+ * are busy out-of-band as well: it would last until the watchdog comes.
+ */
+static void load_unwinder(void)
+{
+	pthread_t thread;
+
+	check_eq(pthread_create(&thread, NULL, wait_for_cancellation, NULL), 0);
+	check_eq(pthread_cancel(thread), 0);
+	check_eq(pthread_join(thread, NULL), 0);
+}
+
 __attribute__((unused))
 static void take_cpu(struct hog *hog, int cpu)
 {
 	if (cpu == 0)
 		check_skip("one CPU");
+	load_unwinder();
 	pin_to(0);
 	atomic_store(&hog->runs, false);
 	atomic_store(&hog->stop, false);
