@@ -14,13 +14,18 @@ static int new_proxy(int target, int flags, const char *stem)
 	return check_ok(evl_create_proxy(target, 8192, 0, flags, "%s:%d", stem, getpid()));
 }
 
-/* Its maker closes the descriptor, and keeps another one, as somebody would have who was sent it. */
+/* Its maker sends it away, and receives it again, as somebody else would. */
 static int new_handed_over(int target, int flags, const char *stem)
 {
-	int fd = new_proxy(target, flags, stem), other = check_sys(dup(fd));
+	int fd = new_proxy(target, flags, stem), sv[2];
 
+	check_sys(socketpair(AF_UNIX, SOCK_STREAM, 0, sv));
+	send_fd(sv[0], fd);
 	close(fd);
-	return other;
+	fd = receive_fd(sv[1]);
+	close(sv[0]);
+	close(sv[1]);
+	return fd;
 }
 
 static void check_both_ways(int fd, int peer)
@@ -46,6 +51,22 @@ static void maker_keeps_socket_open(void)
 	close(sv[0]);
 	check_both_ways(fd, sv[1]);
 	close(fd);
+	check_eq(read(sv[1], &c, 1), 0);
+}
+
+static void duplicates_keep_socket_open(void)
+{
+	int sv[2], fd, high;
+	char c;
+
+	check_ok(evl_init());
+	check_sys(socketpair(AF_UNIX, SOCK_STREAM, 0, sv));
+	fd = new_proxy(sv[0], EVL_CLONE_INPUT | EVL_CLONE_OUTPUT, "high");
+	high = check_sys(fcntl(fd, F_DUPFD_CLOEXEC, 100));
+	close(fd);
+	close(sv[0]);
+	check_both_ways(high, sv[1]);
+	close(high);
 	check_eq(read(sv[1], &c, 1), 0);
 }
 
@@ -222,6 +243,32 @@ static bool is_gone(const char *stem)
 {
 	close(check_sys(socket(AF_UNIX, SOCK_STREAM, 0)));
 	return !has_element("proxy", own_name(stem));
+}
+
+#define STUCK		60
+
+static void leave_many(void *arg)
+{
+	struct legacy *legacy = arg;
+	int fd;
+
+	check_ok(evl_init());
+	for (int i = 0; i < STUCK; i++) {
+		fd = check_ok(evl_create_proxy(legacy->sv[0], 8192, 0, 0, "stuck%d:%d", i, getpid()));
+		set_nonblocking(fd, true);
+		check_eq(evl_write_proxy(fd, "text", 4), 4);
+	}
+	_exit(0);
+}
+
+/* Nothing can end that, so it must not add up. The limit of this test is below a second for each. */
+static void exit_waits_once(void)
+{
+	struct legacy legacy;
+
+	check_sys(socketpair(AF_UNIX, SOCK_STREAM, 0, legacy.sv));
+	legacy.filled = fill_pipe(legacy.sv[0]);
+	wait_success(fork_child(leave_many, &legacy));
 }
 
 static void ring_goes(int type, int flags)
@@ -436,7 +483,9 @@ static void reading_from_what_nobody_has(void)
 
 static const struct CMUnitTest tests[] = {
 	TEST(maker_keeps_socket_open, "a local socket stays open as long as the maker has the proxy"),
+	TEST(duplicates_keep_socket_open, "by any descriptor it has of the proxy"),
 	TEST(exit_delivers_text, "what an exiting process has written gets there"),
+	TEST_WITHIN(exit_waits_once, 30, "a second, however many proxies it leaves"),
 	TEST(others_use_open_socket, "others transfer as long as it is open"),
 	TEST(others_lose_closed_socket, "and find it closed, then"),
 	TEST(public_loses_closed_socket, "a public proxy does not keep it open"),

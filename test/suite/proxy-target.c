@@ -8,6 +8,7 @@
 #include <linux/aio_abi.h>
 #include <linux/io_uring.h>
 #include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -409,6 +410,16 @@ static void userfaultfd(void)
 	check_refused(fd);
 }
 
+static void signalfd_file(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	check_ok(evl_init());
+	check_refused(check_sys(signalfd(-1, &set, SFD_CLOEXEC)));
+}
+
 static void fuse_device(void)
 {
 	int fd;
@@ -470,6 +481,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(own_elements, "neither is an element"),
 	TEST(io_uring, "neither is io_uring"),
 	TEST(userfaultfd, "nor a userfaultfd"),
+	TEST(signalfd_file, "nor a signalfd"),
 	TEST(fuse_device, "nor the FUSE device"),
 	TEST(epoll_file, "nor an epoll file"),
 	TEST(eventfd_wakes_itself, "an eventfd may be its own waiter"),

@@ -11,7 +11,6 @@
 
 /* How long the end of a proxy may wait for its target: whoever closes it, and then
  * the relay. */
-#define DRAIN_TIMEOUT	HZ
 
 /* --- Relay ------------------------------------------------------------------------ */
 
@@ -162,13 +161,14 @@ void evl_drain_proxy_out(struct evl_proxy *proxy)
 {
 	struct evl_ring *ring = &proxy->out.ring;
 
-	wait_event_killable_timeout(ring->inband, !evl_ring_busy(ring),
-				    DRAIN_TIMEOUT);
+	if (evl_ring_busy(ring))
+		wait_event_killable_timeout(ring->inband, !evl_ring_busy(ring),
+					    evl_grace_left(proxy->grace));
 }
 
 bool evl_leave_proxy_out(struct evl_proxy *proxy)
 {
-	bool ended = evl_leave_relay(&proxy->out.relay, DRAIN_TIMEOUT);
+	bool ended = evl_leave_relay(&proxy->out.relay, EVL_PROXY_GRACE);
 
 	wake_up_all(&proxy->out.ring.inband);
 

@@ -5,6 +5,7 @@
  * does, the relay (relay.c). in.c and out.c are the two directions, target.c
  * is about keeping the target open, map.c for those who want to map it.
  */
+#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
@@ -146,17 +147,23 @@ static int proxy_mmap(struct file *filp, struct vm_area_struct *vma)
 	return target->sock ? -ENODEV : evl_map_target(target->filp, vma);
 }
 
+static int is_file(const void *filp, struct file *other, unsigned int fd)
+{
+	return other == filp;
+}
+
 /*
  * A process with @table closes a descriptor. If it is the one which keeps the target
- * open, then what was written gets there first, as far as that is a matter of some
- * time: an exiting process has closed the target by itself, maybe.
+ * open, and has no other descriptor of this file, then what was written gets there
+ * first, as far as that is a matter of some time: an exiting process has closed the
+ * target by itself, maybe.
  */
 static int proxy_close(struct file *filp, fl_owner_t table)
 {
 	struct evl_proxy *proxy = file_proxy(filp);
 	fl_owner_t keeper = READ_ONCE(proxy->keeper);
 
-	if (keeper && keeper == table) {
+	if (keeper && keeper == table && !iterate_fd(table, 0, is_file, filp)) {
 		evl_drain_proxy_out(proxy);
 		evl_loosen_target(&proxy->target);
 		WRITE_ONCE(proxy->keeper, NULL);
@@ -208,6 +215,11 @@ static int check_attrs(const struct evl_proxy_attrs *attrs, u32 clone_flags)
  */
 static bool may_be_target(struct file *filp)
 {
+	/* Reading the latter two is about whoever reads, here a relay: it would open
+	 * files, or get signals of its own. */
+	static const char *const refused[] = {
+		"[io_uring]", "[userfaultfd]", "[signalfd]",
+	};
 	struct inode *inode = file_inode(filp);
 	const char *name = filp->f_path.dentry->d_name.name;
 
@@ -218,10 +230,9 @@ static bool may_be_target(struct file *filp)
 	if (S_ISCHR(inode->i_mode) && inode->i_rdev == MKDEV(MISC_MAJOR, FUSE_MINOR))
 		return false;
 
-	/* Linux does not tell modules which files are of which kind, but by name.
-	 * Reading a userfaultfd may open files, for a relay rather than a process. */
+	/* Linux does not tell modules which files are of which kind, but by name. */
 	return inode->i_sb->s_magic != ANON_INODE_FS_MAGIC ||
-		(strcmp(name, "[io_uring]") && strcmp(name, "[userfaultfd]"));
+		match_string(refused, ARRAY_SIZE(refused), name) < 0;
 }
 
 /* With no ring, only what can be mapped is of any use. */
@@ -240,6 +251,7 @@ static void free_proxy(struct kref *refs)
 	evl_exit_proxy_in(proxy);
 	evl_exit_proxy_out(proxy);
 	evl_exit_target(&proxy->target);
+	evl_put_grace(proxy->grace);
 	kfree(proxy);
 }
 
@@ -364,10 +376,15 @@ static struct evl_element *proxy_build(struct evl_factory *factory, const char *
 	if (!proxy)
 		return ERR_PTR(-ENOMEM);
 
+	proxy->grace = evl_get_grace();
+	err = PTR_ERR_OR_ZERO(proxy->grace);
+	if (err)
+		goto free_memory;
+
 	err = -EBADF;
 	target = fget(attrs->fd);
 	if (!target)
-		goto free_memory;
+		goto put_grace;
 
 	evl_init_target(&proxy->target, target);
 	err = check_target(target, attrs->bufsz);
@@ -396,6 +413,8 @@ static struct evl_element *proxy_build(struct evl_factory *factory, const char *
 
 put_target:
 	evl_exit_target(&proxy->target);
+put_grace:
+	evl_put_grace(proxy->grace);
 free_memory:
 	kfree(proxy);
 

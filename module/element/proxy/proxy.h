@@ -6,6 +6,7 @@
 #include <linux/kref.h>
 #include <linux/poll.h>
 #include <evl/factory.h>
+#include "element/proxy/grace.h"
 #include "element/proxy/relay.h"
 #include "element/proxy/target.h"
 #include "element/ring/ring.h"
@@ -35,6 +36,7 @@ struct evl_proxy {
 	struct evl_element element;
 	struct kref refs;		/* the element has one, and orphaned relays */
 	struct evl_target target;
+	struct evl_grace *grace;	/* of the process which made it */
 	fl_owner_t keeper;		/* while its descriptors there keep the target open */
 	size_t grain;
 	struct evl_proxy_out out;

@@ -280,7 +280,7 @@ bool evl_leave_relay(struct evl_relay *relay, unsigned long grace)
 void evl_drop_relay_signals(void)
 {
 	flush_signals(current);
-	/* Pairs with the one in evl_stop_relay(). */
+	/* Pairs with the one in interrupt_relay(). */
 	smp_mb();
 }
 

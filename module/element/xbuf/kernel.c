@@ -52,7 +52,8 @@ EXPORT_SYMBOL_GPL(evl_put_xbuf);
 
 /*
  * How to transfer, -EPERM if the caller cannot wait as it asked to. A driver which
- * does not wait gets all of what it asked for, or nothing; programs get what there is.
+ * does not wait gets all of what it asked for, or nothing, unless the rest could not
+ * be had anyway; programs get what there is.
  */
 static int transfer_mode(int f_flags)
 {
