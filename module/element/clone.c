@@ -174,6 +174,26 @@ static void unmake_element(struct clone_file *cf)
 
 /* --- Handing it over ----------------------------------------------------------------- */
 
+/*
+ * What the delivery may fail for is found out ahead: making an element may leave
+ * traces, such as the CPU and the name of a thread which attached. The request stays
+ * as it is. A descriptor, if the element comes with one, or -1.
+ */
+static int prepare_delivery(const struct clone_params *params,
+			    struct evl_clone_req __user *u_req, int *fd)
+{
+	if (copy_to_user(u_req, &params->req, sizeof(params->req)))
+		return -EFAULT;
+
+	*fd = -1;
+	if (params->req.clone_flags & EVL_CLONE_PUBLIC)
+		return 0;
+
+	*fd = get_unused_fd_flags(O_CLOEXEC);
+
+	return *fd < 0 ? *fd : 0;
+}
+
 static int put_user_ids(struct evl_clone_req __user *u_req,
 			const struct evl_element *element, u32 efd)
 {
@@ -192,50 +212,36 @@ static int put_user_ids(struct evl_clone_req __user *u_req,
 
 /* The descriptor is installed last: it cannot be taken back. */
 static int deliver_private(struct evl_element *element,
-			   struct evl_clone_req __user *u_req)
+			   struct evl_clone_req __user *u_req, int fd)
 {
 	struct file *filp;
-	int fd, ret;
+	int ret;
 
 	filp = evl_element_anon_file(element);
 	if (IS_ERR(filp))
 		return PTR_ERR(filp);
 
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0) {
-		ret = fd;
-		goto fail_fd;
-	}
-
 	ret = put_user_ids(u_req, element, fd);
 	if (ret)
-		goto fail_copy;
-
-	fd_install(fd, filp);
-
-	return 0;
-
-fail_copy:
-	put_unused_fd(fd);
-fail_fd:
-	fput(filp);
+		fput(filp);
+	else
+		fd_install(fd, filp);
 
 	return ret;
 }
 
 static int deliver_element(struct evl_element *element,
-			   struct evl_clone_req __user *u_req)
+			   struct evl_clone_req __user *u_req, int fd)
 {
 	if (element->clone_flags & EVL_CLONE_PUBLIC)
 		return put_user_ids(u_req, element, -1U);
 
-	return deliver_private(element, u_req);
+	return deliver_private(element, u_req, fd);
 }
 
 /* --- Files ---------------------------------------------------------------------------- */
 
-static int clone_element(struct clone_file *cf, const struct clone_params *params,
-			 struct evl_clone_req __user *u_req)
+static int create_element(struct clone_file *cf, const struct clone_params *params)
 {
 	int ret;
 
@@ -245,12 +251,34 @@ static int clone_element(struct clone_file *cf, const struct clone_params *param
 
 	ret = make_element(cf, params);
 	evl_leave_service();
+
+	return ret;
+}
+
+static int clone_element(struct clone_file *cf, const struct clone_params *params,
+			 struct evl_clone_req __user *u_req)
+{
+	int fd, ret;
+
+	ret = prepare_delivery(params, u_req, &fd);
 	if (ret)
 		return ret;
 
-	ret = deliver_element(cf->element, u_req);
+	ret = create_element(cf, params);
 	if (ret)
+		goto fail;
+
+	ret = deliver_element(cf->element, u_req, fd);
+	if (ret) {
 		unmake_element(cf);
+		goto fail;
+	}
+
+	return 0;
+
+fail:
+	if (fd >= 0)
+		put_unused_fd(fd);
 
 	return ret;
 }

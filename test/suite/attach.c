@@ -333,12 +333,18 @@ static void attached_already(void)
 	check(!has_element("thread", own_name("twice")));
 }
 
+/* The caller keeps its name and its CPUs, too. */
 static void out_of_descriptors(void)
 {
+	char before[16], after[16];
 	struct rlimit limit;
-	int fd, used = 0;
+	cpu_set_t set;
+	int fd, used = 0, count;
 
 	check_ok(evl_init());
+	check_sys(prctl(PR_GET_NAME, before));
+	check_sys(sched_getaffinity(0, sizeof(set), &set));
+	count = CPU_COUNT(&set);
 	check_sys(getrlimit(RLIMIT_NOFILE, &limit));
 	limit.rlim_cur = 64;
 	check_sys(setrlimit(RLIMIT_NOFILE, &limit));
@@ -350,6 +356,10 @@ static void out_of_descriptors(void)
 	check_eq(evl_attach_self("crowded:%d", getpid()), -EMFILE);
 	check(evl_is_inband());
 	check_eq(evl_get_self(), -EPERM);
+	check_sys(prctl(PR_GET_NAME, after));
+	check_str(after, before);
+	check_sys(sched_getaffinity(0, sizeof(set), &set));
+	check_eq(CPU_COUNT(&set), count);
 	close(used - 1);
 	check_ok(evl_attach_self("crowded:%d", getpid()));
 }
