@@ -51,13 +51,21 @@ static void relay_calls(struct irq_work *p)
 		queue_work(work_queue, &work->work);
 }
 
-/* What was called before is queued on return. */
-static void finish_relays(void)
+/* What was called there before is queued on return. An out-of-band thread may keep that
+ * CPU for as long as it likes. */
+static void finish_relay(int cpu)
 {
-	int cpu;
+	struct relay *relay = per_cpu_ptr(&relays, cpu);
 
-	for_each_possible_cpu(cpu)
-		irq_work_sync(&per_cpu_ptr(&relays, cpu)->irq_work);
+	while (irq_work_is_busy(&relay->irq_work))
+		schedule_timeout_uninterruptible(1);
+}
+
+/* The same for one call. If it is not pending its handler runs already, or never will. */
+static void finish_call(struct evl_work *work)
+{
+	if (test_bit(WORK_PENDING, &work->flags))
+		finish_relay(READ_ONCE(work->cpu));
 }
 
 void evl_init_work(struct evl_work *work, void (*handler)(struct evl_work *work))
@@ -71,14 +79,18 @@ EXPORT_SYMBOL_GPL(evl_init_work);
 bool evl_call_inband(struct evl_work *work)
 {
 	struct relay *relay;
+	unsigned long flags;
 
 	if (test_and_set_bit(WORK_PENDING, &work->flags))
 		return false;
 
-	/* That of any CPU would do. */
+	/* Others rely on whoever has claimed the irq_work to queue it, here, next. */
+	flags = hard_local_irq_save();
 	relay = raw_cpu_ptr(&relays);
+	WRITE_ONCE(work->cpu, raw_smp_processor_id());
 	llist_add(&work->node, &relay->calls);
 	irq_work_queue(&relay->irq_work);
+	hard_local_irq_restore(flags);
 
 	return true;
 }
@@ -88,7 +100,7 @@ void evl_flush_work(struct evl_work *work)
 {
 	evl_assert_inband();
 
-	finish_relays();
+	finish_call(work);
 	flush_work(&work->work);
 }
 EXPORT_SYMBOL_GPL(evl_flush_work);
@@ -97,7 +109,7 @@ void evl_cancel_work(struct evl_work *work)
 {
 	evl_assert_inband();
 
-	finish_relays();
+	finish_call(work);
 	if (cancel_work_sync(&work->work))
 		clear_bit(WORK_PENDING, &work->flags);
 }
@@ -124,6 +136,9 @@ int evl_init_works(void)
  * in it: wait for its end. */
 void evl_exit_works(void)
 {
-	finish_relays();
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		finish_relay(cpu);
 	destroy_workqueue(work_queue);
 }
