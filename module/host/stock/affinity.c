@@ -117,7 +117,7 @@ bool stock_mask_is_wide(void)
 	return wide;
 }
 
-/* One attempt; false if the wish changed meanwhile. */
+/* False if the wish changed meanwhile. */
 static bool apply_mask(struct host_task *h)
 {
 	const struct cpumask *mask = h->wish;
@@ -146,8 +146,8 @@ void stock_sync_mask(struct host_task *h)
 	 * out-of-band stage. */
 	h->busy = true;
 	barrier();
-	while (!apply_mask(h))
-		;
+	if (!apply_mask(h))
+		set_bit(DUE_MASK, &h->due);
 	barrier();
 	h->busy = false;
 }

@@ -31,21 +31,39 @@
  * in Linux as they please, and be no thread of the core any more by then: what is
  * queued keeps @h.
  */
-void stock_queue_work(struct host_task *h)
+static void add_work(struct host_task *h)
 {
-	if (h->task->flags & PF_KTHREAD || test_and_set_bit(0, &h->queued))
-		return;
-
-	if (!host_ops->hold(h)) {
-		clear_bit(0, &h->queued);
-		return;
-	}
-
-	/* An exiting task goes no further than its exit hook. */
-	if (task_work_add(h->task, &h->work, TWA_RESUME)) {
-		clear_bit(0, &h->queued);
+	if (host_ops->hold(h)) {
+		/* An exiting task goes no further than its exit hook. */
+		if (!task_work_add(h->task, &h->work, TWA_RESUME)) {
+			smp_store_release(&h->added, true);
+			return;
+		}
 		host_ops->unhold(h);
 	}
+	clear_bit(0, &h->queued);
+}
+
+/*
+ * Who finds it queued by somebody else may rely on that. The task itself might be in
+ * user space before the other one is through, whose CPU may be a virtual one which
+ * does not run: so it waits. The other one is on another CPU, for it has irqs off.
+ */
+void stock_queue_work(struct host_task *h)
+{
+	unsigned long flags;
+
+	if (h->task->flags & PF_KTHREAD)
+		return;
+
+	flags = hard_local_irq_save();
+	if (!test_and_set_bit(0, &h->queued)) {
+		add_work(h);
+	} else if (h->task == current) {
+		while (test_bit(0, &h->queued) && !READ_ONCE(h->added))
+			cpu_relax();
+	}
+	hard_local_irq_restore(flags);
 }
 
 /*
@@ -76,6 +94,9 @@ static void block(struct host_task *h)
 	host_ops->demote(h, HOST_CAUSE_SIGNAL, 0);
 }
 
+/* How often the affinity of a thread may change while it passes a resched point. */
+#define MAX_MASKS	16
+
 /* Nothing is due, and current is where the core wants it. */
 static __always_inline bool nothing_due(struct host_task *h)
 {
@@ -88,13 +109,25 @@ static __always_inline bool nothing_due(struct host_task *h)
 		likely(READ_ONCE(h->home) == raw_smp_processor_id());
 }
 
+/*
+ * Whoever may set the affinity of current may do so all the time: others could not
+ * even kill it then. What is left is seen to on the way to user space, where Linux
+ * looks at signals in between.
+ */
 static noinline void pass_resched_point(struct host_task *h)
 {
+	int masks = 0;
+
 	do {
 		if (test_bit(DUE_PRIO, &h->due))
 			stock_sync_prio(h);
-		if (test_bit(DUE_MASK, &h->due))
+		if (test_bit(DUE_MASK, &h->due)) {
+			if (masks++ == MAX_MASKS) {
+				stock_queue_work(h);
+				return;
+			}
 			stock_sync_mask(h);
+		}
 		if (!h->oob)
 			continue;
 		if (READ_ONCE(h->home) != raw_smp_processor_id())
@@ -131,7 +164,11 @@ static void run_task_work(struct callback_head *head)
 {
 	struct host_task *h = container_of(head, struct host_task, work);
 
-	/* From here on, another one may be queued. */
+	/* From here on, another one may be queued, once this one is. */
+	while (!smp_load_acquire(&h->added))
+		cpu_relax();
+	WRITE_ONCE(h->added, false);
+	smp_mb__before_atomic();
 	clear_bit(0, &h->queued);
 	smp_mb__after_atomic();
 
@@ -150,6 +187,7 @@ static void run_task_work(struct callback_head *head)
 void stock_init_work(struct host_task *h)
 {
 	h->queued = 0;
+	h->added = false;
 	init_task_work(&h->work, run_task_work);
 }
 

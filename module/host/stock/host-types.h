@@ -49,6 +49,7 @@ struct host_task {
 	struct irq_work wish_work;
 	struct irq_work asleep_work;
 	unsigned long queued;		/* bit 0: task work is, see block.c */
+	bool added;			/* and Linux has it */
 	bool leaving;			/* executes another program */
 	struct callback_head work;
 };
