@@ -216,23 +216,26 @@ int evl_set_thread_policy(struct evl_thread *thread,
 	return 0;
 }
 
+/* How often they may change while they are being told to Linux. */
+#define PROPAGATE_TRIES	3
+
 void evl_propagate_params(struct evl_thread *curr)
 {
-	int policy, prio;
+	unsigned long flags;
+	int policy, prio, n;
+	struct evl_rq *rq;
 
-	if (likely(!(READ_ONCE(curr->info) & EVL_T_SCHEDP)) || !preemptible())
-		return;
-
-	do {
-		unsigned long flags;
-		struct evl_rq *rq;
+	/* Others may go on changing them: what comes late is for the next time. */
+	for (n = 0; n < PROPAGATE_TRIES; n++) {
+		if (likely(!(READ_ONCE(curr->info) & EVL_T_SCHEDP)) || !preemptible())
+			return;
 
 		rq = evl_lock_thread_rq_irqsave(curr, flags);
 		curr->info &= ~EVL_T_SCHEDP;
 		inband_params(curr, &policy, &prio);
 		evl_unlock_irqrestore(&rq->lock, flags);
 		host_set_inband_prio(&curr->host, policy, prio);
-	} while (READ_ONCE(curr->info) & EVL_T_SCHEDP);
+	}
 }
 
 /* The rest of @attrs is zero. */

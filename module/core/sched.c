@@ -146,19 +146,6 @@ ktime_t evl_exectime_locked(struct evl_rq *rq, struct evl_thread *thread)
 	return time;
 }
 
-ktime_t evl_thread_exectime(struct evl_thread *thread)
-{
-	unsigned long flags;
-	struct evl_rq *rq;
-	ktime_t time;
-
-	rq = evl_lock_thread_rq_irqsave(thread, flags);
-	time = evl_exectime_locked(rq, thread);
-	evl_unlock_irqrestore(&rq->lock, flags);
-
-	return time;
-}
-
 void evl_init_root(struct evl_rq *rq, struct evl_thread *root)
 {
 	memset(root, 0, sizeof(*root));

@@ -83,21 +83,28 @@ static ssize_t show_timeout(struct evl_thread_element *te, char *buf)
 }
 THREAD_ATTR(timeout);
 
-/* Share of a CPU since the last readout, in 1/1000. */
-static u64 take_usage(struct evl_thread *thread, ktime_t exectime)
+/*
+ * Share of a CPU since the last readout, in 1/1000, and the execution time which
+ * it is about in @exectime. The time and its date are read as one: whoever is
+ * preempted in between would charge the next readout, or this one, with the
+ * difference.
+ */
+static u64 take_usage(struct evl_thread *thread, ktime_t *exectime)
 {
-	ktime_t now = evl_ktime_monotonic(), elapsed, used;
+	ktime_t now, elapsed, used;
 	unsigned long flags;
 	struct evl_rq *rq;
 
 	rq = evl_lock_thread_rq_irqsave(thread, flags);
+	*exectime = evl_exectime_locked(rq, thread);
+	now = evl_ktime_monotonic();
 	elapsed = ktime_sub(now, thread->stat_date);
-	used = ktime_sub(exectime, thread->stat_exectime);
+	used = ktime_sub(*exectime, thread->stat_exectime);
 	thread->stat_date = now;
-	thread->stat_exectime = exectime;
+	thread->stat_exectime = *exectime;
 	evl_unlock_irqrestore(&rq->lock, flags);
 
-	/* Two readers may have crossed. */
+	/* The clock may be coarse. */
 	if (elapsed <= 0 || used <= 0)
 		return 0;
 	if (used >= elapsed)
@@ -109,14 +116,15 @@ static u64 take_usage(struct evl_thread *thread, ktime_t exectime)
 static ssize_t show_stats(struct evl_thread_element *te, char *buf)
 {
 	struct evl_thread *thread = &te->thread;
-	ktime_t exectime = evl_thread_exectime(thread);
+	ktime_t exectime;
+	u64 usage = take_usage(thread, &exectime);
 
 	return sysfs_emit(buf, "%u %u %u %u %lld %llu\n",
 			  READ_ONCE(thread->stat.isw),
 			  READ_ONCE(thread->stat.csw),
 			  READ_ONCE(thread->stat.sc),
 			  READ_ONCE(thread->stat.rwa),
-			  ktime_to_ns(exectime), take_usage(thread, exectime));
+			  ktime_to_ns(exectime), usage);
 }
 THREAD_ATTR(stats);
 

@@ -72,7 +72,8 @@ void evl_boost_thread_locked(struct evl_thread *thread,
 /* Move current to the tail of its priority group. */
 void evl_yield(void);
 
-/* Total execution time out-of-band of @thread, in ns. */
-ktime_t evl_thread_exectime(struct evl_thread *thread);
+/* Total execution time out-of-band of @thread, in ns. Lock of its run queue
+ * @rq held. */
+ktime_t evl_exectime_locked(struct evl_rq *rq, struct evl_thread *thread);
 
 #endif /* !EVL_SCHED_H */
