@@ -60,8 +60,6 @@ void evl_account_switch(struct evl_rq *rq, struct evl_thread *prev,
  * which is zero. Run queue lock held. */
 void evl_fill_effective_locked(struct evl_thread *thread,
 			       struct evl_sched_attrs *attrs);
-/* As evl_thread_exectime(). Run queue lock held. */
-ktime_t evl_exectime_locked(struct evl_rq *rq, struct evl_thread *thread);
 
 /* --- Boosts (boost.c) ------------------------------------------------------- */
 
@@ -122,7 +120,12 @@ struct evl_wait_channel *evl_lock_thread_wchan(struct evl_thread *thread,
 /* Remove @thread from its channel or from a delay, both locked. If it was sent
  * away, the channel is to be told once the run queue is not locked any more. */
 void evl_end_wait_locked(struct evl_thread *thread, int reason);
-/* The same, but for a channel which others keep busy: false then, and nothing is
+/* The same some EVL_CHANNEL_DELAY nanoseconds later, unless it ended meanwhile, for
+ * callers which could not lock the channel: evl_time_out() does it then. */
+void evl_end_wait_soon_locked(struct evl_thread *thread, int reason);
+/* What ends the wait of @thread now that its timer has expired. */
+int evl_timeout_reason_locked(struct evl_thread *thread);
+/* As evl_lock_thread_wchan(), but for a channel which others keep busy: false then, and nothing is
  * locked. Worth another try EVL_CHANNEL_DELAY nanoseconds later. */
 bool evl_try_thread_wchan(struct evl_thread *thread, struct evl_wait_channel **wchanp,
 			  struct evl_rq **rqp, unsigned long *flags);

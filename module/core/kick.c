@@ -19,15 +19,31 @@ struct forced {
 	unsigned long flags;
 };
 
+/*
+ * The channel is not locked if others keep it busy, and the caller has hard irqs
+ * off: waiting for it would have no bound then, and no end at all if this is the
+ * CPU which they wait for. See abort_wait().
+ */
 static void force_begin(struct forced *f, struct evl_thread *thread)
 {
 	f->thread = thread;
 	f->aborted = false;
-	f->wchan = evl_lock_thread_wchan(thread, &f->rq, &f->flags);
+	if (!hard_irqs_disabled()) {
+		f->wchan = evl_lock_thread_wchan(thread, &f->rq, &f->flags);
+	} else if (!evl_try_thread_wchan(thread, &f->wchan, &f->rq, &f->flags)) {
+		f->wchan = NULL;
+		f->rq = evl_lock_thread_rq_irqsave(thread, f->flags);
+	}
 }
 
+/* What could not be locked has the wait end a bit later, by the timer of the thread. */
 static void abort_wait(struct forced *f, int reason)
 {
+	if (unlikely(f->thread->wchan != f->wchan)) {
+		evl_end_wait_soon_locked(f->thread, reason);
+		return;
+	}
+
 	evl_end_wait_locked(f->thread, reason);
 	f->aborted = true;
 }
@@ -82,25 +98,6 @@ static bool timed_out(struct evl_thread *thread)
 		!evl_timer_is_running(&thread->rtimer);
 }
 
-/* Locks as force_begin() does, or sees to it that the timer goes off again soon:
- * nobody else would be served if the tick went on trying. */
-static bool force_timeout(struct forced *f, struct evl_thread *thread)
-{
-	struct evl_rq *rq;
-
-	f->thread = thread;
-	f->aborted = false;
-	if (evl_try_thread_wchan(thread, &f->wchan, &f->rq, &f->flags))
-		return true;
-
-	rq = evl_lock_thread_rq(thread);
-	if (timed_out(thread))
-		evl_start_timer(&thread->rtimer, evl_read_clock(thread->rtimer.clock) +
-				EVL_CHANNEL_DELAY, 0);
-	raw_spin_unlock(&rq->lock);
-
-	return false;
-}
 
 /*
  * From the tick, hard irqs off. By the time the run queue is locked, the wait
@@ -124,10 +121,9 @@ void evl_time_out(struct evl_thread *thread)
 	}
 	raw_spin_unlock(&rq->lock);
 
-	if (!force_timeout(&f, thread))
-		return;
+	force_begin(&f, thread);
 	if (timed_out(thread))
-		abort_wait(&f, EVL_T_TIMEO);
+		abort_wait(&f, evl_timeout_reason_locked(thread));
 	force_end(&f);
 }
 
@@ -191,6 +187,8 @@ void evl_migrate_thread(struct host_task *h)
 {
 	struct evl_thread *thread = evl_thread_of_host(h);
 
+	/* The change comes first: see host_has_to_move(). */
+	smp_mb();
 	if (!evl_is_inband(thread))
 		irq_work_queue(&thread->migrate_work);
 }
@@ -198,7 +196,8 @@ void evl_migrate_thread(struct host_task *h)
 /*
  * Linux moves a thread which only changes CPUs in-band. It passes by there as
  * soon as it runs again, at the end of its request or from user space; what it
- * waits for goes on meanwhile, and ends as if nothing had happened.
+ * waits for goes on meanwhile, and ends as if nothing had happened. It may have
+ * moved by the time that we get here.
  */
 void evl_note_migration(struct evl_thread *thread)
 {
@@ -206,7 +205,8 @@ void evl_note_migration(struct evl_thread *thread)
 	struct evl_rq *rq;
 
 	rq = evl_lock_thread_rq_irqsave(thread, flags);
-	if (!(thread->state & (EVL_T_INBAND | EVL_T_ZOMBIE | EVL_T_DORMANT))) {
+	if (!(thread->state & (EVL_T_INBAND | EVL_T_ZOMBIE | EVL_T_DORMANT)) &&
+	    !cpumask_test_cpu(rq->cpu, thread->host.task->cpus_ptr)) {
 		thread->moved = true;
 		if (thread->state & EVL_T_USER)
 			host_mayday(&thread->host);

@@ -56,7 +56,8 @@ void evl_put_mutex_lock(struct evl_mutex *mutex, struct evl_chain_walk *walk,
 	evl_end_walk(walk, flags);
 }
 
-/* Whoever it was granted to finds out that it goes. */
+/* Whoever it was granted to finds out that it goes; and so does whoever is next in
+ * line, in turn: should it be opened again meanwhile, nobody else would look there. */
 static void revoke_grant(struct evl_mutex *mutex, struct evl_chain_walk *walk)
 {
 	if (!mutex->granted)
@@ -64,6 +65,7 @@ static void revoke_grant(struct evl_mutex *mutex, struct evl_chain_walk *walk)
 
 	evl_untrack_owner(mutex, walk);
 	atomic_set(mutex->word, EVL_NO_HANDLE);
+	evl_wake_up_head(&mutex->wchan, 0);
 }
 
 void evl_flush_mutex(struct evl_mutex *mutex, struct evl_file *file,

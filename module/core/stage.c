@@ -204,8 +204,12 @@ int evl_switch_oob(void)
 	/* Only now it is known for sure where Linux made it run. */
 	if (unlikely(on_foreign_cpu())) {
 		give_up(curr);
-		return -EINTR;
+		return -EPERM;
 	}
+
+	/* Or wants it to run: who changed that meanwhile took it for in-band. */
+	if (unlikely(host_has_to_move()))
+		evl_note_migration(curr);
 
 	/* A signal which came while nobody was there to be kicked. */
 	if (unlikely(signal_pending(current)))

@@ -429,7 +429,8 @@ static __always_inline bool is_meant(const struct evl_flush *flush,
 				     const struct evl_thread *waiter)
 {
 	return waiter->wait_round <= flush->round &&
-		(!flush->file || waiter->request_file == flush->file);
+		(!flush->file || waiter->request_file == flush->file) &&
+		(!flush->meant || flush->meant(waiter));
 }
 
 /* Each waiter is looked at once: there may be many more of those who are not meant
@@ -567,13 +568,14 @@ int evl_wait_schedule(struct evl_wait_channel *wchan)
 {
 	struct evl_thread *curr = evl_current();
 
-	if (likely(curr && !evl_is_inband(curr) && !host_in_irq())) {
+	if (likely(curr && !evl_is_inband(curr) && !host_in_irq()))
 		wait_until_released(curr);
-		if (unlikely(READ_ONCE(wchan->flush)))
-			help_flush(wchan);
-	} else if (!curr || !evl_was_sent_inband(curr)) {
+	else if (!curr || !evl_was_sent_inband(curr))
 		return evl_check_waiter(curr);
-	}
+
+	/* Others count on that, too. */
+	if (unlikely(READ_ONCE(wchan->flush)))
+		help_flush(wchan);
 
 	return evl_wait_code(READ_ONCE(curr->info));
 }
@@ -583,8 +585,7 @@ EXPORT_SYMBOL_GPL(evl_wait_schedule);
  * The order is channel first. Coming from the thread, the channel can only be
  * tried: its owner may be spinning on the run queue that we hold, which is also
  * what keeps the channel from vanishing under us. Interrupts are let in between
- * two tries, unless the caller has them off: whoever may come again later, from a
- * timer say, uses evl_try_thread_wchan().
+ * two tries, so whoever has them off uses evl_try_thread_wchan().
  */
 struct evl_wait_channel *evl_lock_thread_wchan(struct evl_thread *thread,
 					       struct evl_rq **rqp, unsigned long *flags)
@@ -606,6 +607,26 @@ void evl_end_wait_locked(struct evl_thread *thread, int reason)
 	if (thread->wchan)
 		unlink_waiter(thread);
 	end_block(thread, reason);
+}
+
+/* It has a time limit from now on, if it had none. What the limit stands for goes
+ * with this very wait, see evl_timeout_reason_locked(). */
+void evl_end_wait_soon_locked(struct evl_thread *thread, int reason)
+{
+	struct evl_timer *timer = &thread->rtimer;
+
+	thread->late_reason = reason;
+	thread->late_wait_seq = thread->wait_seq;
+	thread->state |= EVL_T_DELAY;
+	evl_start_timer(timer, evl_read_clock(timer->clock) + EVL_CHANNEL_DELAY, 0);
+}
+
+int evl_timeout_reason_locked(struct evl_thread *thread)
+{
+	if (unlikely(thread->late_reason && thread->late_wait_seq == thread->wait_seq))
+		return thread->late_reason;
+
+	return EVL_T_TIMEO;
 }
 
 /* How often a channel is tried which others keep busy. */
@@ -696,14 +717,15 @@ int evl_sleep_until_clock(struct evl_clock *clock, ktime_t date)
 		return ret;
 
 	rq = evl_lock_thread_rq_irqsave(curr, flags);
-	if (!begin_wait(curr) && date > evl_read_clock(clock)) {
+	ret = begin_wait(curr);
+	if (!ret && date > evl_read_clock(clock)) {
 		evl_hold_thread_locked(curr, EVL_T_DELAY);
 		start_timeout(curr, clock, date);
 	}
 	evl_sched_unlock(&rq->lock, flags);
 	wait_until_released(curr);
 
-	return READ_ONCE(curr->info) & EVL_T_BREAK ? -EINTR : 0;
+	return ret ?: READ_ONCE(curr->info) & EVL_T_BREAK ? -EINTR : 0;
 }
 
 int evl_sleep_until(ktime_t date)

@@ -183,6 +183,9 @@ void host_set_inband_prio(struct host_task *h, int policy, int prio);
  * host calls host_ops.enter_oob() meanwhile.
  */
 int host_leave_inband(struct host_task *h);
+/* Right after that: did Linux change the CPUs of current on the way, such that it may
+ * not stay on this one, without telling so by migrate()? */
+bool host_has_to_move(void);
 /*
  * Way back in three steps, all by the task itself. prepare: hard irqs off,
  * before the core marks the thread in-band; leave: hard irqs off, after it

@@ -120,6 +120,27 @@ static void broadcasts(void)
 	end_puppet(&c);
 }
 
+/* What was of no use to anybody does not keep the next one from its waiters. */
+static void broadcasts_in_vain(void)
+{
+	struct puppet a, b;
+
+	new_flags(0);
+	start_puppet(&a, "a", 20, other_cpu());
+	start_puppet(&b, "b", 10, other_cpu());
+	begin_wait(&a, exact, BITS(0x1));
+	begin_wait(&b, exact, BITS(0x3));
+	check_eq(evl_broadcast_flags(&f, 0x4), 0);
+	check_eq(evl_broadcast_flags(&f, 0x1), 0);
+	check_eq(result(&a), 0x1);
+	check(worker_sleeps(&b.w));
+	check_eq(evl_broadcast_flags(&f, 0x8), 0);
+	check_ok(evl_close_flags(&f));
+	check_eq(result(&b), -EIDRM);
+	end_puppet(&a);
+	end_puppet(&b);
+}
+
 static void gives_up(void)
 {
 	struct puppet a;
@@ -534,6 +555,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(tries, "trywait, post and peek"),
 	TEST(serves_the_first, "flags go to the first waiter which they satisfy"),
 	TEST(broadcasts, "a broadcast satisfies all it can"),
+	TEST(broadcasts_in_vain, "one which satisfies nobody changes nothing for those who wait"),
 	TEST(gives_up, "waits end with a timeout, an unblock or a close"),
 	TEST(survive_cancellation, "bits for a thread which is cancelled go to the next one"),
 	TEST(minds_dates, "past dates, dates which are none, and no date at all"),

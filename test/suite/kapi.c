@@ -115,6 +115,11 @@ static void wait_queue_goes(void)
 	run_simple(TEST_WAIT_FLUSH);
 }
 
+static void unblocked_when_busy(void)
+{
+	run_simple(TEST_WAIT_BUSY);
+}
+
 static void work_runs_inband(void)
 {
 	run_simple(TEST_WORK);
@@ -592,6 +597,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(wait_times_out, "or when its time is over"),
 	TEST(wait_order, "waiters are woken up by priority"),
 	TEST(wait_queue_goes, "destroying a queue sends its waiters away: -EIDRM"),
+	TEST(unblocked_when_busy, "a wait can be ended from interrupts while its queue is busy, too"),
 	TEST(work_runs_inband, "work requested out-of-band runs in-band"),
 	TEST(heap_serves, "the core heap serves threads out-of-band"),
 	TEST(contracts_stranger, "a task which is not attached may not wait, and is told so"),

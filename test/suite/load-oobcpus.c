@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* CPUs which are not for threads: left out by oobcpus=, or come online after the module was loaded. */
 #include "helpers.h"
+#include <evl/mutex.h>
 #include <sys/mount.h>
 
 #define CPU1_ONLINE	"/sys/devices/system/cpu/cpu1/online"
@@ -122,6 +123,51 @@ static void left_out(void)
 	unload();
 }
 
+static struct evl_mutex door;
+static atomic_bool is_mine;
+
+/* Moved to a CPU which is not for threads, with something that another one waits for. */
+static void go_astray(struct worker *w)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	attach_worker(w);
+	check_ok(evl_lock_mutex(&door));
+	atomic_store(&is_mine, true);
+	for (int i = 0; i < 100; i++)
+		nap();
+	allow_cpu(0, 1);
+	check_eq(evl_unlock_mutex(&door), -EPERM);
+	check_eq(evl_switch_oob(), -EPERM);
+}
+
+static void meet_astray(void)
+{
+	struct worker w = { .body = go_astray, .name = "astray", .prio = 10, .cpu = 0 };
+
+	check_ok(evl_init());
+	check_ok(evl_new_mutex(&door, "door:%d", getpid()));
+	pin_to(0);
+	start_worker(&w);
+	await(atomic_load(&is_mine));
+	attach_fifo(20);
+	/* It is gone then, and let go of all it had. */
+	check_eq(evl_lock_mutex(&door), 0);
+	join_worker(&w);
+}
+
+static void left_out_and_told(void)
+{
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		check_skip("there is one CPU");
+	load("oobcpus=0");
+	in_child(meet_astray);
+	unload();
+}
+
 static void come_late(void)
 {
 	if (access(CPU1_ONLINE, W_OK) || !set_online(false))
@@ -218,6 +264,7 @@ static void affinity_is_no_obstacle(void)
 
 static const struct CMUnitTest tests[] = {
 	TEST(left_out, "no thread runs out-of-band on a CPU which oobcpus= leaves out"),
+	TEST(left_out_and_told, "whoever is moved to one which was left out is told so by each call"),
 	TEST(come_late, "nor on one which came online after the module was loaded"),
 	TEST(cpuset_is_not_left, "attaching does not lead out of a cpuset which has no CPU for threads"),
 	TEST(affinity_is_no_obstacle, "a thread which no cpuset confines is moved to one, whatever its affinity says"),

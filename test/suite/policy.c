@@ -304,8 +304,62 @@ static void moves_to_and_fro(void)
 	check_eq(atomic_load(&early), 0);
 }
 
-static atomic_int acks;
+static atomic_int where = -1, late;
 
+/* Out-of-band where it has no business any more since its move was ordered. No system call in here. */
+static bool is_late(void)
+{
+	int cpu = atomic_load(&where);
+	int64_t end = now() + 2 * NSEC_PER_MSEC;
+
+	while (cpu >= 0 && this_cpu() != cpu && !evl_is_inband() && atomic_load(&where) == cpu)
+		if (now() >= end)
+			return true;
+	return false;
+}
+
+static void dwell_oob(struct worker *w)
+{
+	int64_t end;
+
+	attach_worker(w);
+	while (!atomic_load(&settled)) {
+		check_ok(evl_switch_oob());
+		end = now() + 4 * NSEC_PER_MSEC;
+		while (now() < end)
+			if (is_late())
+				atomic_fetch_add(&late, 1);
+		evl_switch_inband();
+		sched_yield();
+	}
+}
+
+/* Linux may move a thread at any time, on its way out-of-band for instance. */
+static void moves_take_effect(void)
+{
+	struct worker w = { .body = dwell_oob, .name = "sent", .prio = 10, .cpu = 0 };
+	int64_t end;
+
+	need_two_cpus();
+	check_ok(evl_init());
+	start_worker(&w);
+	await(atomic_load(&w.attached));
+	end = now() + 4 * NSEC_PER_SEC;
+	for (int i = 1; now() < end; i++) {
+		atomic_store(&where, -1);
+		pin_task(atomic_load(&w.tid), i & 1);
+		atomic_store(&where, i & 1);
+		nanosleep(&(struct timespec){ .tv_nsec = 3000000 + i * 371000 % 3000000 }, NULL);
+	}
+	atomic_store(&settled, true);
+	join_worker(&w);
+	check_eq(atomic_load(&late), 0);
+}
+
+static atomic_int acks;
+static atomic_bool all_sent;
+
+/* Stays until nobody wants to wake it up any more: its descriptor goes with it. */
 static void answer_wakeups(struct worker *w)
 {
 	attach_worker(w);
@@ -314,6 +368,7 @@ static void answer_wakeups(struct worker *w)
 		atomic_fetch_add(&acks, 1);
 	}
 	check_ge(state_of(w->efd).rwa, 300);
+	await(atomic_load(&all_sent));
 }
 
 static void wakes_up_across_cpus(void)
@@ -326,13 +381,10 @@ static void wakes_up_across_cpus(void)
 	attach_fifo(10);
 	check_ok(evl_switch_oob());
 	for (int i = 0; i < 300; i++) {
-		/* It may be gone after the last one, which it answers before we know. */
-		while (atomic_load(&acks) <= i) {
-			int ret = evl_unblock_thread(w.efd);
-
-			check(ret == 0 || (ret == -ESTALE && atomic_load(&acks) > i));
-		}
+		while (atomic_load(&acks) <= i)
+			check_ok(evl_unblock_thread(w.efd));
 	}
+	atomic_store(&all_sent, true);
 	join_worker(&w);
 }
 
@@ -363,6 +415,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(moves_a_sleeper, "and a sleeping thread"),
 	TEST(moves_a_spinner, "and a spinning one"),
 	TEST(moves_to_and_fro, "and one which is about to switch, or to wait"),
+	TEST(moves_take_effect, "a thread which is moved goes there, whatever it is about"),
 	TEST(wakes_up_across_cpus, "wakeups from another CPU arrive, and are counted"),
 	TEST(cpu_states, "evl_get_cpustate tells which CPUs run threads"),
 };

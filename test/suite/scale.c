@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Numbers of elements beyond what a table of fixed size would hold. */
 #include "helpers.h"
+#include <evl/event.h>
 #include <evl/proxy.h>
 #include <evl/xbuf.h>
 #include <sys/resource.h>
@@ -135,6 +136,62 @@ static void big_rings(void)
 	check_eq(memcmp(in, out, size), 0);
 }
 
+/* More than the core looks at in one go. */
+#define NR_EVENTS	300
+
+static struct evl_mutex gate;
+static struct evl_event events[NR_EVENTS];
+static atomic_int waiting;
+static atomic_bool left;
+
+static void wait_for_own_event(struct worker *w)
+{
+	w->efd = check_ok(evl_attach_self("waits-%d:%d", (int)(long)w->arg, getpid()));
+	check_eq(evl_lock_mutex(&gate), 0);
+	atomic_fetch_add(&waiting, 1);
+	check_eq(evl_wait_event(&events[(long)w->arg], &gate), 0);
+	check_eq(evl_unlock_mutex(&gate), 0);
+}
+
+static void *scribble(void *arg)
+{
+	(void)arg;
+	pin_to(other_cpu());
+	while (!atomic_load(&left))
+		__atomic_fetch_or(&gate.monitor.state->flags, EVL_MONITOR_SIGNALED, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+/* Anybody can say all the time that there is something to look at. */
+static void gate_is_left(void)
+{
+	static struct worker w[NR_EVENTS];
+	pthread_t scribbler;
+
+	raise_limits();
+	check_ok(evl_new_mutex(&gate, "gate:%d", getpid()));
+	for (int i = 0; i < NR_EVENTS; i++) {
+		check_ok(evl_new_event(&events[i], "event-%d:%d", i, getpid()));
+		w[i] = (struct worker){ .body = wait_for_own_event, .arg = (void *)(long)i, .prio = 10 };
+		start_worker(&w[i]);
+	}
+	await(atomic_load(&waiting) == NR_EVENTS);
+	attach_fifo(1);
+	check_eq(pthread_create(&scribbler, NULL, scribble, NULL), 0);
+	for (int i = 0; i < 20; i++) {
+		check_eq(evl_lock_mutex(&gate), 0);
+		check_eq(evl_unlock_mutex(&gate), 0);
+	}
+	atomic_store(&left, true);
+	check_eq(pthread_join(scribbler, NULL), 0);
+	check_eq(evl_lock_mutex(&gate), 0);
+	for (int i = 0; i < NR_EVENTS; i++)
+		check_eq(evl_signal_event(&events[i]), 0);
+	check_eq(evl_unlock_mutex(&gate), 0);
+	for (int i = 0; i < NR_EVENTS; i++)
+		join_worker(&w[i]);
+}
+
 /* More than there is memory for: an error, and nothing is lost. */
 static void too_big(void)
 {
@@ -150,6 +207,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(many_proxies, "300 proxies"),
 	TEST(many_timers, "400 timers at once"),
 	TEST(big_rings, "rings of megabytes"),
+	TEST_WITHIN(gate_is_left, 120, "a gate of many events can be left, whatever others write there"),
 	TEST(too_big, "rings larger than memory are -ENOMEM"),
 };
 

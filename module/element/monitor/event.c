@@ -129,6 +129,7 @@ static int drop_and_wait(struct evl_monitor *mon, struct evl_monitor *gate,
 {
 	struct evl_mutex *mutex = &gate->gate.mutex;
 	struct evl_chain_walk walk;
+	bool go_on = false;
 	unsigned long flags;
 	int ret;
 
@@ -143,7 +144,7 @@ static int drop_and_wait(struct evl_monitor *mon, struct evl_monitor *gate,
 		ret = -EPERM;
 		if (evl_mutex_owner(mutex) == evl_current()->fundle) {
 			/* These are for threads which were there before. */
-			if (evl_deliver_signals(gate))
+			if (evl_deliver_signals(gate, go_on))
 				ret = -EAGAIN;
 			/* Nobody could wake up who waits with a closed gate. */
 			else if (mutex->dead)
@@ -155,6 +156,7 @@ static int drop_and_wait(struct evl_monitor *mon, struct evl_monitor *gate,
 		if (*dropped)
 			evl_release_mutex_locked(mutex, &walk);
 		evl_put_mutex_lock(mutex, &walk, flags);
+		go_on = true;
 	} while (ret == -EAGAIN);
 
 	return ret ?: evl_wait_schedule(&mon->event.wchan);

@@ -253,16 +253,20 @@ static void suspend_walk(struct evl_gate *gate, struct evl_event *event)
 	gate->walking = true;
 }
 
-bool __evl_deliver_signals(struct evl_monitor *mon)
+bool __evl_deliver_signals(struct evl_monitor *mon, bool go_on)
 {
 	atomic_t *flags = evl_monitor_flags(mon);
 	struct evl_gate *gate = &mon->gate;
 	struct evl_event *event, *tmp;
 	int budget = BUDGET;
 
-	/* Marks go to an event first, then to its gate: see mark_waiter(). Ours is
-	 * taken away before we look at the events, all of them. */
-	if (atomic_read(flags) & EVL_MONITOR_SIGNALED) {
+	/*
+	 * Marks go to an event first, then to its gate: see mark_waiter(). Ours is
+	 * taken away before we look at the events, all of them, once for each time
+	 * that somebody leaves the gate. One which is found again by then is for the
+	 * next one who leaves: anybody can write there, as often as he likes.
+	 */
+	if (!go_on && atomic_read(flags) & EVL_MONITOR_SIGNALED) {
 		atomic_andnot(EVL_MONITOR_SIGNALED, flags);
 		gate->walk_end = NULL;
 	}
@@ -294,7 +298,7 @@ long evl_exit_gate(struct evl_monitor *mon)
 		evl_lock_irqsave(&mutex->wchan.lock, flags);
 		owner = evl_mutex_owner(mutex) == curr->fundle;
 		if (owner) {
-			more = evl_deliver_signals(mon);
+			more = evl_deliver_signals(mon, more);
 			if (!more) {
 				clear_pending(mon, curr);
 				evl_release_mutex_locked(mutex, &walk);

@@ -93,8 +93,7 @@ static u32 serve_first(struct evl_wait_channel *wchan, u32 value)
 }
 
 /* The bits which all waiters get together. They have them from now on, whatever
- * ends their wait, and are woken up afterwards, by a flush. To that the others are as
- * good as those who come later. */
+ * ends their wait, and are woken up afterwards. */
 static u32 serve_all(struct evl_wait_channel *wchan, u32 value)
 {
 	struct evl_thread *waiter, *next;
@@ -105,22 +104,27 @@ static u32 serve_all(struct evl_wait_channel *wchan, u32 value)
 		wait = waiter->wait_data;
 		wait->got = match(wait, value);
 		served |= wait->got;
-		if (!wait->got)
-			waiter->wait_round = wchan->round + 1;
 	}
 
 	return served;
 }
 
+static bool was_served(const struct evl_thread *waiter)
+{
+	const struct mask_wait *wait = waiter->wait_data;
+
+	return wait->got;
+}
+
 void evl_post_mask(struct evl_monitor *mon, u32 bits, bool all)
 {
+	struct evl_flush flush = { .step = evl_flush_step, .meant = was_served };
 	struct evl_wait_channel *wchan = &mon->event.wchan;
 	unsigned long flags;
 	u32 value, served;
 
 	evl_lock_irqsave(&wchan->lock, flags);
-	/* Those who were served before are out of line, and whom another flush means
-	 * is not for us to change. */
+	/* Those who were served before are out of line then. */
 	evl_finish_flush(wchan, &flags);
 
 	value = atomic_fetch_or(bits, evl_event_value(mon)) | bits;
@@ -129,7 +133,7 @@ void evl_post_mask(struct evl_monitor *mon, u32 bits, bool all)
 	value_changed(mon);
 
 	if (all && served)
-		evl_flush_unlock(wchan, 0, flags);
+		evl_run_flush(wchan, &flush, flags);
 	else
 		evl_sched_unlock(&wchan->lock, flags);
 }

@@ -76,18 +76,20 @@ static inline atomic_t *evl_monitor_flags(struct evl_monitor *mon)
 	return (atomic_t *)&mon->state->flags;
 }
 
-bool __evl_deliver_signals(struct evl_monitor *mon);
+bool __evl_deliver_signals(struct evl_monitor *mon, bool go_on);
 
 /*
  * Gate lock held, current owns it: wake up whom it signaled. If there are many
- * of them, or many events, that is true after the first ones: come again, the
- * lock having been dropped in between. Nobody can have got in line since, for lack
- * of the gate.
+ * of them, or many events, that is true after the first ones: come again to @go_on,
+ * the lock having been dropped in between. Nobody can have got in line since, for
+ * lack of the gate.
  */
-static inline bool evl_deliver_signals(struct evl_monitor *mon)
+static inline bool evl_deliver_signals(struct evl_monitor *mon, bool go_on)
 {
-	return (atomic_read(evl_monitor_flags(mon)) & EVL_MONITOR_SIGNALED ||
-		mon->gate.walking) && __evl_deliver_signals(mon);
+	bool marked = !go_on &&
+		atomic_read(evl_monitor_flags(mon)) & EVL_MONITOR_SIGNALED;
+
+	return (marked || mon->gate.walking) && __evl_deliver_signals(mon, go_on);
 }
 
 /* Event and gate locked: it is not one of its events any more. */

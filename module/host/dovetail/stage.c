@@ -158,6 +158,22 @@ int host_leave_inband(struct host_task *h)
 	return 0;
 }
 
+/*
+ * Whoever changes the affinity of a thread leaves a mark for it to come in-band, and
+ * back, only if he finds it out-of-band: see migrate_task() in hooks.c. The barrier
+ * pairs with the one in evl_migrate_thread(), so that one of us sees the other.
+ */
+bool host_has_to_move(void)
+{
+	smp_mb();
+	if (likely(cpumask_test_cpu(raw_smp_processor_id(), current->cpus_ptr)))
+		return false;
+
+	dovetail_request_ucall(current);
+
+	return true;
+}
+
 /* --- Out-of-band to in-band --------------------------------------------------- */
 
 /* The wakeup happens as soon as Linux has the CPU: not before we left it. */

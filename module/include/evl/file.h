@@ -111,7 +111,8 @@ void evl_open_core_file(struct evl_core_file *cfile, struct file *filp,
  */
 bool evl_retire_core_file(struct evl_core_file *cfile);
 /* Step 2: @end is called now, or after the last request. The process which opened
- * the file is kept waiting for that, for a few seconds at most; nobody else is. */
+ * the file is kept waiting for that, for two seconds at most, for each file which it
+ * closes, or until it is killed; nobody else is. */
 void evl_drop_core_file(struct evl_core_file *cfile);
 
 #endif /* !EVL_FILE_H */

@@ -46,7 +46,9 @@ static inline struct evl_thread *evl_wait_flag_head(struct evl_flag *flag)
 }
 
 /* Wake up all waiters; the first to run lowers it. Any context. The second and
- * third forms leave it to the caller to reschedule, and to lock. */
+ * third forms leave it to the caller to reschedule, and to lock. As do their like
+ * below, they keep interrupts off until all are awake: for flags which few wait for,
+ * see evl_flush_wait_locked(). */
 void evl_raise_flag(struct evl_flag *flag);
 void evl_raise_flag_nosched(struct evl_flag *flag);
 void evl_raise_flag_locked(struct evl_flag *flag);

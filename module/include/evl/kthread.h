@@ -66,7 +66,8 @@ struct evl_kthread *evl_current_kthread(void);
 
 /* 0 or -EINVAL. Any stage. */
 int evl_set_kthread_priority(struct evl_kthread *kthread, int priority);
-/* End its current wait with @reason. Any stage. */
+/* End its current wait with @reason, some microseconds later maybe if hard irqs are
+ * off. Any stage, not under the lock of a channel. */
 void evl_unblock_kthread(struct evl_kthread *kthread, int reason);
 
 #endif /* !EVL_KTHREAD_H */

@@ -71,6 +71,8 @@ struct evl_thread {
 	u64 wait_round;			/* evl_wait_channel.round when it got in line */
 	void *wait_data;		/* for the owner of the channel */
 	struct evl_timer rtimer;	/* resource timeouts and delays */
+	int late_reason;		/* to end wait late_wait_seq with, if not 0 */
+	u32 late_wait_seq;
 
 	/* A PI chain walk is to go on here, guarded by a lock of its own: chain.c */
 	struct list_head walk_next;
@@ -178,8 +180,9 @@ static inline bool evl_thread_alive(struct evl_thread *thread)
 
 /* --- Stages (stage.c) ------------------------------------------------------- */
 
-/* 0, or -ERESTARTSYS for a signal which is pending, -EINTR if there is no CPU for
- * current there; -EPERM unless it is in-band, and attached. */
+/* 0, or -ERESTARTSYS for a signal which is pending; -EPERM unless current is in-band,
+ * and attached, or if it may only run on CPUs which are not for threads: this lasts,
+ * so nobody should try again. It is a weak thread then, and gets SIGTERM. */
 int evl_switch_oob(void);
 /* Current must be out-of-band. @hmdiag is the diagnostic, EVL_HMDIAG_*, of which
  * to notify it if it wants to know of such switches, 0 for none; @details go
@@ -199,7 +202,8 @@ void evl_unpin_request_file(void);
 /* --- Forced unblocking (kick.c) ---------------------------------------------- */
 
 /* End a wait of @thread with @reason (EVL_T_BREAK, EVL_T_TIMEO...). False if it
- * was not waiting. Reschedules. */
+ * was not waiting. Reschedules. Called with hard irqs off, the wait may end some
+ * microseconds later: its channel may be busy, on this CPU even. */
 bool evl_unblock_thread(struct evl_thread *thread, int reason);
 /* Have it come in-band as soon as it can. */
 void evl_kick_thread(struct evl_thread *thread);

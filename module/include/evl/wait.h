@@ -77,9 +77,8 @@ void evl_destroy_wait(struct evl_wait_queue *wq);
 /*
  * Going to sleep, step 1: the caller is queued to @wq. @timeout is as @tmode
  * says on the clock of @wq, EVL_INFINITE for no limit. Channel lock held. Then
- * drop the lock, and step 2: evl_wait_schedule(). A caller which is not an
- * out-of-band thread is not queued: step 2 returns -EINTR at once if the thread is
- * in-band, -EPERM if there is none.
+ * drop the lock, and step 2: evl_wait_schedule(), which returns at once if the
+ * caller is not queued: because it is no out-of-band thread, or no wait may begin.
  */
 void evl_add_wait_queue(struct evl_wait_queue *wq, ktime_t timeout,
 			enum evl_tmode tmode);
@@ -102,9 +101,14 @@ int evl_sleep_queued(struct evl_wait_channel *wchan, struct evl_clock *clock,
 		     ktime_t timeout, enum evl_tmode tmode);
 /* Out of the line, instead of the second step. */
 void evl_unqueue(struct evl_wait_channel *wchan);
-/* 0 when woken up, -EIDRM, -ENOMEM, -ETIMEDOUT or -EINTR (in that order); -EPERM
- * if the caller is no thread, or in an interrupt. On the stock host, a thread which
- * was woken up may be in-band when this returns, on its way to a signal. */
+/*
+ * 0 when woken up, -EIDRM, -ENOMEM, -ETIMEDOUT or -EINTR (in that order). If the caller
+ * was not queued: -EIDRM if its request came by a file of the core which was closed
+ * meanwhile; -EINTR if it is asked to come in-band, or was sent there in the course of
+ * its request, by a fault or a signal; -EPERM to any other thread in-band, to who is
+ * no thread, and in an interrupt. On the stock host, a thread which was woken up may
+ * be in-band when this returns, on its way to a signal.
+ */
 int evl_wait_schedule(struct evl_wait_channel *wchan);
 
 /* Wake one up, adding @reason to its information bits. Channel lock held; the
@@ -146,6 +150,9 @@ struct evl_flush {
 	/* The number of open files, @file not being one any more: if there is none
 	 * when the flush begins, all are meant. NULL if that does not matter. */
 	const atomic_t *nr_files;
+	/* Only those for which this is true, unless NULL. It stays so until they leave
+	 * the line; channel lock held. */
+	bool (*meant)(const struct evl_thread *waiter);
 	int count;			/* of those woken up */
 };
 

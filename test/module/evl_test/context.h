@@ -43,6 +43,7 @@ struct context {
 	ktime_t dates[NR_SHOTS];
 	ktime_t date;
 	bool condition;
+	bool held;
 	struct evl_timer *timers;
 	bool handler_oob;
 	bool handler_atomic;
@@ -82,6 +83,7 @@ void test_wait_wakeup(struct context *cx);
 void test_wait_timeout(struct context *cx);
 void test_wait_order(struct context *cx);
 void test_wait_flush(struct context *cx);
+void test_wait_busy(struct context *cx);
 void test_work(struct context *cx);
 void test_heap(struct context *cx);
 void test_contracts_stranger(struct context *cx);

@@ -43,6 +43,7 @@ static void (*const cases[TEST_NR_CASES])(struct context *cx) = {
 	[TEST_WAIT_TIMEOUT] = test_wait_timeout,
 	[TEST_WAIT_ORDER] = test_wait_order,
 	[TEST_WAIT_FLUSH] = test_wait_flush,
+	[TEST_WAIT_BUSY] = test_wait_busy,
 	[TEST_WORK] = test_work,
 	[TEST_HEAP] = test_heap,
 	[TEST_CONTRACTS_STRANGER] = test_contracts_stranger,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Wait queues. */
+#include <linux/smp.h>
 #include "context.h"
 
 /* Lock of the queue held: who is told to wait is queued before it is dropped. */
@@ -183,4 +184,45 @@ void test_wait_flush(struct context *cx)
 		return;
 	evl_destroy_wait(&cx->wq);
 	join_waiters(cx, -EIDRM);
+}
+
+/* An interrupt which keeps the channel until it is told to let go. */
+static void hold_channel(void *arg)
+{
+	struct context *cx = arg;
+	unsigned long flags;
+
+	evl_lock_irqsave(&cx->wq.wchan.lock, flags);
+	WRITE_ONCE(cx->held, true);
+	while (READ_ONCE(cx->held))
+		cpu_relax();
+	evl_unlock_irqrestore(&cx->wq.wchan.lock, flags);
+}
+
+/* Who cannot be interrupted does not wait for a channel which others keep: here, for as
+ * long as that takes. The waits end all the same. */
+void test_wait_busy(struct context *cx)
+{
+	unsigned long flags;
+	int cpu, n;
+
+	if (!start_waiters(cx, EVL_WAIT_PRIO))
+		return;
+
+	preempt_disable();
+	cpu = cpumask_any_but(cpu_online_mask, smp_processor_id());
+	if (cpu < nr_cpu_ids) {
+		smp_call_function_single(cpu, hold_channel, cx, false);
+		while (!READ_ONCE(cx->held))
+			cpu_relax();
+	}
+	flags = hard_local_irq_save();
+	for (n = 0; n < NR_WAITERS; n++)
+		evl_unblock_kthread(&cx->waiters[n].thread, EVL_T_BREAK);
+	WRITE_ONCE(cx->held, false);
+	hard_local_irq_restore(flags);
+	preempt_enable();
+
+	join_waiters(cx, -EINTR);
+	evl_destroy_wait(&cx->wq);
 }
