@@ -117,7 +117,7 @@ __evl_inline long __evl_hl_request(unsigned int nr, unsigned long a0, unsigned l
  * which does not have this one, and those of the file.
  *
  * Cancellation points. As with read(2), what a thread has just read when it is
- * cancelled is lost: data, bits of flags, ticks of a timer.
+ * cancelled is lost: data, bits of flags, ticks of a timer, notices of an observable.
  */
 __evl_api ssize_t oob_read(int efd, void *buf, size_t count)
 {

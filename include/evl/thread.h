@@ -103,7 +103,9 @@ __evl_inline int __evl_hl_attach(int flags, const char *fmt, va_list ap)
  * root afterwards, as by setuid(2), and then all of them are -EPERM: drop it first.
  *
  * The descriptor is the library's: it is closed by detaching, when the thread ends, and
- * in a child of the process. Whoever needs one for longer duplicates it.
+ * in a child made by fork(2). One made by _Fork(3) or clone(2), which run no handlers of
+ * libraries, has it until it executes another program. Whoever needs one for longer
+ * duplicates it.
  *
  * Calls evl_init(). Returns a descriptor of the thread, or what evl_init()
  * fails with, -EBUSY if attached already, -EINVAL for bad flags, a badly formed
