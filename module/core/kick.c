@@ -142,8 +142,11 @@ static void kick_thread(struct evl_thread *thread, bool unblock)
 	if (!(thread->state & (EVL_T_INBAND | EVL_T_ZOMBIE | EVL_T_DORMANT))) {
 		thread->info |= EVL_T_KICKED;
 		if (thread->state & EVL_THREAD_WAIT_BITS) {
+			/* Nor is it for a signal to undo what somebody else did. */
+			if (!evl_wait_ends_soon_locked(thread))
+				thread->unblocked = unblock;
+			thread->unblocked |= unblock;
 			abort_wait(&f, EVL_T_BREAK);
-			thread->unblocked = unblock;
 		}
 		evl_release_thread_locked(thread,
 					  EVL_T_SUSP | EVL_T_HALT | EVL_T_PTSYNC,

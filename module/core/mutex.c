@@ -57,7 +57,8 @@ void evl_put_mutex_lock(struct evl_mutex *mutex, struct evl_chain_walk *walk,
 }
 
 /* Whoever it was granted to finds out that it goes; and so does whoever is next in
- * line, in turn: should it be opened again meanwhile, nobody else would look there. */
+ * line, one after the other: should it be opened again meanwhile, nobody else would
+ * look there. */
 static void revoke_grant(struct evl_mutex *mutex, struct evl_chain_walk *walk)
 {
 	if (!mutex->granted)
@@ -278,6 +279,8 @@ static __always_inline int try_mutex(struct evl_mutex *mutex, struct evl_thread 
 			/* Should it be opened again, nobody would know. */
 			if (mutex->owner == curr)
 				revoke_grant(mutex, walk);
+			else if (!mutex->owner)
+				evl_wake_up_head(&mutex->wchan, 0);
 			return -EIDRM;
 		}
 		ret = unlikely(drop_stale_owner(mutex, walk)) ? -EAGAIN :

@@ -602,31 +602,41 @@ struct evl_wait_channel *evl_lock_thread_wchan(struct evl_thread *thread,
 	}
 }
 
+/* What is going to end this very wait of @thread already, if anything. */
+static int late_reason(struct evl_thread *thread)
+{
+	return unlikely(thread->late_reason && thread->late_wait_seq == thread->wait_seq) ?
+		thread->late_reason : 0;
+}
+
 void evl_end_wait_locked(struct evl_thread *thread, int reason)
 {
+	reason |= late_reason(thread);
+	thread->late_reason = 0;
 	if (thread->wchan)
 		unlink_waiter(thread);
 	end_block(thread, reason);
 }
 
-/* It has a time limit from now on, if it had none. What the limit stands for goes
- * with this very wait, see evl_timeout_reason_locked(). */
+/* It has a time limit from now on, if it had none. */
 void evl_end_wait_soon_locked(struct evl_thread *thread, int reason)
 {
 	struct evl_timer *timer = &thread->rtimer;
 
-	thread->late_reason = reason;
+	thread->late_reason = reason | late_reason(thread);
 	thread->late_wait_seq = thread->wait_seq;
 	thread->state |= EVL_T_DELAY;
 	evl_start_timer(timer, evl_read_clock(timer->clock) + EVL_CHANNEL_DELAY, 0);
 }
 
+bool evl_wait_ends_soon_locked(struct evl_thread *thread)
+{
+	return late_reason(thread);
+}
+
 int evl_timeout_reason_locked(struct evl_thread *thread)
 {
-	if (unlikely(thread->late_reason && thread->late_wait_seq == thread->wait_seq))
-		return thread->late_reason;
-
-	return EVL_T_TIMEO;
+	return late_reason(thread) ?: EVL_T_TIMEO;
 }
 
 /* How often a channel is tried which others keep busy. */

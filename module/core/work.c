@@ -3,16 +3,16 @@
  * Calls deferred to the in-band stage: an irq_work, which may be raised from
  * anywhere, queues work items, which may sleep.
  *
- * The pending bit pairs each successful evl_call_inband() with one run of the
+ * The pending mark pairs each successful evl_call_inband() with one run of the
  * handler, so that a reference may travel with the call. It is cleared right
- * before the handler runs: whoever calls from then on gets another run.
+ * before the handler runs: whoever calls from then on gets another run. It says
+ * which CPU the call was made on, too.
  *
  * The handler is free to release the memory of its call, which Linux might still
  * look at if the irq_work were a part of it. So each CPU has one, which is there
  * for good, and a list of calls to queue. It is a hard one: on PREEMPT_RT, too,
  * nothing but raw locks is needed to queue work.
  */
-#include <linux/bitops.h>
 #include <linux/irq_work.h>
 #include <linux/llist.h>
 #include <linux/percpu.h>
@@ -20,8 +20,6 @@
 #include <evl/assert.h>
 #include <evl/work.h>
 #include "core/core.h"
-
-#define WORK_PENDING	0
 
 struct relay {
 	struct irq_work irq_work;
@@ -35,8 +33,7 @@ static void run_work(struct work_struct *p)
 {
 	struct evl_work *work = container_of(p, struct evl_work, work);
 
-	clear_bit(WORK_PENDING, &work->flags);
-	smp_mb__after_atomic();
+	xchg(&work->pending, 0);
 	work->handler(work);
 }
 
@@ -51,28 +48,30 @@ static void relay_calls(struct irq_work *p)
 		queue_work(work_queue, &work->work);
 }
 
-/* What was called there before is queued on return. An out-of-band thread may keep that
- * CPU for as long as it likes. */
-static void finish_relay(int cpu)
-{
-	struct relay *relay = per_cpu_ptr(&relays, cpu);
-
-	while (irq_work_is_busy(&relay->irq_work))
-		schedule_timeout_uninterruptible(1);
-}
-
-/* The same for one call. If it is not pending its handler runs already, or never will. */
+/*
+ * What was called before is queued on return. If it is not pending its handler runs
+ * already, or never will. An out-of-band thread may keep the CPU of the call for as
+ * long as it likes.
+ */
 static void finish_call(struct evl_work *work)
 {
-	if (test_bit(WORK_PENDING, &work->flags))
-		finish_relay(READ_ONCE(work->cpu));
+	struct relay *relay;
+	int pending;
+
+	while ((pending = READ_ONCE(work->pending))) {
+		relay = per_cpu_ptr(&relays, pending - 1);
+		if (!irq_work_is_busy(&relay->irq_work))
+			break;
+		schedule_timeout_uninterruptible(1);
+	}
+	smp_rmb();
 }
 
 void evl_init_work(struct evl_work *work, void (*handler)(struct evl_work *work))
 {
 	INIT_WORK(&work->work, run_work);
 	work->handler = handler;
-	work->flags = 0;
+	work->pending = 0;
 }
 EXPORT_SYMBOL_GPL(evl_init_work);
 
@@ -80,19 +79,19 @@ bool evl_call_inband(struct evl_work *work)
 {
 	struct relay *relay;
 	unsigned long flags;
+	bool done;
 
-	if (test_and_set_bit(WORK_PENDING, &work->flags))
-		return false;
-
-	/* Others rely on whoever has claimed the irq_work to queue it, here, next. */
+	/* Others rely on whoever has claimed any of this to queue it, here, next. */
 	flags = hard_local_irq_save();
-	relay = raw_cpu_ptr(&relays);
-	WRITE_ONCE(work->cpu, raw_smp_processor_id());
-	llist_add(&work->node, &relay->calls);
-	irq_work_queue(&relay->irq_work);
+	done = !cmpxchg(&work->pending, 0, raw_smp_processor_id() + 1);
+	if (done) {
+		relay = raw_cpu_ptr(&relays);
+		llist_add(&work->node, &relay->calls);
+		irq_work_queue(&relay->irq_work);
+	}
 	hard_local_irq_restore(flags);
 
-	return true;
+	return done;
 }
 EXPORT_SYMBOL_GPL(evl_call_inband);
 
@@ -111,7 +110,7 @@ void evl_cancel_work(struct evl_work *work)
 
 	finish_call(work);
 	if (cancel_work_sync(&work->work))
-		clear_bit(WORK_PENDING, &work->flags);
+		xchg(&work->pending, 0);
 }
 EXPORT_SYMBOL_GPL(evl_cancel_work);
 
@@ -139,6 +138,6 @@ void evl_exit_works(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		finish_relay(cpu);
+		irq_work_sync(&per_cpu_ptr(&relays, cpu)->irq_work);
 	destroy_workqueue(work_queue);
 }

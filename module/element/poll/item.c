@@ -49,7 +49,7 @@ static struct evl_poll_chunk *make_chunk(unsigned int count, struct list_head *i
 	return chunk;
 }
 
-/* 0, -ENOMEM, or -ERESTARTSYS if a signal keeps us in-band. */
+/* 0, -ENOMEM, or why we are kept in-band: see evl_switch_oob(). */
 static int grow_spare(struct evl_poll_set *set)
 {
 	unsigned int count = clamp(READ_ONCE(set->nr_items), MIN_CHUNK, MAX_CHUNK);

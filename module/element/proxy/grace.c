@@ -23,8 +23,10 @@ struct evl_grace {
 	struct list_head next;
 	struct pid *maker;
 	unsigned int refs;
-	bool exiting;
-	unsigned long until;		/* jiffies, if exiting */
+	/* The last one of its tasks which was seen to exit, to be compared only: if it
+	 * shares its files with others, it is the last of all. */
+	const struct task_struct *exiting;
+	unsigned long until;		/* jiffies, that one's */
 };
 
 static DEFINE_SPINLOCK(lock);
@@ -95,10 +97,10 @@ long evl_grace_left(struct evl_grace *grace)
 		return left;
 
 	spin_lock(&lock);
-	if (grace->exiting) {
+	if (grace->exiting == current) {
 		left = max(0L, (long)(grace->until - jiffies));
 	} else {
-		grace->exiting = true;
+		grace->exiting = current;
 		grace->until = jiffies + left;
 	}
 	spin_unlock(&lock);

@@ -9,9 +9,6 @@
 #include <linux/uio.h>
 #include "element/proxy/proxy.h"
 
-/* How long the end of a proxy may wait for its target: whoever closes it, and then
- * the relay. */
-
 /* --- Relay ------------------------------------------------------------------------ */
 
 static ssize_t signal_eventfd(struct evl_proxy_out *out, struct evl_ring_span *span)

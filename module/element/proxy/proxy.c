@@ -152,6 +152,12 @@ static int is_file(const void *filp, struct file *other, unsigned int fd)
 	return other == filp;
 }
 
+/* That takes a look at all of them, which mostly need not be. */
+static bool has_another(fl_owner_t table, struct file *filp)
+{
+	return file_count(filp) > 1 && iterate_fd(table, 0, is_file, filp);
+}
+
 /*
  * A process with @table closes a descriptor. If it is the one which keeps the target
  * open, and has no other descriptor of this file, then what was written gets there
@@ -163,7 +169,7 @@ static int proxy_close(struct file *filp, fl_owner_t table)
 	struct evl_proxy *proxy = file_proxy(filp);
 	fl_owner_t keeper = READ_ONCE(proxy->keeper);
 
-	if (keeper && keeper == table && !iterate_fd(table, 0, is_file, filp)) {
+	if (keeper && keeper == table && !has_another(table, filp)) {
 		evl_drain_proxy_out(proxy);
 		evl_loosen_target(&proxy->target);
 		WRITE_ONCE(proxy->keeper, NULL);
@@ -273,12 +279,17 @@ static void stop_relay(struct evl_proxy *proxy, struct evl_relay *relay)
 		kref_put(&proxy->refs, free_proxy);
 }
 
-/* Nobody but the maker waits. */
+/* Nobody but the maker waits; and nobody could have it end if it is exiting. */
+static bool waits_for_relays(struct evl_proxy *proxy)
+{
+	return evl_is_maker(&proxy->element) && !(current->flags & PF_EXITING);
+}
+
 static void end_input(struct evl_proxy *proxy)
 {
 	struct evl_relay *relay = &proxy->in.relay;
 
-	if (evl_is_maker(&proxy->element)) {
+	if (waits_for_relays(proxy)) {
 		stop_relay(proxy, relay);
 		return;
 	}
@@ -291,7 +302,7 @@ static void end_input(struct evl_proxy *proxy)
 /* Nor does the maker, any more, if there is still something to write. */
 static void end_output(struct evl_proxy *proxy)
 {
-	if (evl_is_maker(&proxy->element) && !evl_ring_busy(&proxy->out.ring)) {
+	if (waits_for_relays(proxy) && !evl_ring_busy(&proxy->out.ring)) {
 		stop_relay(proxy, &proxy->out.relay);
 		return;
 	}

@@ -25,6 +25,12 @@
 #include <linux/sched/signal.h>
 #include "stock.h"
 
+/* Bits of host_task.queued. */
+enum {
+	WORK_CLAIMED,			/* by whoever queues task work */
+	WORK_ADDED,			/* and Linux has it */
+};
+
 /*
  * Kernel threads never are on their way to user space: they come to a resched
  * point at their next call to the core. Others may take long to get there, asleep
@@ -33,21 +39,32 @@
  */
 static void add_work(struct host_task *h)
 {
-	if (host_ops->hold(h)) {
-		/* An exiting task goes no further than its exit hook. */
-		if (!task_work_add(h->task, &h->work, TWA_RESUME)) {
-			smp_store_release(&h->added, true);
-			return;
-		}
-		host_ops->unhold(h);
+	if (!host_ops->hold(h)) {
+		clear_bit(WORK_CLAIMED, &h->queued);
+		return;
 	}
-	clear_bit(0, &h->queued);
+
+	/* An exiting task goes no further than its exit hook. */
+	if (task_work_add(h->task, &h->work, TWA_RESUME)) {
+		clear_bit(WORK_CLAIMED, &h->queued);
+		host_ops->unhold(h);
+		return;
+	}
+
+	smp_mb__before_atomic();
+	set_bit(WORK_ADDED, &h->queued);
+}
+
+/* Claimed, and not added: so it is only while somebody has irqs off. */
+static bool being_queued(struct host_task *h)
+{
+	return READ_ONCE(h->queued) == BIT(WORK_CLAIMED);
 }
 
 /*
  * Who finds it queued by somebody else may rely on that. The task itself might be in
  * user space before the other one is through, whose CPU may be a virtual one which
- * does not run: so it waits. The other one is on another CPU, for it has irqs off.
+ * does not run: so it waits. The other one is on another CPU, since it has irqs off.
  */
 void stock_queue_work(struct host_task *h)
 {
@@ -57,13 +74,23 @@ void stock_queue_work(struct host_task *h)
 		return;
 
 	flags = hard_local_irq_save();
-	if (!test_and_set_bit(0, &h->queued)) {
+	if (!test_and_set_bit(WORK_CLAIMED, &h->queued)) {
 		add_work(h);
 	} else if (h->task == current) {
-		while (test_bit(0, &h->queued) && !READ_ONCE(h->added))
+		while (being_queued(h))
 			cpu_relax();
 	}
 	hard_local_irq_restore(flags);
+}
+
+/* A wait ends by that, if there is one, before the stage is left. Its end is no
+ * resched point: that is where we are. */
+static void leave_for_signal(struct host_task *h)
+{
+	h->busy = true;
+	host_ops->signal(h);
+	h->busy = false;
+	host_ops->demote(h, HOST_CAUSE_SIGNAL, 0);
 }
 
 /*
@@ -83,15 +110,8 @@ static void block(struct host_task *h)
 	__set_current_state(TASK_RUNNING);
 	WRITE_ONCE(h->blocked, false);
 
-	if (likely(READ_ONCE(h->picked) || !signal_pending(current)))
-		return;
-
-	/* A wait ends by that, if there is one, before the stage is left. Its end
-	 * is no resched point: that is where we are. */
-	h->busy = true;
-	host_ops->signal(h);
-	h->busy = false;
-	host_ops->demote(h, HOST_CAUSE_SIGNAL, 0);
+	if (unlikely(!READ_ONCE(h->picked) && signal_pending(current)))
+		leave_for_signal(h);
 }
 
 /* How often the affinity of a thread may change while it passes a resched point. */
@@ -110,9 +130,9 @@ static __always_inline bool nothing_due(struct host_task *h)
 }
 
 /*
- * Whoever may set the affinity of current may do so all the time: others could not
- * even kill it then. What is left is seen to on the way to user space, where Linux
- * looks at signals in between.
+ * Whoever may set the affinity of current may do so all the time, and nobody could
+ * even kill it then: so a signal makes it leave in-band, with its affinity as it is
+ * until the next time.
  */
 static noinline void pass_resched_point(struct host_task *h)
 {
@@ -122,8 +142,9 @@ static noinline void pass_resched_point(struct host_task *h)
 		if (test_bit(DUE_PRIO, &h->due))
 			stock_sync_prio(h);
 		if (test_bit(DUE_MASK, &h->due)) {
-			if (masks++ == MAX_MASKS) {
-				stock_queue_work(h);
+			if (masks++ >= MAX_MASKS && signal_pending(current)) {
+				if (h->oob)
+					leave_for_signal(h);
 				return;
 			}
 			stock_sync_mask(h);
@@ -165,12 +186,9 @@ static void run_task_work(struct callback_head *head)
 	struct host_task *h = container_of(head, struct host_task, work);
 
 	/* From here on, another one may be queued, once this one is. */
-	while (!smp_load_acquire(&h->added))
+	while (being_queued(h))
 		cpu_relax();
-	WRITE_ONCE(h->added, false);
-	smp_mb__before_atomic();
-	clear_bit(0, &h->queued);
-	smp_mb__after_atomic();
+	xchg(&h->queued, 0);
 
 	if (h->attached && h->leaving) {
 		host_ops->exit(h);
@@ -187,7 +205,6 @@ static void run_task_work(struct callback_head *head)
 void stock_init_work(struct host_task *h)
 {
 	h->queued = 0;
-	h->added = false;
 	init_task_work(&h->work, run_task_work);
 }
 

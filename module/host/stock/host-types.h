@@ -48,8 +48,7 @@ struct host_task {
 	unsigned int nr_wishes;		/* changes of it: by pi_lock of the task */
 	struct irq_work wish_work;
 	struct irq_work asleep_work;
-	unsigned long queued;		/* bit 0: task work is, see block.c */
-	bool added;			/* and Linux has it */
+	unsigned long queued;		/* task work is, see block.c */
 	bool leaving;			/* executes another program */
 	struct callback_head work;
 };

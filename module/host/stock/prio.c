@@ -78,9 +78,9 @@ void host_params_changed(struct host_task *h, int policy, int prio)
 		stock_queue_work(h);
 }
 
+/* What it is was noted when it changed, and may be about to change again: what the
+ * caller saw may be older than that. */
 void host_set_inband_prio(struct host_task *h, int policy, int prio)
 {
-	WRITE_ONCE(h->inband_policy, policy);
-	WRITE_ONCE(h->inband_prio, prio);
 	stock_sync_prio(h);
 }

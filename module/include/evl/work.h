@@ -10,8 +10,7 @@ struct evl_work {
 	struct llist_node node;		/* on its way to the workqueue */
 	struct work_struct work;
 	void (*handler)(struct evl_work *work);
-	unsigned long flags;		/* private to work.c, as is this: */
-	int cpu;			/* which the last call was made on */
+	int pending;			/* 0, or the CPU it was called on plus one */
 };
 
 void evl_init_work(struct evl_work *work, void (*handler)(struct evl_work *work));
