@@ -6,6 +6,7 @@
 #include <evl/detail/shared.h>
 #include <evl/detail/descriptor.h>
 #include <evl/detail/element.h>
+#include <evl/detail/attached.h>
 #include <evl/syscall.h>
 #include <evl/clock-abi.h>
 #include <evl/control-abi.h>
@@ -29,130 +30,21 @@ __EVL_BEGIN_DECLS
 /* Room for output until the in-band side gets to print it. */
 #define __EVL_HL_STDIO_BUFSZ	16384
 
-__evl_inline void __evl_hl_clear_thread(struct __evl_hl_thread *self)
-{
-	self->handle = EVL_NO_HANDLE;
-	self->efd = -1;
-	self->window = NULL;
-	self->entry = NULL;
-	self->rounds = 0;
-}
-
-/* Closes the descriptor of the calling thread, unless the program did. In-band. */
-__evl_inline void __evl_hl_forget_thread(struct __evl_hl_thread *self)
-{
-	struct __evl_hl_process *home = __evl_hl_home();
-	struct __evl_hl_attached *entry = self->entry, **link;
-	int cancel_state = __evl_hl_lock_process(home);
-
-	for (link = &home->attached; *link; link = &(*link)->next) {
-		if (*link == entry) {
-			*link = entry->next;
-			break;
-		}
-	}
-	if (__evl_hl_owns_thread_fd(entry->efd, entry->tid))
-		close(entry->efd);
-	__evl_hl_free(entry);
-	__evl_hl_clear_thread(self);
-
-	__evl_hl_unlock_process(home, cancel_state);
-}
-
-/* Makes the calling thread known as attached, by a descriptor. In-band. */
-__evl_inline void __evl_hl_remember_thread(struct __evl_hl_thread *self,
-					   struct __evl_hl_attached *entry, int efd,
-					   const struct evl_element_ids *eids)
-{
-	struct __evl_hl_process *home = __evl_hl_home();
-	int cancel_state = __evl_hl_lock_process(home);
-
-	entry->efd = efd;
-	entry->tid = __evl_hl_gettid();
-	entry->next = home->attached;
-	home->attached = entry;
-	__evl_hl_mark_thread_fd(efd, entry->tid);
-
-	self->entry = entry;
-	self->efd = efd;
-	self->handle = eids->fundle;
-	self->window = (struct evl_user_window *)(void *)(home->shm + eids->state_offset);
-
-	__evl_hl_unlock_process(home, cancel_state);
-
-	if (home->keyed)
-		pthread_setspecific(home->key, self);
-}
-
-/* The last switch in-band is no surprise to warn of, and out-of-band, none is. */
-__evl_inline void __evl_hl_leave_oob(struct __evl_hl_thread *self)
-{
-	if (!__evl_hl_is_inband())
-		__evl_hl_quick_oob(self->efd, EVL_THRIOC_SWITCH_INBAND, NULL);
-}
-
-/*
- * A thread ends without having detached. Destructors of the program may want to use
- * EVL, to unlock a mutex for instance: ours is the last one, having passed on all
- * others which it may. If the descriptor was closed, the core has the thread detach.
- */
-#define __EVL_HL_ROUNDS	4	/* _POSIX_THREAD_DESTRUCTOR_ITERATIONS */
-
-__evl_inline void __evl_hl_end_thread(void *arg)
-{
-	struct __evl_hl_thread *self = (struct __evl_hl_thread *)arg;
-	struct __evl_hl_process *home = __evl_hl_home();
-
-	if (self->entry == NULL)
-		return;
-
-	if (++self->rounds < __EVL_HL_ROUNDS && pthread_setspecific(home->key, self) == 0)
-		return;
-
-	__evl_hl_leave_oob(self);
-	if (__evl_hl_owns_thread_fd(self->efd, self->entry->tid))
-		__evl_hl_ioctl_inband(self->efd, EVL_THRIOC_DETACH_SELF, NULL);
-	__evl_hl_forget_thread(self);
-}
-
-/* Around fork(), so that the child has a list of threads which is whole. */
-__evl_inline void __evl_hl_prepare_fork(void)
-{
-	pthread_mutex_lock(&__evl_hl_home()->lock);
-}
-
-__evl_inline void __evl_hl_finish_fork(void)
-{
-	pthread_mutex_unlock(&__evl_hl_home()->lock);
-}
-
-/* The threads of the parent are none of the child's: neither does it hold them. */
-__evl_inline void __evl_hl_drop_threads(struct __evl_hl_process *home)
-{
-	struct __evl_hl_attached *entry;
-
-	while (home->attached) {
-		entry = home->attached;
-		home->attached = entry->next;
-		if (__evl_hl_owns_thread_fd(entry->efd, entry->tid))
-			close(entry->efd);
-		__evl_hl_free(entry);
-	}
-}
-
 /*
  * A child starts afresh: it is not attached, and has to call evl_init(), or
  * to attach, before it uses EVL. The shared memory stays mapped since
- * elements which it inherits point there.
+ * elements which it inherits point there. The lock may be that of a thread
+ * which is not here.
  */
 __evl_inline void __evl_hl_reset_child(void)
 {
 	struct __evl_hl_process *home = __evl_hl_home();
 	struct __evl_hl_thread *self = __evl_hl_self();
 	const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
-	int n;
+	int cancel_state = __evl_hl_hold_cancel(), n;
 
 	home->lock = unlocked;
+	home->forking = 0;
 	__evl_hl_drop_threads(home);
 	home->ready = 0;
 	home->booted = 0;
@@ -166,6 +58,7 @@ __evl_inline void __evl_hl_reset_child(void)
 	}
 
 	__evl_hl_clear_thread(self);
+	__evl_hl_allow_cancel(cancel_state);
 }
 
 __evl_inline int __evl_hl_lock_memory(void)
@@ -309,16 +202,11 @@ __evl_inline int __evl_hl_bootstrap(struct __evl_hl_process *home)
 		ret = __evl_hl_open_clocks(home);
 	if (ret == 0)
 		ret = __evl_hl_map_shared(home);
-	if (ret == 0 && !home->atfork)
-		ret = -pthread_atfork(__evl_hl_prepare_fork, __evl_hl_finish_fork,
-				      __evl_hl_reset_child);
 	if (ret) {
 		__evl_hl_disconnect(home);
 		return ret;
 	}
 
-	/* Handlers are inherited: a child must not add to them. */
-	home->atfork = 1;
 	/* There are as many keys as the C library has. Without, threads which do not
 	 * detach leave their descriptors behind. */
 	if (!home->keyed)
@@ -327,6 +215,47 @@ __evl_inline int __evl_hl_bootstrap(struct __evl_hl_process *home)
 	__evl_hl_open_stream(home, 2, "stderr");
 
 	return 0;
+}
+
+/*
+ * Before anything which a child would have to know of, the process lock to begin with.
+ * Two threads may do it both, which is no harm. Handlers are inherited: a child must
+ * not add to them.
+ */
+__evl_inline int __evl_hl_handle_forks(struct __evl_hl_process *home)
+{
+	int ret = 0;
+
+	if (!__evl_hl_load(&home->atfork))
+		ret = -pthread_atfork(__evl_hl_prepare_fork, __evl_hl_finish_fork,
+				      __evl_hl_reset_child);
+	if (ret == 0)
+		__evl_hl_store(&home->atfork, 1);
+
+	return ret;
+}
+
+__evl_inline int __evl_hl_init_once(struct __evl_hl_process *home)
+{
+	int cancel_state, ret;
+
+	ret = __evl_hl_handle_forks(home);
+	if (ret)
+		return ret;
+
+	cancel_state = __evl_hl_lock_process(home);
+
+	if (!home->booted) {
+		home->status = __evl_hl_bootstrap(home);
+		home->booted = 1;
+		if (home->status == 0)
+			__evl_hl_store(&home->ready, 1);
+	}
+	ret = home->status;
+
+	__evl_hl_unlock_process(home, cancel_state);
+
+	return ret;
 }
 
 /*
@@ -351,18 +280,10 @@ __EVL_HL_DECLARED int evl_init(void)
 	if (__evl_hl_load(&home->ready))
 		return 0;
 
-	home = __evl_hl_find_home(1);
-	cancel_state = __evl_hl_lock_process(home);
-
-	if (!home->booted) {
-		home->status = __evl_hl_bootstrap(home);
-		home->booted = 1;
-		if (home->status == 0)
-			__evl_hl_store(&home->ready, 1);
-	}
-	ret = home->status;
-
-	__evl_hl_unlock_process(home, cancel_state);
+	/* The dynamic linker opens files as well. */
+	cancel_state = __evl_hl_hold_cancel();
+	ret = __evl_hl_init_once(__evl_hl_find_home(1));
+	__evl_hl_allow_cancel(cancel_state);
 
 	return ret;
 }

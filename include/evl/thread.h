@@ -48,10 +48,10 @@ __evl_inline int __evl_hl_attach(int flags, const char *fmt, va_list ap)
 {
 	const int known = EVL_CLONE_PUBLIC | EVL_CLONE_OBSERVABLE |
 		EVL_CLONE_UNICAST | EVL_CLONE_NONBLOCK;
-	struct __evl_hl_attached *entry;
 	struct __evl_hl_thread *self;
 	struct evl_sched_attrs attrs;
 	struct evl_element_ids eids;
+	__u64 *slot;
 	int ret;
 
 	if (flags & ~known)
@@ -68,17 +68,17 @@ __evl_inline int __evl_hl_attach(int flags, const char *fmt, va_list ap)
 	/* Asked for while there is no stage to switch from yet. */
 	__evl_hl_inherit_sched(&attrs);
 
-	entry = (struct __evl_hl_attached *)__evl_hl_malloc(sizeof(*entry));
-	if (entry == NULL)
-		return -ENOMEM;
+	ret = __evl_hl_take_slot(__evl_hl_home(), &slot);
+	if (ret)
+		return ret;
 
 	ret = __evl_hl_create_vargs(EVL_THREAD_DEV, NULL, flags, &eids, fmt, ap);
 	if (ret < 0) {
-		__evl_hl_free(entry);
+		__evl_hl_give_slot(__evl_hl_home(), slot);
 		return ret;
 	}
 
-	__evl_hl_remember_thread(self, entry, ret, &eids);
+	__evl_hl_remember_thread(self, slot, ret, &eids);
 
 	/* On return, a real-time thread runs out-of-band. */
 	ret = __evl_hl_quick_oob(self->efd, EVL_THRIOC_SET_SCHEDPARAM, &attrs);
@@ -105,7 +105,9 @@ __evl_inline int __evl_hl_attach(int flags, const char *fmt, va_list ap)
  * The descriptor is the library's: it is closed by detaching, when the thread ends, and
  * in a child made by fork(2). One made by _Fork(3) or clone(2), which run no handlers of
  * libraries, has it until it executes another program. Whoever needs one for longer
- * duplicates it.
+ * duplicates it. A destructor of a thread which is about to end may attach it, and had
+ * better detach it as well: the library does so in the next round of destructors only,
+ * if there is one.
  *
  * Calls evl_init(). Returns a descriptor of the thread, or what evl_init()
  * fails with, -EBUSY if attached already, -EINVAL for bad flags, a badly formed
@@ -114,15 +116,13 @@ __evl_inline int __evl_hl_attach(int flags, const char *fmt, va_list ap)
  */
 __evl_api int evl_attach_thread(int flags, const char *fmt, ...)
 {
-	int cancel_state, ret;
+	int cancel_state = __evl_hl_hold_cancel(), ret;
 	va_list ap;
 
-	/* Opening devices is a cancellation point, where what was opened would stay. */
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	va_start(ap, fmt);
 	ret = __evl_hl_attach(flags, fmt, ap);
 	va_end(ap);
-	pthread_setcancelstate(cancel_state, NULL);
+	__evl_hl_allow_cancel(cancel_state);
 
 	return ret;
 }
@@ -130,6 +130,22 @@ __evl_api int evl_attach_thread(int flags, const char *fmt, ...)
 /* int evl_attach_self(const char *fmt, ...): the same, without flags. */
 #define evl_attach_self(...)	\
 	__evl_hl_named(evl_attach_thread(EVL_CLONE_PRIVATE, __VA_ARGS__), __VA_ARGS__)
+
+__evl_inline int __evl_hl_detach(struct __evl_hl_thread *self)
+{
+	int ret;
+
+	__evl_hl_leave_oob(self);
+	if (!__evl_hl_owns_thread_fd(self->efd, __evl_hl_slot_tid(*self->slot)))
+		return -EBADF;
+
+	ret = __evl_hl_ioctl_inband(self->efd, EVL_THRIOC_DETACH_SELF, NULL);
+	if (ret)
+		return ret;
+
+	__evl_hl_forget_thread(self);
+	return 0;
+}
 
 /*
  * Detaches the calling thread, and closes the descriptor got by attaching.
@@ -139,7 +155,7 @@ __evl_api int evl_attach_thread(int flags, const char *fmt, ...)
 __evl_api int evl_detach_thread(int flags)
 {
 	struct __evl_hl_thread *self = __evl_hl_self();
-	int ret;
+	int cancel_state, ret;
 
 	if (flags)
 		return -EINVAL;
@@ -147,16 +163,11 @@ __evl_api int evl_detach_thread(int flags)
 	if (self->window == NULL)
 		return -EPERM;
 
-	__evl_hl_leave_oob(self);
-	if (!__evl_hl_owns_thread_fd(self->efd, self->entry->tid))
-		return -EBADF;
+	cancel_state = __evl_hl_hold_cancel();
+	ret = __evl_hl_detach(self);
+	__evl_hl_allow_cancel(cancel_state);
 
-	ret = __evl_hl_ioctl_inband(self->efd, EVL_THRIOC_DETACH_SELF, NULL);
-	if (ret)
-		return ret;
-
-	__evl_hl_forget_thread(self);
-	return 0;
+	return ret;
 }
 
 __evl_api int evl_detach_self(void)

@@ -28,6 +28,10 @@ extern int __evl_hl_fcntl(int fd, int cmd, ...) __asm__("fcntl");
 extern void *__evl_hl_malloc(size_t size) __asm__("malloc");
 extern void __evl_hl_free(void *block) __asm__("free");
 
+/* What C++ compilers call for objects of a thread, if the libc has it. */
+extern int __evl_hl_thread_atexit(void (*destructor)(void *object), void *object, void *module)
+	__asm__("__cxa_thread_atexit_impl") __attribute__((weak));
+
 /* <unistd.h>, where this is GNU's. */
 extern long __evl_hl_syscall(long nr, ...) __asm__("syscall");
 

@@ -28,35 +28,38 @@
 #include <evl/thread-abi.h>
 
 /* Goes up with each change of the two structures below. */
-#define __EVL_HL_LAYOUT		2
+#define __EVL_HL_LAYOUT		3
 
 /* How requests travel to the core, see evl/syscall-abi.h. */
 #define __EVL_HL_FORM_A		0
 #define __EVL_HL_FORM_B		1
 
-/* A thread which is attached: not in the memory of that thread, which may end without a word. */
-struct __evl_hl_attached {
-	struct __evl_hl_attached *next;
-	int efd;
-	int tid;
-};
+/* How far a thread is from its end, see evl/detail/attached.h. */
+#define __EVL_HL_UNWATCHED	0
+#define __EVL_HL_WATCHED	1	/* the library will be told that it ends */
+#define __EVL_HL_ENDS		2
+
+/* Parts of the table of threads: for more of them than Linux has numbers. */
+#define __EVL_HL_NR_PARTS	20
 
 struct __evl_hl_thread {
 	fundle_t handle;		/* EVL_NO_HANDLE if not attached */
 	int efd;
 	struct evl_user_window *window;
-	struct __evl_hl_attached *entry;	/* NULL if not attached */
+	__u64 *slot;			/* NULL if not attached */
+	int watch;
 	int rounds;			/* of destructors, when it ends */
 };
 
 /*
- * lock serialises the bootstrap, the creation of elements on first use, and the
- * list of threads; whoever forks has it meanwhile.
- * What the bootstrap sets does not change after ready was set; ready and
- * pinned are read without the lock.
+ * lock serialises the bootstrap, and the creation of elements on first use. Whoever
+ * forks does not wait for it: a child may come from the middle of either.
+ * What the bootstrap sets does not change after ready was set; ready, pinned and
+ * atfork are read without the lock. The table of threads has no lock.
  */
 struct __evl_hl_process {
 	struct __evl_hl_thread *(*self)(void);	/* thread state in the home */
+	void (*ends)(void *thread);	/* to be called when one ends */
 	pthread_mutex_t lock;
 	int pinned;
 	int ready;
@@ -67,11 +70,12 @@ struct __evl_hl_process {
 	int clockfd[2];			/* monotonic, realtime */
 	int proxyfd[2];			/* stdout, stderr */
 	int atfork;
+	int forking;			/* forks under way */
 	int stop_warned;
 	int heap_serial;
 	int keyed;
 	pthread_key_t key;		/* has threads which end detach, if keyed */
-	struct __evl_hl_attached *attached;
+	__u64 *attached[__EVL_HL_NR_PARTS];
 	unsigned char *shm;
 	struct evl_core_info core;
 };
@@ -84,9 +88,10 @@ extern struct __evl_hl_process __evl_hl_process;
 extern struct __evl_hl_process *__evl_hl_home_cache;
 extern __thread struct __evl_hl_thread __evl_hl_thread;
 struct __evl_hl_thread *__evl_hl_thread_here(void);
+void __evl_hl_thread_ends(void *thread);
 
 __EVL_HL_SHARED __thread struct __evl_hl_thread __evl_hl_thread = {
-	EVL_NO_HANDLE, -1, NULL, NULL, 0
+	EVL_NO_HANDLE, -1, NULL, NULL, __EVL_HL_UNWATCHED, 0
 };
 
 __EVL_HL_SHARED struct __evl_hl_thread *__evl_hl_thread_here(void)
@@ -94,16 +99,22 @@ __EVL_HL_SHARED struct __evl_hl_thread *__evl_hl_thread_here(void)
 	return &__evl_hl_thread;
 }
 
+__EVL_HL_SHARED void __evl_hl_thread_ends(void *thread)
+{
+	((struct __evl_hl_thread *)thread)->watch = __EVL_HL_ENDS;
+}
+
 __EVL_HL_SHARED struct __evl_hl_process __evl_hl_process = {
 	__evl_hl_thread_here,
+	__evl_hl_thread_ends,
 	PTHREAD_MUTEX_INITIALIZER,
 	0, 0, 0, 0, __EVL_HL_FORM_A,
 	-1,
 	{ -ENXIO, -ENXIO },
 	{ -EBADF, -EBADF },
-	0, 0, 0,
+	0, 0, 0, 0,
 	0, 0,
-	NULL,
+	{ NULL },
 	NULL,
 	{ 0, 0, 0, 0 },
 };
@@ -309,14 +320,29 @@ __evl_always bool __evl_hl_is_inband(void)
 }
 
 /*
- * Keeps the holder of the process lock from being cancelled: opening a
- * device is a cancellation point.
+ * Keeps the caller from being cancelled in the middle of what opens or closes: these
+ * are cancellation points, and with asynchronous cancellation, so is all the rest. What
+ * was opened would stay, and nobody know of it.
  */
-__evl_inline int __evl_hl_lock_process(struct __evl_hl_process *home)
+__evl_inline int __evl_hl_hold_cancel(void)
 {
 	int cancel_state;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+
+	return cancel_state;
+}
+
+__evl_inline void __evl_hl_allow_cancel(int cancel_state)
+{
+	pthread_setcancelstate(cancel_state, NULL);
+}
+
+/* Nor is the holder of the process lock cancelled. */
+__evl_inline int __evl_hl_lock_process(struct __evl_hl_process *home)
+{
+	int cancel_state = __evl_hl_hold_cancel();
+
 	pthread_mutex_lock(&home->lock);
 
 	return cancel_state;
@@ -325,7 +351,7 @@ __evl_inline int __evl_hl_lock_process(struct __evl_hl_process *home)
 __evl_inline void __evl_hl_unlock_process(struct __evl_hl_process *home, int cancel_state)
 {
 	pthread_mutex_unlock(&home->lock);
-	pthread_setcancelstate(cancel_state, NULL);
+	__evl_hl_allow_cancel(cancel_state);
 }
 
 __EVL_END_DECLS
