@@ -331,8 +331,11 @@ __evl_api int evl_extend_heap(struct evl_heap *heap, void *mem, size_t size)
 
 __evl_api void evl_destroy_heap(struct evl_heap *heap)
 {
+	int cancel_state = __evl_hl_hold_cancel();
+
 	evl_destroy_heap_unlocked(heap);
 	evl_close_mutex(&heap->lock);
+	__evl_hl_allow_cancel(cancel_state);
 }
 
 __evl_api void *evl_alloc_block(struct evl_heap *heap, size_t size)

@@ -42,11 +42,7 @@ struct evl_rwlock {
 
 #define DEFINE_EVL_RWLOCK(__name)	struct evl_rwlock __name = { __EVL_HL_RW_LAZY }
 
-/*
- * Creates a lock. In-band, any thread. Returns 0, or -ENXIO before
- * evl_init(), -EMFILE, -ENFILE, -ENOMEM, -EAGAIN.
- */
-__evl_api int evl_create_rwlock(struct evl_rwlock *rwlock)
+__evl_inline int __evl_hl_create_rwlock(struct evl_rwlock *rwlock)
 {
 	int ret;
 
@@ -66,18 +62,35 @@ __evl_api int evl_create_rwlock(struct evl_rwlock *rwlock)
 	return 0;
 }
 
+/*
+ * Creates a lock. In-band, any thread. Returns 0, or -ENXIO before
+ * evl_init(), -EMFILE, -ENFILE, -ENOMEM, -EAGAIN.
+ */
+__evl_api int evl_create_rwlock(struct evl_rwlock *rwlock)
+{
+	int cancel_state = __evl_hl_hold_cancel(), ret;
+
+	ret = __evl_hl_create_rwlock(rwlock);
+	__evl_hl_allow_cancel(cancel_state);
+
+	return ret;
+}
+
 #define evl_new_rwlock(__rwlock)	evl_create_rwlock(__rwlock)
 
 /* Destroys a lock, which nobody may hold. In-band, any thread. -EINVAL. */
 __evl_api int evl_destroy_rwlock(struct evl_rwlock *rwlock)
 {
-	if (__atomic_exchange_n(&rwlock->magic, 0, __ATOMIC_ACQ_REL) != __EVL_HL_RW_MAGIC)
-		return -EINVAL;
+	int cancel_state = __evl_hl_hold_cancel(), ret = -EINVAL;
 
-	evl_close_sem(&rwlock->readers);
-	evl_close_sem(&rwlock->writers);
+	if (__atomic_exchange_n(&rwlock->magic, 0, __ATOMIC_ACQ_REL) == __EVL_HL_RW_MAGIC) {
+		evl_close_sem(&rwlock->readers);
+		evl_close_sem(&rwlock->writers);
+		ret = 0;
+	}
+	__evl_hl_allow_cancel(cancel_state);
 
-	return 0;
+	return ret;
 }
 
 /* Both semaphores exist before anybody may depend on them. */
@@ -146,11 +159,11 @@ __evl_inline int __evl_hl_lock_rwlock(struct evl_rwlock *rwlock, struct evl_sem 
 		return ret;
 
 	/* Whoever leaves counts on us to take the unit, and to leave in turn. */
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+	cancel_state = __evl_hl_hold_cancel();
 	do
 		ret = evl_get_sem(sem);
 	while (ret == -EINTR);
-	pthread_setcancelstate(cancel_state, &cancel_state);
+	__evl_hl_allow_cancel(cancel_state);
 
 	return ret;
 }

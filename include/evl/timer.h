@@ -12,20 +12,9 @@
 
 __EVL_BEGIN_DECLS
 
-/*
- * Creates a timer on a clock. In-band, any thread. Returns its descriptor, or
- * -ENXIO before evl_init(), -EBADF, -EMFILE, -ENFILE, -ENOMEM.
- */
-__evl_api int evl_new_timer(int clockfd)
+__evl_inline int __evl_hl_create_timer(int fd)
 {
-	const int fd = __evl_hl_clockfd(clockfd);
 	int efd = -1, ret;
-
-	if (!__evl_hl_ready())
-		return -ENXIO;
-
-	if (__evl_hl_is_builtin_clock(clockfd) && !__evl_hl_owns_fd(fd))
-		return -EBADF;
 
 	ret = __evl_hl_ioctl_inband(fd, EVL_CLKIOC_NEW_TIMER, &efd);
 	if (ret)
@@ -38,6 +27,28 @@ __evl_api int evl_new_timer(int clockfd)
 	}
 
 	return efd;
+}
+
+/*
+ * Creates a timer on a clock. In-band, any thread. Returns its descriptor, or
+ * -ENXIO before evl_init(), -EBADF, -EMFILE, -ENFILE, -ENOMEM.
+ */
+__evl_api int evl_new_timer(int clockfd)
+{
+	const int fd = __evl_hl_clockfd(clockfd);
+	int cancel_state, ret;
+
+	if (!__evl_hl_ready())
+		return -ENXIO;
+
+	if (__evl_hl_is_builtin_clock(clockfd) && !__evl_hl_owns_fd(fd))
+		return -EBADF;
+
+	cancel_state = __evl_hl_hold_cancel();
+	ret = __evl_hl_create_timer(fd);
+	__evl_hl_allow_cancel(cancel_state);
+
+	return ret;
 }
 
 #if !defined(__LP64__)

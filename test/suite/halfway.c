@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Calls of the library which are half done when somebody forks, or the caller is about to end. */
+/* Calls of the library which are half done when somebody forks, the caller is cancelled, or about to end. */
 #include "helpers.h"
+#include <evl/event.h>
+#include <evl/flags.h>
+#include <evl/poll.h>
+#include <evl/proxy.h>
+#include <evl/rwlock.h>
 #include <evl/sem.h>
+#include <evl/sys.h>
 #include <evl/xbuf.h>
 
 /* The library is headers only, so its calls to ioctl() are ours: a test has something happen right after one. */
@@ -216,6 +222,195 @@ static void fork_with_many_threads(void)
 	}
 }
 
+/* --- Cancellation ------------------------------------------------------------------------------------ */
+
+static struct evl_mutex mutex;
+static struct evl_event event;
+static struct evl_sem sem;
+static struct evl_flags flags;
+static struct evl_rwlock rwlock;
+static const struct evl_sem lazy = EVL_SEM_INITIALIZER(NULL, EVL_CLOCK_MONOTONIC, 0, 0);
+
+static int make_mutex(void) { return evl_create_mutex(&mutex, EVL_CLOCK_MONOTONIC, 0, EVL_CLONE_PUBLIC, "shown"); }
+static int open_mutex(void) { return evl_open_mutex(&mutex, "shown"); }
+static int drop_mutex(int efd) { return (void)efd, evl_close_mutex(&mutex); }
+static int make_event(void) { return evl_new_event(&event, NULL); }
+static int drop_event(int efd) { return (void)efd, evl_close_event(&event); }
+static int make_sem(void) { return evl_new_sem(&sem, NULL); }
+static int drop_sem(int efd) { return (void)efd, evl_close_sem(&sem); }
+static int make_lazy(void) { return sem = lazy, evl_put_sem(&sem); }
+static int make_flags(void) { return evl_new_flags(&flags, NULL); }
+static int drop_flags(int efd) { return (void)efd, evl_close_flags(&flags); }
+static int make_rwlock(void) { return evl_new_rwlock(&rwlock); }
+static int drop_rwlock(int efd) { return (void)efd, evl_destroy_rwlock(&rwlock); }
+static int make_xbuf(void) { return evl_new_xbuf(64, NULL); }
+static int make_proxy(void) { return evl_new_proxy(1, 64, NULL); }
+static int make_poll(void) { return evl_new_poll(); }
+static int make_raw(void) { return evl_open_raw(EVL_POLL_DEV); }
+static int make_timer(void) { return evl_new_timer(EVL_CLOCK_MONOTONIC); }
+static int make_thread(void) { return evl_attach_self(NULL); }
+static int drop_thread(int efd) { return (void)efd, evl_detach_self(); }
+
+struct kind {
+	const char *name;
+	int (*make)(void);
+	int (*drop)(int efd);
+	bool known;		/* by the structure which the caller has, and not by the result only */
+};
+
+static const struct kind kinds[] = {
+	{ "mutex", make_mutex, drop_mutex, true },
+	{ "event", make_event, drop_event, true },
+	{ "sem", make_sem, drop_sem, true },
+	{ "sem on first use", make_lazy, drop_sem, true },
+	{ "flags", make_flags, drop_flags, true },
+	{ "rwlock", make_rwlock, drop_rwlock, true },
+	{ "xbuf", make_xbuf, close, false },
+	{ "proxy", make_proxy, close, false },
+	{ "poll", make_poll, close, false },
+	{ "raw device", make_raw, close, false },
+	{ "timer", make_timer, close, false },
+};
+
+static const struct kind opened = { "mutex by name", open_mutex, drop_mutex, true };
+static const struct kind attached = { "thread", make_thread, drop_thread, true };
+
+/* Of a thread which somebody wants to end. */
+struct attempt {
+	const struct kind *kind;
+	bool at_once;		/* asynchronously */
+	int efd;
+	int dropped;
+};
+
+static void cancel_self(unsigned long request)
+{
+	(void)request;
+	pthread_cancel(pthread_self());
+}
+
+static void *attempt_to_make(void *arg)
+{
+	struct attempt *a = arg;
+
+	if (a->at_once)
+		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+	else if (!after_ioctl)
+		pthread_cancel(pthread_self());
+	a->efd = a->kind->make();
+	/* Not all of them ask the core for something. */
+	pthread_cancel(pthread_self());
+	pthread_testcancel();
+	return NULL;
+}
+
+static void *attempt_to_drop(void *arg)
+{
+	struct attempt *a = arg;
+
+	a->efd = a->kind->make();
+	pthread_cancel(pthread_self());
+	a->dropped = a->kind->drop(a->efd);
+	pthread_testcancel();
+	return NULL;
+}
+
+static void run_attempt(struct attempt *a, void *(*body)(void *))
+{
+	pthread_t thread;
+	void *result;
+
+	a->efd = -EINPROGRESS;
+	a->dropped = -EINPROGRESS;
+	check_eq(pthread_create(&thread, NULL, body, a), 0);
+	check_eq(pthread_join(thread, &result), 0);
+	check(result == PTHREAD_CANCELED);
+}
+
+/* What was asked for is there, and the caller is told. */
+static void creator_is_cancelled(void)
+{
+	struct attempt a;
+	int before;
+
+	check_ok(evl_init());
+	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		before = count_descriptors();
+		a = (struct attempt){ .kind = &kinds[i] };
+		run_attempt(&a, attempt_to_make);
+		if (a.efd < 0)
+			check_fail("%s: %d", kinds[i].name, a.efd);
+		check_gt(count_descriptors(), before);
+		check_eq(kinds[i].drop(a.efd), 0);
+		if (count_descriptors() != before)
+			check_fail("%s: %d descriptors, %d before", kinds[i].name, count_descriptors(), before);
+	}
+}
+
+/* The request comes while the core is at it: at the end, nothing is open which nobody knows of. */
+static void cancelled_on_the_way(void)
+{
+	struct attempt a;
+	int before;
+
+	check_ok(evl_init());
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(kinds); i++) {
+		a = (struct attempt){ .kind = &kinds[i / 2], .at_once = i & 1 };
+		if (a.at_once && !a.kind->known)
+			continue;
+		before = count_descriptors();
+		after_ioctl = cancel_self;
+		run_attempt(&a, attempt_to_make);
+		after_ioctl = NULL;
+		check_eq(a.kind->drop(a.efd), 0);
+		if (count_descriptors() != before)
+			check_fail("%s: %d descriptors, %d before", a.kind->name, count_descriptors(), before);
+	}
+}
+
+static void opener_is_cancelled(void)
+{
+	struct evl_mutex creator;
+	struct attempt a;
+	int before;
+
+	check_ok(evl_init());
+	check_ok(make_mutex());
+	creator = mutex;
+	for (int i = 0; i < 2; i++) {
+		before = count_descriptors();
+		after_ioctl = i ? cancel_self : NULL;
+		a = (struct attempt){ .kind = &opened, .at_once = i };
+		run_attempt(&a, attempt_to_make);
+		after_ioctl = NULL;
+		check_eq(drop_mutex(a.efd), 0);
+		check_eq(count_descriptors(), before);
+	}
+	check_ok(evl_close_mutex(&creator));
+}
+
+static void check_dropped(const struct kind *kind)
+{
+	int before = count_descriptors();
+	struct attempt a = { .kind = kind };
+
+	run_attempt(&a, attempt_to_drop);
+	if (a.dropped)
+		check_fail("%s: %d", kind->name, a.dropped);
+	if (count_descriptors() != before)
+		check_fail("%s: %d descriptors, %d before", kind->name, count_descriptors(), before);
+}
+
+static void closer_is_cancelled(void)
+{
+	check_ok(evl_init());
+	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (kinds[i].known)
+			check_dropped(&kinds[i]);
+	}
+	check_dropped(&attached);
+}
+
 /* --- Threads which attach when they end -------------------------------------------------------------- */
 
 struct late {
@@ -294,6 +489,10 @@ static const struct CMUnitTest tests[] = {
 	TEST_WITHIN(handler_forks, 20, "a handler of signals forks in the middle of any call"),
 	TEST_WITHIN(child_of_half_initialised, 20, "a child starts over if another thread was about to initialise"),
 	TEST(fork_with_many_threads, "and inherits no thread, however many there are"),
+	TEST(creator_is_cancelled, "whoever is cancelled gets what it creates first"),
+	TEST(cancelled_on_the_way, "at whatever time the request comes"),
+	TEST(opener_is_cancelled, "the same if it opens"),
+	TEST(closer_is_cancelled, "nothing stays open if it closes"),
 	TEST(attaches_in_destructor, "a thread which attaches when it ends leaves nothing, whichever destructor does"),
 	TEST(attaches_in_early_destructor, "not even in the last round, if that one comes first"),
 };

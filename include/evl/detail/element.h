@@ -117,15 +117,19 @@ __evl_inline __evl_printf(3, 0) int __evl_hl_format_name(struct __evl_hl_name *n
 __evl_inline int __evl_hl_open_device(const char *type, const char *name)
 {
 	char path[PATH_MAX];
-	int ret;
+	int cancel_state, ret;
 
 	ret = snprintf(path, sizeof(path), "%s/%s%s%s", __EVL_HL_DEVROOT, type,
 		       name ? "/" : "", name ? name : "");
 	if (ret < 0 || ret >= (int)sizeof(path))
 		return -ENAMETOOLONG;
 
+	cancel_state = __evl_hl_hold_cancel();
 	ret = __evl_hl_open(path, __EVL_HL_O_RDWR | __EVL_HL_O_CLOEXEC);
-	return ret < 0 ? -errno : __evl_hl_new_fd(ret);
+	ret = ret < 0 ? -errno : __evl_hl_new_fd(ret);
+	__evl_hl_allow_cancel(cancel_state);
+
+	return ret;
 }
 
 /* The flags which live in the descriptor. */
@@ -154,19 +158,11 @@ __evl_inline void __evl_hl_warn_stopped(void)
 		fprintf(stderr, "evl: the core is stopped: write start to /sys/devices/virtual/evl/control/state\n");
 }
 
-/*
- * Creates an element. The clone device goes last: it holds the reference
- * which keeps a public element alive until its node is open.
- */
-__evl_inline int __evl_hl_clone(const char *type, const char *name, void *attrs,
-				int clone_flags, struct evl_element_ids *eids)
+__evl_inline int __evl_hl_clone_by(int clonefd, const char *type, const char *name,
+				   void *attrs, int clone_flags, struct evl_element_ids *eids)
 {
 	struct evl_clone_req req;
-	int clonefd, efd, ret;
-
-	clonefd = __evl_hl_open_device(type, "clone");
-	if (clonefd < 0)
-		return clonefd;
+	int efd, ret;
 
 	memset(&req, 0, sizeof(req));
 	req.name_ptr = __evl_hl_ptr64(name);
@@ -177,7 +173,6 @@ __evl_inline int __evl_hl_clone(const char *type, const char *name, void *attrs,
 		ret = -errno;
 		if (ret == -ENXIO)
 			__evl_hl_warn_stopped();
-		close(clonefd);
 		return ret;
 	}
 
@@ -197,9 +192,27 @@ __evl_inline int __evl_hl_clone(const char *type, const char *name, void *attrs,
 		}
 	}
 
-	close(clonefd);
+	return ret;
+}
 
-	return __evl_hl_new_fd(ret);
+/*
+ * Creates an element. The clone device goes last: it holds the reference
+ * which keeps a public element alive until its node is open.
+ */
+__evl_inline int __evl_hl_clone(const char *type, const char *name, void *attrs,
+				int clone_flags, struct evl_element_ids *eids)
+{
+	int cancel_state = __evl_hl_hold_cancel(), clonefd, ret;
+
+	ret = clonefd = __evl_hl_open_device(type, "clone");
+	if (clonefd >= 0) {
+		ret = __evl_hl_clone_by(clonefd, type, name, attrs, clone_flags, eids);
+		close(clonefd);
+	}
+	ret = __evl_hl_new_fd(ret);
+	__evl_hl_allow_cancel(cancel_state);
+
+	return ret;
 }
 
 /* Same, once the library is up, with a name which may ask to be public. */

@@ -97,34 +97,27 @@ __evl_inline __evl_printf(6, 0) int __evl_hl_monitor_create(struct __evl_hl_moni
 							   int initval, int flags,
 							   const char *fmt, va_list ap)
 {
+	int cancel_state = __evl_hl_hold_cancel(), efd;
 	struct evl_monitor_attrs attrs;
 	struct evl_element_ids eids;
-	int efd;
 
 	__evl_hl_fill_attrs(&attrs, kind, clockfd, initval);
 	efd = __evl_hl_create_vargs(EVL_MONITOR_DEV, &attrs, flags, &eids, fmt, ap);
-	if (efd < 0)
-		return efd;
-
-	if (kind == __EVL_HL_MUTEX)
-		__evl_hl_set_recursive(&eids, flags);
-
-	__evl_hl_publish(mon, kind, efd, attrs.protocol, &eids);
+	if (efd >= 0) {
+		if (kind == __EVL_HL_MUTEX)
+			__evl_hl_set_recursive(&eids, flags);
+		__evl_hl_publish(mon, kind, efd, attrs.protocol, &eids);
+	}
+	__evl_hl_allow_cancel(cancel_state);
 
 	return efd;
 }
 
-__evl_inline __evl_printf(3, 0) int __evl_hl_monitor_open(struct __evl_hl_monitor *mon,
-							 __u32 kind, const char *fmt,
-							 va_list ap)
+__evl_inline int __evl_hl_monitor_bind(struct __evl_hl_monitor *mon, __u32 kind, int efd)
 {
 	struct evl_monitor_binding bind;
 	struct evl_monitor_attrs wanted;
-	int efd, ret;
-
-	efd = __evl_hl_open_vargs(EVL_MONITOR_DEV, fmt, ap);
-	if (efd < 0)
-		return efd;
+	int ret;
 
 	memset(&bind, 0, sizeof(bind));
 	ret = __evl_hl_ioctl_inband(efd, EVL_MONIOC_BIND, &bind);
@@ -144,6 +137,20 @@ __evl_inline __evl_printf(3, 0) int __evl_hl_monitor_open(struct __evl_hl_monito
 	__evl_hl_publish(mon, kind, efd, bind.protocol, &bind.eids);
 
 	return efd;
+}
+
+__evl_inline __evl_printf(3, 0) int __evl_hl_monitor_open(struct __evl_hl_monitor *mon,
+							 __u32 kind, const char *fmt,
+							 va_list ap)
+{
+	int cancel_state = __evl_hl_hold_cancel(), ret;
+
+	ret = __evl_hl_open_vargs(EVL_MONITOR_DEV, fmt, ap);
+	if (ret >= 0)
+		ret = __evl_hl_monitor_bind(mon, kind, ret);
+	__evl_hl_allow_cancel(cancel_state);
+
+	return ret;
 }
 
 /*
@@ -223,17 +230,19 @@ __evl_inline int __evl_hl_monitor_check(struct __evl_hl_monitor *mon, __u32 kind
 
 __evl_inline int __evl_hl_monitor_close(struct __evl_hl_monitor *mon, __u32 kind)
 {
-	__u32 magic = __atomic_exchange_n(&mon->magic, kind | __EVL_HL_CLOSED,
-					  __ATOMIC_ACQ_REL);
+	int cancel_state = __evl_hl_hold_cancel(), ret = 0;
+	__u32 magic;
 
-	if (magic == (kind | __EVL_HL_LAZY))
-		return 0;
+	magic = __atomic_exchange_n(&mon->magic, kind | __EVL_HL_CLOSED, __ATOMIC_ACQ_REL);
+	if (magic == (kind | __EVL_HL_LIVE)) {
+		ret = close(mon->efd) ? -errno : 0;
+	} else if (magic != (kind | __EVL_HL_LAZY)) {
+		__evl_hl_store(&mon->magic, magic);
+		ret = -EINVAL;
+	}
+	__evl_hl_allow_cancel(cancel_state);
 
-	if (magic == (kind | __EVL_HL_LIVE))
-		return close(mon->efd) ? -errno : 0;
-
-	__evl_hl_store(&mon->magic, magic);
-	return -EINVAL;
+	return ret;
 }
 
 /* The state where a date is expected, and no limit is meant. */
