@@ -335,7 +335,11 @@ static struct evl_thread *next_in_chain(struct evl_thread *thread, u64 *path)
 	unsigned long flags;
 	struct evl_rq *rq;
 
-	wchan = evl_lock_thread_wchan(thread, &rq, &flags);
+	while (!evl_try_thread_wchan(thread, &wchan, &rq, &flags)) {
+		if (is_wanted(evl_current()))
+			return NULL;
+		evl_let_others_run();
+	}
 	raw_spin_unlock(&rq->lock);
 	if (wchan) {
 		mutex = evl_mutex_of_wchan(wchan);

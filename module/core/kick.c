@@ -20,17 +20,14 @@ struct forced {
 };
 
 /*
- * The channel is not locked if others keep it busy, and the caller has hard irqs
- * off: waiting for it would have no bound then, and no end at all if this is the
- * CPU which they wait for. See abort_wait().
+ * The channel is not locked if others keep it busy: waiting for it would have no
+ * bound, and the caller may have interrupts off, or locks of Linux. See abort_wait().
  */
 static void force_begin(struct forced *f, struct evl_thread *thread)
 {
 	f->thread = thread;
 	f->aborted = false;
-	if (!hard_irqs_disabled()) {
-		f->wchan = evl_lock_thread_wchan(thread, &f->rq, &f->flags);
-	} else if (!evl_try_thread_wchan(thread, &f->wchan, &f->rq, &f->flags)) {
+	if (!evl_try_thread_wchan(thread, &f->wchan, &f->rq, &f->flags)) {
 		f->wchan = NULL;
 		f->rq = evl_lock_thread_rq_irqsave(thread, f->flags);
 	}

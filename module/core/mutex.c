@@ -467,14 +467,19 @@ int evl_unlock_mutex(struct evl_mutex *mutex)
 }
 EXPORT_SYMBOL_GPL(evl_unlock_mutex);
 
-/* The first mutex of @thread, locked with hard irqs off, or NULL. */
+/* How often a mutex is tried which others keep busy. */
+#define MUTEX_TRIES	16
+
+/* The first mutex of @thread, locked with hard irqs off, or NULL: there is none, or
+ * others keep it busy. */
 static struct evl_mutex *lock_first_owned(struct evl_thread *thread,
 					  unsigned long *flags)
 {
 	struct evl_mutex *mutex;
 	struct evl_rq *rq;
+	int tries;
 
-	for (;;) {
+	for (tries = 0; tries < MUTEX_TRIES; tries++) {
 		rq = evl_lock_thread_rq_irqsave(thread, *flags);
 		mutex = list_first_entry_or_null(&thread->owned,
 						 struct evl_mutex, next_owned);
@@ -490,6 +495,8 @@ static struct evl_mutex *lock_first_owned(struct evl_thread *thread,
 		evl_unlock_irqrestore(&rq->lock, *flags);
 		cpu_relax();
 	}
+
+	return NULL;
 }
 
 bool evl_drop_owned_mutexes(struct evl_thread *thread, unsigned int max)
@@ -554,8 +561,9 @@ void evl_commit_ceiling(struct evl_thread *curr)
 
 	handle = READ_ONCE(window->pp_pending);
 	ops = READ_ONCE(evl_gate_ops);
+	/* On stock, @curr may be running on another CPU by now, and take another one. */
 	if (!ops || !ops->commit_ceiling(handle, curr))
-		WRITE_ONCE(window->pp_pending, EVL_NO_HANDLE);
+		cmpxchg(&window->pp_pending, handle, EVL_NO_HANDLE);
 }
 
 /* --- Mutexes of drivers --------------------------------------------------------------------- */

@@ -67,7 +67,9 @@ static void set_effective(struct evl_thread *thread, const struct evl_sched_clas
 	else if (ready)
 		evl_enqueue_thread(rq, thread);
 
-	if (!(thread->state & EVL_THREAD_BLOCK_BITS))
+	/* Whoever waits for its turn all the same bothers nobody. */
+	if (!(thread->state & EVL_THREAD_BLOCK_BITS) &&
+	    (thread == rq->curr || evl_may_preempt(rq, thread)))
 		evl_set_resched(rq);
 }
 

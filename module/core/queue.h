@@ -92,6 +92,13 @@ static inline void evl_vacate_rq_locked(struct evl_thread *thread)
 	evl_set_resched(rq);
 }
 
+/* @thread, which nothing blocks, may be the one to run now. */
+static inline bool evl_may_preempt(struct evl_rq *rq, struct evl_thread *thread)
+{
+	return rq->curr == rq->root || thread->wprio > rq->curr->wprio ||
+		rq->curr->state & EVL_THREAD_BLOCK_BITS;
+}
+
 /* Add blocking bits. */
 static inline void evl_hold_thread_locked(struct evl_thread *thread, u32 mask)
 {
@@ -126,8 +133,7 @@ static inline void evl_release_thread_locked(struct evl_thread *thread, u32 mask
 		return;
 
 	evl_enqueue_thread(rq, thread);
-	if (rq->curr == rq->root || thread->wprio > rq->curr->wprio ||
-	    rq->curr->state & EVL_THREAD_BLOCK_BITS)
+	if (evl_may_preempt(rq, thread))
 		evl_set_resched(rq);
 }
 

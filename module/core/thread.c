@@ -58,7 +58,8 @@ static void drop_mutexes(struct evl_work *work)
 	struct evl_thread *thread =
 		container_of(work, struct evl_thread, drop_work);
 
-	evl_drop_owned_mutexes(thread, UINT_MAX);
+	while (!evl_drop_owned_mutexes(thread, UINT_MAX))
+		schedule_timeout_uninterruptible(1);
 	evl_put_thread(thread);
 }
 

@@ -17,11 +17,22 @@
 #include "timer.h"
 
 /*
- * Timers of a clock which one tick expires. If more of them are due, interrupts
- * and threads have their turn first, for as long as the tick took: thousands of
- * timers with the same date take time, but nobody is locked out meanwhile.
+ * Anybody may have timers on a CPU, and set them as he likes, from other CPUs too.
+ * Others keep their share of it by three rules.
+ *
+ * - A tick expires TICK_BATCH timers of a clock at most, for TICK_TIME or little more.
+ *   If more of them are due, interrupts and threads have their turn first: there is
+ *   no tick in a break which lasts as long as the tick took.
+ * - There is such a break after BURST_TICKS ticks within BURST_TIME, too, as long as
+ *   they took altogether.
+ * - What is started for a date which is past counts from the last tick on: it comes
+ *   behind everything that was due by then. So each timer is passed by those only
+ *   which were there before it.
  */
 #define TICK_BATCH	32
+#define TICK_TIME	(50 * NSEC_PER_USEC)
+#define BURST_TICKS	16
+#define BURST_TIME	(100 * NSEC_PER_USEC)
 #define MIN_BREAK	(10 * NSEC_PER_USEC)
 
 DEFINE_PER_CPU(struct evl_timer_base, evl_timer_bases);
@@ -106,6 +117,12 @@ static __always_inline ktime_t next_shot(struct evl_timer_base *base)
 	return best;
 }
 
+static __always_inline void program_here(struct evl_timer_base *base, int cpu)
+{
+	base->shot = max(next_shot(base), base->resume);
+	host_program_tick(&evl_cpu_rq(cpu)->host, base->shot);
+}
+
 /* Base locked. Another CPU programs its own hardware when kicked. */
 static void program_shot(struct evl_timer_base *base, int cpu)
 {
@@ -113,8 +130,9 @@ static void program_shot(struct evl_timer_base *base, int cpu)
 		return;
 
 	if (cpu == raw_smp_processor_id())
-		host_program_tick(&evl_cpu_rq(cpu)->host, next_shot(base));
-	else if (!test_and_set_bit(0, &base->remote_shot))
+		program_here(base, cpu);
+	else if (max(next_shot(base), base->resume) < base->shot &&
+		 !test_and_set_bit(0, &base->remote_shot))
 		host_kick_cpu(cpu);
 }
 
@@ -135,11 +153,24 @@ static bool is_head(struct evl_timer_base *base, struct evl_timer *timer)
 }
 
 /*
- * When to shoot for @date: earlier by the gravity. But what is started in a tick
- * is for a later one, and if that takes forgoing the gravity, it does: a timer
- * which starts itself over again within its gravity would keep the CPU in ticks.
- * Base locked.
+ * @shot is past. What is started in a tick is for a later one, and if that takes
+ * forgoing the gravity, it does: a timer which starts itself over again within its
+ * gravity would keep the CPU in ticks. Otherwise, the wall clock may have been set
+ * back since the last tick.
  */
+static noinline ktime_t late_shot_date(struct evl_timer_base *base, struct evl_timer *timer,
+				       ktime_t date, ktime_t shot)
+{
+	ktime_t horizon = base->horizon[timer->clock->index];
+
+	if (timer->clock == base->expiring)
+		return max_t(ktime_t, date, horizon + 1);
+
+	return max_t(ktime_t, shot, min_t(ktime_t, horizon + 1,
+					  evl_read_clock(timer->clock)));
+}
+
+/* When to shoot for @date: earlier by the gravity. Base locked. */
 static ktime_t shot_date(struct evl_timer_base *base, struct evl_timer *timer,
 			 ktime_t date)
 {
@@ -148,10 +179,10 @@ static ktime_t shot_date(struct evl_timer_base *base, struct evl_timer *timer,
 	/* Hardware has no idea of negative dates; zero stands for none. */
 	date = max_t(ktime_t, date, 1);
 	shot = max_t(ktime_t, date - timer_gravity(timer), 1);
-	if (likely(timer->clock != base->expiring || shot > base->horizon))
+	if (likely(shot > base->horizon[timer->clock->index]))
 		return shot;
 
-	return max_t(ktime_t, date, base->horizon + 1);
+	return late_shot_date(base, timer, date, shot);
 }
 
 void evl_start_timer(struct evl_timer *timer, ktime_t date, ktime_t interval)
@@ -346,20 +377,30 @@ static __always_inline void expire(struct evl_timer_base *base,
 	}
 }
 
-/* What is due by @now, each timer once. True if there is more of that than one
- * tick should take. */
+/* Enough for the tick which began at @start, where @count timers of a clock expired.
+ * What a handler does may take a while, so the clock is looked at now and then. */
+static __always_inline bool is_enough(int count, ktime_t start)
+{
+	if (likely(!count || count % 4))
+		return false;
+
+	return count >= TICK_BATCH || evl_ktime_monotonic() - start > TICK_TIME;
+}
+
+/* What is due by @now, each timer once. True if there is more of that than the tick,
+ * which began at @start, should take. */
 static bool expire_queue(struct evl_timer_base *base, struct evl_clock *clock,
-			 ktime_t now)
+			 ktime_t now, ktime_t start)
 {
 	struct timerqueue_node *node;
-	int left = TICK_BATCH;
+	int count = 0;
 
 	base->expiring = clock;
-	base->horizon = now;
+	base->horizon[clock->index] = now;
 
 	while ((node = timerqueue_getnext(&base->queue[clock->index])) &&
 	       node->expires <= now) {
-		if (unlikely(!left--))
+		if (unlikely(is_enough(count++, start)))
 			return true;
 		expire(base, container_of(node, struct evl_timer, node), now);
 	}
@@ -367,12 +408,23 @@ static bool expire_queue(struct evl_timer_base *base, struct evl_clock *clock,
 	return false;
 }
 
-/* As much time for others as a tick which began at @start took. */
-static noinline ktime_t end_of_break(ktime_t start)
+/* True if ticks come too closely for somebody else to get anywhere. */
+static __always_inline bool count_tick(struct evl_timer_base *base, ktime_t now)
+{
+	if (likely(now - base->burst_start > BURST_TIME)) {
+		base->burst_start = now;
+		base->burst_ticks = 0;
+	}
+
+	return ++base->burst_ticks >= BURST_TICKS;
+}
+
+/* As much time for others as ticks took since @start. */
+static noinline void take_break(struct evl_timer_base *base, ktime_t start)
 {
 	ktime_t now = evl_ktime_monotonic();
 
-	return now + max_t(ktime_t, now - start, MIN_BREAK);
+	base->resume = now + max_t(ktime_t, now - start, MIN_BREAK);
 }
 
 void evl_tick(int cpu, ktime_t now)
@@ -382,13 +434,16 @@ void evl_tick(int cpu, ktime_t now)
 	bool more;
 
 	raw_spin_lock(&base->lock);
-	more = expire_queue(base, &evl_mono_clock, now);
+	more = expire_queue(base, &evl_mono_clock, now, now);
 	if (timerqueue_getnext(&base->queue[EVL_CLOCK_REAL_INDEX]))
 		more |= expire_queue(base, &evl_realtime_clock,
-				     evl_read_clock(&evl_realtime_clock));
+				     evl_read_clock(&evl_realtime_clock), now);
 	base->expiring = NULL;
-	host_program_tick(&rq->host, unlikely(more) ? end_of_break(now) :
-						      next_shot(base));
+	if (unlikely(count_tick(base, now)))
+		take_break(base, base->burst_start);
+	else if (unlikely(more))
+		take_break(base, now);
+	program_here(base, cpu);
 	raw_spin_unlock(&base->lock);
 
 	if (test_bit(RQ_RESCHED, &rq->flags)) {
@@ -410,6 +465,7 @@ void evl_clock_was_set(void)
 	for_each_online_cpu(cpu) {
 		base = per_cpu_ptr(&evl_timer_bases, cpu);
 		evl_lock_irqsave(&base->lock, flags);
+		base->shot = KTIME_MAX;
 		program_shot(base, cpu);
 		evl_unlock_irqrestore(&base->lock, flags);
 	}
@@ -423,6 +479,7 @@ int evl_init_timers(void)
 	for_each_possible_cpu(cpu) {
 		base = per_cpu_ptr(&evl_timer_bases, cpu);
 		raw_spin_lock_init(&base->lock);
+		base->shot = KTIME_MAX;
 		for (n = 0; n < EVL_NR_CLOCKS; n++)
 			timerqueue_init_head(&base->queue[n]);
 	}

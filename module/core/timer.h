@@ -16,7 +16,12 @@ struct evl_timer_base {
 	bool overtaken;			/* it was started or stopped since */
 	ktime_t next_date;		/* it is put to afterwards, 0 for none */
 	struct evl_clock *expiring;	/* the queue in hand, NULL outside ticks */
-	ktime_t horizon;		/* of it: what is due by then expires */
+	/* Of each, as of the last tick: what was due by then expired, or is about to. */
+	ktime_t horizon[EVL_NR_CLOCKS];
+	ktime_t shot;			/* what the hardware is programmed to */
+	ktime_t resume;			/* the end of the break, no tick before it */
+	ktime_t burst_start;		/* ticks which follow each other closely */
+	unsigned int burst_ticks;
 	unsigned long remote_shot;	/* bit 0: another CPU wants a new shot */
 };
 

@@ -28,6 +28,9 @@ struct report {
 
 static DEFINE_PER_CPU(struct report, reports);
 
+/* Once the time is over, for the next thread to be sent in-band, ns. */
+#define LINUX_IS_NEXT	NSEC_PER_MSEC
+
 static ktime_t timeout(void)
 {
 	return (ktime_t)READ_ONCE(watchdog_timeout) * NSEC_PER_SEC;
@@ -84,6 +87,14 @@ static struct evl_thread *find_culprit(struct evl_rq *rq)
 	} else if (date > evl_ktime_monotonic()) {
 		curr = NULL;
 		evl_start_timer(&rq->wd_timer, date, 0);
+	} else if (curr->state & EVL_T_USER) {
+		/* Others may be in line to go on like that: Linux has waited long
+		 * enough, and is next. */
+		evl_start_timer(&rq->wd_timer, evl_ktime_monotonic() + LINUX_IS_NEXT, 0);
+		if (curr->info & EVL_T_KICKED)
+			curr = NULL;
+		else
+			evl_get_thread(curr);
 	} else {
 		rq->oob_since = date;
 		evl_start_timer(&rq->wd_timer, date + timeout(), 0);

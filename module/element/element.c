@@ -119,13 +119,14 @@ static bool devname_taken(struct evl_factory *factory, const char *devname)
 /*
  * Factory lock held. The name in sysfs: that of the element, unless another one
  * is there under it, else with its minor behind, which no other living one has.
- * Somebody may have chosen even that for a name, so there is one number more.
+ * Somebody may have chosen even that for a name, so there is one number more, which
+ * nobody can have foreseen.
  */
 static int set_devname(struct evl_element *element)
 {
 	struct evl_factory *factory = element->factory;
 	char suffix[24] = "";
-	unsigned int n = 0;
+	bool again = false;
 	char *devname;
 
 	for (;;) {
@@ -137,12 +138,13 @@ static int set_devname(struct evl_element *element)
 		if (!devname_taken(factory, devname))
 			break;
 		kfree(devname);
-		if (n++)
-			scnprintf(suffix, sizeof(suffix), "%%%u.%u",
-				  element->minor, n);
+		if (again)
+			scnprintf(suffix, sizeof(suffix), "%%%u.%x",
+				  element->minor, get_random_u32());
 		else
 			scnprintf(suffix, sizeof(suffix), "%%%u",
 				  element->minor);
+		again = true;
 	}
 
 	element->devname = devname;

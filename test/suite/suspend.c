@@ -47,20 +47,6 @@ static void suspend_machine(void)
 	close(fd);
 }
 
-static int64_t clock_ns(clockid_t id)
-{
-	struct timespec ts;
-
-	check_sys(clock_gettime(id, &ts));
-	return ts_ns(ts);
-}
-
-/* By how much the realtime clock went ahead of the monotonic one, which stands still meanwhile. */
-static int64_t time_asleep(void)
-{
-	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
-}
-
 static struct evl_sem sem;
 
 static int get_unit(struct puppet *p)
@@ -112,47 +98,9 @@ static void sleep_goes_on(void)
 	end_puppet(&sleeper);
 }
 
-#define AHEAD	(6 * NSEC_PER_SEC)
-
-static int64_t woken_up;
-
-static int sleep_realtime(struct puppet *p)
-{
-	struct timespec date = ns_ts(now_on(EVL_CLOCK_REALTIME) + AHEAD);
-	int ret = evl_sleep_until(EVL_CLOCK_REALTIME, &date);
-
-	(void)p;
-	check_reached(now_on(EVL_CLOCK_REALTIME), ts_ns(date));
-	woken_up = now();
-	return ret;
-}
-
-/* Dates on that clock come that much earlier on the monotonic one, where timers tick. */
-static void realtime_dates_are_kept(void)
-{
-	int64_t start, before, asleep;
-	struct puppet sleeper;
-
-	let_ports_wake();
-	check_ok(evl_init());
-	start_puppet(&sleeper, "sleeper", 20, other_cpu());
-	before = time_asleep();
-	start = now();
-	begin_wait(&sleeper, sleep_realtime, NULL);
-	do {
-		suspend_machine();
-		asleep = time_asleep() - before;
-	} while (asleep < 2 * NSEC_PER_SEC);
-	check_eq(result(&sleeper), 0);
-	/* It may have slept longer than it would have taken; and to resume takes a while. */
-	check_lt(woken_up - start, AHEAD - (asleep < AHEAD ? asleep : AHEAD) + 3 * NSEC_PER_SEC / 2);
-	end_puppet(&sleeper);
-}
-
 static const struct CMUnitTest tests[] = {
 	TEST(waits_go_on, "a wait goes on when the machine resumes"),
 	TEST(sleep_goes_on, "so does a sleep, and timers tick"),
-	TEST(realtime_dates_are_kept, "dates on the realtime clock count the time for which the machine was suspended"),
 };
 
 TEST_MAIN("suspend", tests)

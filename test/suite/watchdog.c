@@ -99,13 +99,6 @@ static void it_can_be_turned_off(void)
 	join_worker(&w);
 }
 
-static void share_and_hog(struct worker *w)
-{
-	attach_worker(w);
-	check_ok(evl_switch_oob());
-	spin_in_vain(now());
-}
-
 /* Neither of them stays long, but between them they leave Linux nothing: the delay counts for the CPU. */
 static atomic_bool one_is_out;
 
@@ -138,18 +131,34 @@ static void two_hogs_are_one(void)
 	check(atomic_load(&one_is_out));
 }
 
+#define HOGS	20
+
+static int64_t hog_date;
+
+static void hog_with_others(struct worker *w)
+{
+	attach_worker(w);
+	check_ok(evl_switch_oob());
+	check_ok(sleep_until(hog_date));
+	spin_in_vain(hog_date);
+}
+
+/* Linux waits for the first one only: each of them would have it wait for another second. */
 static void many_hogs(void)
 {
-	struct worker w[] = {
-		{ .body = share_and_hog, .name = "hog0", .prio = 30, .cpu = other_cpu() },
-		{ .body = share_and_hog, .name = "hog1", .prio = 20, .cpu = other_cpu() },
-		{ .body = share_and_hog, .name = "hog2", .prio = 10, .cpu = other_cpu() },
-	};
+	static char names[HOGS][16];
+	struct worker w[HOGS];
 
 	set_timeout("1");
-	for (unsigned int i = 0; i < ARRAY_SIZE(w); i++)
+	hog_date = now() + 3 * NSEC_PER_SEC;
+	for (int i = 0; i < HOGS; i++) {
+		snprintf(names[i], sizeof(names[i]), "hog%d", i);
+		w[i] = (struct worker){
+			.body = hog_with_others, .name = names[i], .prio = 50 - i, .cpu = other_cpu(),
+		};
 		start_worker(&w[i]);
-	for (unsigned int i = 0; i < ARRAY_SIZE(w); i++)
+	}
+	for (int i = 0; i < HOGS; i++)
 		join_worker(&w[i]);
 }
 
@@ -166,7 +175,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(breathing_is_enough, "short pauses keep the watchdog calm"),
 	TEST(it_can_be_turned_off, "a delay of zero turns it off"),
 	TEST(two_hogs_are_one, "threads which take turns are caught as well"),
-	TEST(many_hogs, "several hogs on a CPU go one after the other"),
+	TEST(many_hogs, "so are those behind them in line, at once"),
 };
 
 int main(int argc, char *argv[])

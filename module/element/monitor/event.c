@@ -110,6 +110,9 @@ static int fall_asleep(struct evl_monitor *mon, struct evl_monitor *gate,
 	raw_spin_lock(&event->wchan.lock);
 	ret = join_gate(event, gate) ?:
 		__evl_sleep_on(&event->wchan, mon->clock, timeout, EVL_ABS, true);
+	/* Others may keep its former gate busy for long. */
+	if (unlikely(ret == -EAGAIN) && evl_is_called_away())
+		ret = -EINTR;
 	if (!ret)
 		WRITE_ONCE(mon->state->u.event.gate_offset,
 			   gate->element.state_offset);

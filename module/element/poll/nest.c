@@ -12,7 +12,8 @@
  * it is large, hence groups are nested and taken apart in-band only.
  *
  * A walk down visits each group once: what was found on the way is kept in the
- * group, stamped with the number of the walk. A walk up is short anyway.
+ * group, stamped with the number of the walk; and MAX_BELOW groups at most, since
+ * others wait for the lock meanwhile. A walk up is short anyway.
  */
 #include <linux/minmax.h>
 #include <linux/mutex.h>
@@ -20,6 +21,7 @@
 
 #define MAX_NESTING	4
 #define MAX_STEPS_UP	15
+#define MAX_BELOW	4096
 
 static DEFINE_MUTEX(nest_lock);
 static u64 nr_visits;
@@ -46,8 +48,9 @@ static int reach_up(struct evl_poll_set *set)
 	return reach;
 }
 
-/* The same downwards. Recursion ends at MAX_NESTING. */
-static int reach_down(struct evl_poll_set *set, u64 visit)
+/* The same downwards, unless there are more than @left groups, which is zero on
+ * return then. Recursion ends at MAX_NESTING. */
+static int reach_down(struct evl_poll_set *set, u64 visit, int *left)
 {
 	struct evl_poll_item *item;
 	int reach = 0;
@@ -55,8 +58,12 @@ static int reach_down(struct evl_poll_set *set, u64 visit)
 	if (set->visit == visit)
 		return set->reach;
 
-	list_for_each_entry(item, &set->children, in_children)
-		reach = max(reach, 1 + reach_down(item->child, visit));
+	list_for_each_entry(item, &set->children, in_children) {
+		if (!*left)
+			break;
+		--*left;
+		reach = max(reach, 1 + reach_down(item->child, visit, left));
+	}
 
 	set->visit = visit;
 	set->reach = reach;
@@ -99,11 +106,13 @@ static bool is_short_way_up(struct evl_poll_set *set, u64 visit)
 int evl_nest_poll_item(struct evl_poll_item *item, struct evl_poll_set *child)
 {
 	struct evl_poll_set *set = item->set;
-	int down;
+	int down, left = MAX_BELOW;
 
 	lockdep_assert_held(&nest_lock);
 
-	down = reach_down(child, ++nr_visits);
+	down = reach_down(child, ++nr_visits, &left);
+	if (!left)
+		return -ENOSPC;
 	/* The way down from the child led here. */
 	if (set->visit == nr_visits)
 		return -ELOOP;

@@ -219,6 +219,67 @@ void test_timer_crowd(struct context *cx)
 	kfree(cx->timers);
 }
 
+/* --- Those who always want to be first ---------------------------------------------------------- */
+
+#define NR_PUSHY	64
+
+static ktime_t due_date;
+static atomic_t pushed;
+
+static void push_ahead(struct evl_timer *timer)
+{
+	udelay(50);
+	if (evl_ktime_monotonic() > due_date)
+		atomic_inc(&pushed);
+}
+
+static void note_shot(struct evl_timer *timer)
+{
+	atomic_inc(&container_of(timer, struct context, timer)->shots);
+}
+
+/*
+ * From this CPU, those of another one are set for the past, over and over. Of these, one
+ * which is due there is passed by no more than were there before, each of them once.
+ */
+void test_timer_pushy(struct context *cx)
+{
+	int n, here, there, passed = 0;
+	ktime_t limit;
+
+	cx->timers = kcalloc(NR_PUSHY, sizeof(*cx->timers), GFP_KERNEL);
+	if (!expect(cx, cx->timers))
+		return;
+
+	migrate_disable();
+	here = raw_smp_processor_id();
+	there = cpumask_any_but(cpu_online_mask, here);
+	if (there >= nr_cpu_ids)
+		there = here;
+	evl_init_timer_on_cpu(&cx->timer, &evl_mono_clock, there, note_shot, EVL_GRAVITY_IRQ);
+	for (n = 0; n < NR_PUSHY; n++)
+		evl_init_timer_on_cpu(&cx->timers[n], &evl_mono_clock, there, push_ahead, EVL_GRAVITY_IRQ);
+
+	due_date = evl_ktime_monotonic() + 20 * NSEC_PER_MSEC;
+	atomic_set(&pushed, 0);
+	evl_start_timer(&cx->timer, due_date, 0);
+	limit = evl_ktime_monotonic() + 5 * NSEC_PER_SEC;
+	while (!atomic_read(&cx->shots) && evl_ktime_monotonic() < limit) {
+		for (n = 0; n < NR_PUSHY; n++)
+			evl_start_timer(&cx->timers[n], 1, 0);
+		passed = atomic_read(&pushed);
+		cond_resched();
+	}
+	expect(cx, atomic_read(&cx->shots) == 1);
+	expect(cx, passed <= 2 * NR_PUSHY);
+
+	for (n = 0; n < NR_PUSHY; n++)
+		evl_destroy_timer(&cx->timers[n]);
+	evl_destroy_timer(&cx->timer);
+	migrate_enable();
+	kfree(cx->timers);
+}
+
 /* --- The end of one whose handler is in progress ---------------------------------------------- */
 
 static void hold_cpu(struct evl_timer *timer)
