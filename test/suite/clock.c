@@ -313,7 +313,7 @@ static void step_back_delays(void)
 {
 	struct nap s = { .clockfd = EVL_CLOCK_REALTIME };
 
-	s.date = now_on(EVL_CLOCK_REALTIME) + NSEC_PER_SEC;
+	s.date = now_on(EVL_CLOCK_REALTIME) + patience(1) * NSEC_PER_SEC;
 	step_during(&s, -500 * NSEC_PER_MSEC);
 }
 
@@ -321,9 +321,9 @@ static void monotonic_ignores_steps(void)
 {
 	struct nap s = { .clockfd = EVL_CLOCK_MONOTONIC };
 
-	s.date = now() + NSEC_PER_SEC;
+	s.date = now() + patience(1) * NSEC_PER_SEC;
 	step_during(&s, 86400 * NSEC_PER_SEC);
-	s.date = now() + NSEC_PER_SEC;
+	s.date = now() + patience(1) * NSEC_PER_SEC;
 	step_during(&s, -1800 * NSEC_PER_SEC);
 }
 

@@ -379,7 +379,7 @@ static void time_out_behind(struct puppet *a, struct puppet *s, struct cond *c)
 	new_cond(c);
 	start_puppet(s, "s", 5, 0);
 	start_puppet(a, "a", 10, other_cpu());
-	c->date = now() + 100 * NSEC_PER_MSEC;
+	c->date = now() + patience(1) * NSEC_PER_SEC / 4;
 	begin_wait(a, wait_once, c);
 	check_eq(perform(s, lock, &c->mutex), 0);
 	await(now() > c->date && !watched(c) && worker_sleeps(&a->w));
