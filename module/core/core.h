@@ -123,9 +123,9 @@ void evl_end_wait_locked(struct evl_thread *thread, int reason);
 /* The same some EVL_CHANNEL_DELAY nanoseconds later, unless it ended meanwhile, for
  * callers which could not lock the channel: evl_time_out() does it then. */
 void evl_end_wait_soon_locked(struct evl_thread *thread, int reason);
-bool evl_wait_ends_soon_locked(struct evl_thread *thread);
-/* What ends the wait of @thread now that its timer has expired. */
-int evl_timeout_reason_locked(struct evl_thread *thread);
+/* What is going to end this wait of @thread that way, 0 if nothing is. Whoever gives
+ * the thread what it waits for is ahead of that. */
+int evl_late_reason_locked(struct evl_thread *thread);
 /* As evl_lock_thread_wchan(), but for a channel which others keep busy: false then, and nothing is
  * locked. Worth another try EVL_CHANNEL_DELAY nanoseconds later. */
 bool evl_try_thread_wchan(struct evl_thread *thread, struct evl_wait_channel **wchanp,

@@ -41,7 +41,7 @@ static void abort_wait(struct forced *f, int reason)
 		return;
 	}
 
-	evl_end_wait_locked(f->thread, reason);
+	evl_end_wait_locked(f->thread, reason | evl_late_reason_locked(f->thread));
 	f->aborted = true;
 }
 
@@ -120,7 +120,7 @@ void evl_time_out(struct evl_thread *thread)
 
 	force_begin(&f, thread);
 	if (timed_out(thread))
-		abort_wait(&f, evl_timeout_reason_locked(thread));
+		abort_wait(&f, evl_late_reason_locked(thread) ?: EVL_T_TIMEO);
 	force_end(&f);
 }
 
@@ -140,7 +140,7 @@ static void kick_thread(struct evl_thread *thread, bool unblock)
 		thread->info |= EVL_T_KICKED;
 		if (thread->state & EVL_THREAD_WAIT_BITS) {
 			/* Nor is it for a signal to undo what somebody else did. */
-			if (!evl_wait_ends_soon_locked(thread))
+			if (!evl_late_reason_locked(thread))
 				thread->unblocked = unblock;
 			thread->unblocked |= unblock;
 			abort_wait(&f, EVL_T_BREAK);
@@ -155,9 +155,22 @@ static void kick_thread(struct evl_thread *thread, bool unblock)
 	force_end(&f);
 }
 
+static bool waits_out_of_band(struct evl_thread *thread)
+{
+	u32 state = READ_ONCE(thread->state);
+
+	return state & EVL_THREAD_WAIT_BITS && !(state & EVL_T_INBAND);
+}
+
+/* Current is about to leave the stage then, which takes that it is not in line any
+ * more: its timer sees to that if the channel was busy. */
 void evl_kick_thread(struct evl_thread *thread)
 {
 	kick_thread(thread, false);
+
+	if (thread == evl_current() && !hard_irqs_disabled())
+		while (unlikely(waits_out_of_band(thread)))
+			cpu_relax();
 }
 
 bool evl_is_called_away(void)

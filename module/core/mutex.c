@@ -559,11 +559,13 @@ void evl_commit_ceiling(struct evl_thread *curr)
 	if (likely(!window || !READ_ONCE(window->pp_pending)))
 		return;
 
-	handle = READ_ONCE(window->pp_pending);
+	/* On stock, @curr may be running on another CPU by now, and be about to take
+	 * another one, or the same one again. One which is put back although it has
+	 * dropped that meanwhile is found out by its next lock. */
+	handle = xchg(&window->pp_pending, EVL_NO_HANDLE);
 	ops = READ_ONCE(evl_gate_ops);
-	/* On stock, @curr may be running on another CPU by now, and take another one. */
-	if (!ops || !ops->commit_ceiling(handle, curr))
-		cmpxchg(&window->pp_pending, handle, EVL_NO_HANDLE);
+	if (ops && ops->commit_ceiling(handle, curr))
+		cmpxchg(&window->pp_pending, EVL_NO_HANDLE, handle);
 }
 
 /* --- Mutexes of drivers --------------------------------------------------------------------- */

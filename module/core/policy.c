@@ -221,23 +221,26 @@ int evl_set_thread_policy(struct evl_thread *thread,
 /* How often they may change while they are being told to Linux. */
 #define PROPAGATE_TRIES	3
 
-void evl_propagate_params(struct evl_thread *curr)
+static noinline void propagate(struct evl_thread *curr)
 {
 	unsigned long flags;
 	int policy, prio, n;
 	struct evl_rq *rq;
 
 	/* Others may go on changing them: what comes late is for the next time. */
-	for (n = 0; n < PROPAGATE_TRIES; n++) {
-		if (likely(!(READ_ONCE(curr->info) & EVL_T_SCHEDP)) || !preemptible())
-			return;
-
+	for (n = 0; n < PROPAGATE_TRIES && READ_ONCE(curr->info) & EVL_T_SCHEDP; n++) {
 		rq = evl_lock_thread_rq_irqsave(curr, flags);
 		curr->info &= ~EVL_T_SCHEDP;
 		inband_params(curr, &policy, &prio);
 		evl_unlock_irqrestore(&rq->lock, flags);
 		host_set_inband_prio(&curr->host, policy, prio);
 	}
+}
+
+void evl_propagate_params(struct evl_thread *curr)
+{
+	if (unlikely(READ_ONCE(curr->info) & EVL_T_SCHEDP) && preemptible())
+		propagate(curr);
 }
 
 /* The rest of @attrs is zero. */

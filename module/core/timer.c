@@ -34,6 +34,7 @@
 #define BURST_TICKS	16
 #define BURST_TIME	(100 * NSEC_PER_USEC)
 #define MIN_BREAK	(10 * NSEC_PER_USEC)
+#define MAX_BREAK	NSEC_PER_MSEC
 
 DEFINE_PER_CPU(struct evl_timer_base, evl_timer_bases);
 
@@ -153,36 +154,31 @@ static bool is_head(struct evl_timer_base *base, struct evl_timer *timer)
 }
 
 /*
- * @shot is past. What is started in a tick is for a later one, and if that takes
- * forgoing the gravity, it does: a timer which starts itself over again within its
- * gravity would keep the CPU in ticks. Otherwise, the wall clock may have been set
- * back since the last tick.
+ * The date of @timer was past at the last tick. What is started in a tick is for a
+ * later one, and if that takes forgoing the gravity, it does: a timer which starts
+ * itself over again within its gravity would keep the CPU in ticks. The wall clock
+ * may have been set back since that tick, or even in it, which ends there then.
  */
-static noinline ktime_t late_shot_date(struct evl_timer_base *base, struct evl_timer *timer,
-				       ktime_t date, ktime_t shot)
+static noinline ktime_t late_shot(struct evl_timer_base *base, struct evl_timer *timer)
 {
-	ktime_t horizon = base->horizon[timer->clock->index];
+	ktime_t *horizon = &base->horizon[timer->clock->index];
+	ktime_t now = evl_read_clock(timer->clock);
 
+	*horizon = min(*horizon, now);
 	if (timer->clock == base->expiring)
-		return max_t(ktime_t, date, horizon + 1);
+		return max_t(ktime_t, timer->date + timer_gravity(timer), *horizon + 1);
 
-	return max_t(ktime_t, shot, min_t(ktime_t, horizon + 1,
-					  evl_read_clock(timer->clock)));
+	return max_t(ktime_t, timer->date, min(*horizon + 1, now));
 }
 
-/* When to shoot for @date: earlier by the gravity. Base locked. */
-static ktime_t shot_date(struct evl_timer_base *base, struct evl_timer *timer,
-			 ktime_t date)
+/* For @date, we shoot earlier by the gravity: that is what periods are counted from,
+ * even if it expires later. Base locked. */
+static void set_date(struct evl_timer_base *base, struct evl_timer *timer, ktime_t date)
 {
-	ktime_t shot;
-
 	/* Hardware has no idea of negative dates; zero stands for none. */
-	date = max_t(ktime_t, date, 1);
-	shot = max_t(ktime_t, date - timer_gravity(timer), 1);
-	if (likely(shot > base->horizon[timer->clock->index]))
-		return shot;
-
-	return late_shot_date(base, timer, date, shot);
+	timer->date = max_t(ktime_t, date - timer_gravity(timer), 1);
+	timer->node.expires = likely(timer->date > base->horizon[timer->clock->index]) ?
+		timer->date : late_shot(base, timer);
 }
 
 void evl_start_timer(struct evl_timer *timer, ktime_t date, ktime_t interval)
@@ -193,7 +189,7 @@ void evl_start_timer(struct evl_timer *timer, ktime_t date, ktime_t interval)
 	flags = hard_local_irq_save();
 	base = lock_base(timer);
 	remove_timer(base, timer);
-	timer->node.expires = shot_date(base, timer, date);
+	set_date(base, timer, date);
 	timer->interval = interval;
 	enqueue(base, timer);
 	if (is_head(base, timer))
@@ -291,7 +287,7 @@ ktime_t evl_get_timer_date(struct evl_timer *timer)
 	flags = hard_local_irq_save();
 	base = lock_base(timer);
 	if (timer->queued) {
-		date = timer->node.expires;
+		date = timer->date;
 		if (base->running == timer && base->next_date)
 			date = base->next_date;
 		date = ktime_add_safe(date, timer_gravity(timer));
@@ -318,7 +314,7 @@ EXPORT_SYMBOL_GPL(evl_get_timer_delta);
 /* Next date of a periodic timer: the first one which is not past yet. */
 static ktime_t next_date(struct evl_timer *timer, ktime_t now)
 {
-	ktime_t late = ktime_sub(now, timer->node.expires);
+	ktime_t late = ktime_sub(now, timer->date);
 	u64 missed = 0;
 
 	if (unlikely(late >= timer->interval)) {
@@ -326,7 +322,7 @@ static ktime_t next_date(struct evl_timer *timer, ktime_t now)
 		timer->overruns += missed;
 	}
 
-	return ktime_add_safe(timer->node.expires + timer->interval * missed,
+	return ktime_add_safe(timer->date + timer->interval * missed,
 			      timer->interval);
 }
 
@@ -347,6 +343,7 @@ static void postpone(struct evl_timer_base *base, struct evl_timer *timer,
 {
 	struct timerqueue_node *next = timerqueue_iterate_next(&timer->node);
 
+	timer->date = date;
 	if (!next || next->expires > date) {
 		timer->node.expires = date;
 		return;
@@ -399,7 +396,7 @@ static bool expire_queue(struct evl_timer_base *base, struct evl_clock *clock,
 	base->horizon[clock->index] = now;
 
 	while ((node = timerqueue_getnext(&base->queue[clock->index])) &&
-	       node->expires <= now) {
+	       node->expires <= base->horizon[clock->index]) {
 		if (unlikely(is_enough(count++, start)))
 			return true;
 		expire(base, container_of(node, struct evl_timer, node), now);
@@ -419,12 +416,13 @@ static __always_inline bool count_tick(struct evl_timer_base *base, ktime_t now)
 	return ++base->burst_ticks >= BURST_TICKS;
 }
 
-/* As much time for others as ticks took since @start. */
+/* As much time for others as ticks took since @start, unless a virtual CPU did not run
+ * meanwhile. */
 static noinline void take_break(struct evl_timer_base *base, ktime_t start)
 {
 	ktime_t now = evl_ktime_monotonic();
 
-	base->resume = now + max_t(ktime_t, now - start, MIN_BREAK);
+	base->resume = now + clamp_t(ktime_t, now - start, MIN_BREAK, MAX_BREAK);
 }
 
 void evl_tick(int cpu, ktime_t now)

@@ -585,7 +585,8 @@ EXPORT_SYMBOL_GPL(evl_wait_schedule);
  * The order is channel first. Coming from the thread, the channel can only be
  * tried: its owner may be spinning on the run queue that we hold, which is also
  * what keeps the channel from vanishing under us. Interrupts are let in between
- * two tries, so whoever has them off uses evl_try_thread_wchan().
+ * two tries, and signals are not looked at: for whoever holds up only himself.
+ * Others use evl_try_thread_wchan().
  */
 struct evl_wait_channel *evl_lock_thread_wchan(struct evl_thread *thread,
 					       struct evl_rq **rqp, unsigned long *flags)
@@ -602,41 +603,36 @@ struct evl_wait_channel *evl_lock_thread_wchan(struct evl_thread *thread,
 	}
 }
 
-/* What is going to end this very wait of @thread already, if anything. */
-static int late_reason(struct evl_thread *thread)
-{
-	return unlikely(thread->late_reason && thread->late_wait_seq == thread->wait_seq) ?
-		thread->late_reason : 0;
-}
-
 void evl_end_wait_locked(struct evl_thread *thread, int reason)
 {
-	reason |= late_reason(thread);
 	thread->late_reason = 0;
 	if (thread->wchan)
 		unlink_waiter(thread);
 	end_block(thread, reason);
 }
 
-/* It has a time limit from now on, if it had none. */
+int evl_late_reason_locked(struct evl_thread *thread)
+{
+	return unlikely(thread->late_reason && thread->late_wait_seq == thread->wait_seq) ?
+		thread->late_reason : 0;
+}
+
+/* It has a time limit from now on, if it had none, on a clock which nobody sets; and
+ * is not put off by those who want the same. */
 void evl_end_wait_soon_locked(struct evl_thread *thread, int reason)
 {
 	struct evl_timer *timer = &thread->rtimer;
+	int late = evl_late_reason_locked(thread);
 
-	thread->late_reason = reason | late_reason(thread);
+	thread->late_reason = reason | late;
 	thread->late_wait_seq = thread->wait_seq;
 	thread->state |= EVL_T_DELAY;
-	evl_start_timer(timer, evl_read_clock(timer->clock) + EVL_CHANNEL_DELAY, 0);
-}
+	if (late && evl_timer_is_running(timer))
+		return;
 
-bool evl_wait_ends_soon_locked(struct evl_thread *thread)
-{
-	return late_reason(thread);
-}
-
-int evl_timeout_reason_locked(struct evl_thread *thread)
-{
-	return late_reason(thread) ?: EVL_T_TIMEO;
+	evl_stop_timer(timer);
+	evl_move_timer(timer, &evl_mono_clock, timer->cpu);
+	evl_start_timer(timer, evl_ktime_monotonic() + EVL_CHANNEL_DELAY, 0);
 }
 
 /* How often a channel is tried which others keep busy. */

@@ -23,10 +23,8 @@ struct evl_grace {
 	struct list_head next;
 	struct pid *maker;
 	unsigned int refs;
-	/* The last one of its tasks which was seen to exit, to be compared only: if it
-	 * shares its files with others, it is the last of all. */
-	const struct task_struct *exiting;
-	unsigned long until;		/* jiffies, that one's */
+	bool exiting;
+	unsigned long until;		/* jiffies, if exiting */
 };
 
 static DEFINE_SPINLOCK(lock);
@@ -96,11 +94,12 @@ long evl_grace_left(struct evl_grace *grace)
 	if (!(current->flags & PF_EXITING))
 		return left;
 
+	/* It may be one of its threads only, which had files of its own. */
 	spin_lock(&lock);
-	if (grace->exiting == current) {
+	if (grace->exiting && time_before(jiffies, grace->until + EVL_PROXY_GRACE)) {
 		left = max(0L, (long)(grace->until - jiffies));
 	} else {
-		grace->exiting = current;
+		grace->exiting = true;
 		grace->until = jiffies + left;
 	}
 	spin_unlock(&lock);

@@ -129,10 +129,15 @@ static __always_inline bool nothing_due(struct host_task *h)
 		likely(READ_ONCE(h->home) == raw_smp_processor_id());
 }
 
+static bool is_wanted_inband(struct host_task *h)
+{
+	return signal_pending(current) || host_ops->kicked(h);
+}
+
 /*
  * Whoever may set the affinity of current may do so all the time, and nobody could
- * even kill it then: so a signal makes it leave in-band, with its affinity as it is
- * until the next time.
+ * even kill it then: so a signal, or the watchdog, makes it leave in-band, with its
+ * affinity as it is until the next time.
  */
 static noinline void pass_resched_point(struct host_task *h)
 {
@@ -142,7 +147,7 @@ static noinline void pass_resched_point(struct host_task *h)
 		if (test_bit(DUE_PRIO, &h->due))
 			stock_sync_prio(h);
 		if (test_bit(DUE_MASK, &h->due)) {
-			if (masks++ >= MAX_MASKS && signal_pending(current)) {
+			if (masks++ >= MAX_MASKS && is_wanted_inband(h)) {
 				if (h->oob)
 					leave_for_signal(h);
 				return;

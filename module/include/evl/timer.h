@@ -32,7 +32,8 @@ enum evl_gravity_type {
 };
 
 struct evl_timer {
-	struct timerqueue_node node;	/* node.expires: date less gravity */
+	struct timerqueue_node node;	/* node.expires: that date, or later */
+	ktime_t date;			/* asked for, less gravity */
 	struct evl_clock *clock;
 	void (*handler)(struct evl_timer *timer);
 	ktime_t interval;		/* periodic if positive */
