@@ -31,18 +31,6 @@ int ioctl(int fd, unsigned long request, ...)
 	return ret;
 }
 
-static int count_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	check(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
-
 static void do_nothing(void *arg)
 {
 	(void)arg;

@@ -162,6 +162,20 @@ static void join_worker(struct worker *w)
 	check_eq(pthread_join(w->thread, NULL), 0);
 }
 
+/* Descriptors of this process, more by a few which are there each time. */
+__attribute__((unused))
+static int count_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = 0;
+
+	check(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
 /* --- What can be seen of a thread ------------------------------------------- */
 
 /* Text of a sysfs attribute without its newline, in a buffer of this thread. */

@@ -188,19 +188,6 @@ static void is_cancelled(void)
 
 /* --- Leaving without a word ------------------------------------------------------ */
 
-/* Descriptors of this process, but for the one which counts. */
-static int count_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	check(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
-
 static void just_return(struct worker *w)
 {
 	attach_worker(w);

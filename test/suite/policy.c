@@ -285,16 +285,21 @@ static void nap_anywhere(struct worker *w)
 	}
 }
 
+/* Until when the thread is going to be moved. */
+static int64_t set_out(struct worker *w)
+{
+	need_two_cpus();
+	check_ok(evl_init());
+	start_worker(w);
+	await(atomic_load(&w->attached));
+	return now() + 4 * NSEC_PER_SEC;
+}
+
 static void moves_to_and_fro(void)
 {
 	struct worker w = { .body = nap_anywhere, .name = "moved", .cpu = 0 };
-	int64_t end;
+	int64_t end = set_out(&w);
 
-	need_two_cpus();
-	check_ok(evl_init());
-	start_worker(&w);
-	await(atomic_load(&w.attached));
-	end = now() + 4 * NSEC_PER_SEC;
 	for (int i = 1; now() < end; i++) {
 		pin_task(atomic_load(&w.tid), i & 1);
 		spin_until(now() + i * 37000 % 300000);
@@ -338,13 +343,8 @@ static void dwell_oob(struct worker *w)
 static void moves_take_effect(void)
 {
 	struct worker w = { .body = dwell_oob, .name = "sent", .prio = 10, .cpu = 0 };
-	int64_t end;
+	int64_t end = set_out(&w);
 
-	need_two_cpus();
-	check_ok(evl_init());
-	start_worker(&w);
-	await(atomic_load(&w.attached));
-	end = now() + 4 * NSEC_PER_SEC;
 	for (int i = 1; now() < end; i++) {
 		atomic_store(&where, -1);
 		pin_task(atomic_load(&w.tid), i & 1);
