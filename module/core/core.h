@@ -111,12 +111,6 @@ void evl_deliver_health(struct host_task *h);
 /* The information bits of a wait as an error code. */
 int evl_wait_code(u32 info);
 
-/*
- * The channel @thread waits on, with its lock and that of the run queue taken
- * and hard irqs off, or NULL with only the latter taken.
- */
-struct evl_wait_channel *evl_lock_thread_wchan(struct evl_thread *thread,
-					       struct evl_rq **rqp, unsigned long *flags);
 /* Remove @thread from its channel or from a delay, both locked. If it was sent
  * away, the channel is to be told once the run queue is not locked any more. */
 void evl_end_wait_locked(struct evl_thread *thread, int reason);
@@ -126,8 +120,11 @@ void evl_end_wait_soon_locked(struct evl_thread *thread, int reason);
 /* What is going to end this wait of @thread that way, 0 if nothing is. Whoever gives
  * the thread what it waits for is ahead of that. */
 int evl_late_reason_locked(struct evl_thread *thread);
-/* As evl_lock_thread_wchan(), but for a channel which others keep busy: false then, and nothing is
- * locked. Worth another try EVL_CHANNEL_DELAY nanoseconds later. */
+/*
+ * The channel @thread waits on, with its lock and that of the run queue taken and
+ * hard irqs off, or NULL with only the latter taken. False if others keep the channel
+ * busy: nothing is locked then. Worth another try EVL_CHANNEL_DELAY nanoseconds later.
+ */
 bool evl_try_thread_wchan(struct evl_thread *thread, struct evl_wait_channel **wchanp,
 			  struct evl_rq **rqp, unsigned long *flags);
 #define EVL_CHANNEL_DELAY	5000

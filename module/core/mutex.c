@@ -564,8 +564,11 @@ void evl_commit_ceiling(struct evl_thread *curr)
 	 * dropped that meanwhile is found out by its next lock. */
 	handle = xchg(&window->pp_pending, EVL_NO_HANDLE);
 	ops = READ_ONCE(evl_gate_ops);
-	if (ops && ops->commit_ceiling(handle, curr))
-		cmpxchg(&window->pp_pending, EVL_NO_HANDLE, handle);
+	if (ops && ops->commit_ceiling(handle, curr) &&
+	    cmpxchg(&window->pp_pending, EVL_NO_HANDLE, handle) != EVL_NO_HANDLE)
+		/* It went on to the next one already: what it made of this one is
+		 * final. */
+		ops->commit_ceiling(handle, curr);
 }
 
 /* --- Mutexes of drivers --------------------------------------------------------------------- */

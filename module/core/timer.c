@@ -23,16 +23,17 @@
  * - A tick expires TICK_BATCH timers of a clock at most, for TICK_TIME or little more.
  *   If more of them are due, interrupts and threads have their turn first: there is
  *   no tick in a break which lasts as long as the tick took.
- * - There is such a break after BURST_TICKS ticks within BURST_TIME, too, as long as
- *   they took altogether.
+ * - What ticks take, and kicks which announce earlier ones, each with INTERRUPT_TIME on
+ *   top, is a debt which time pays off. With more than MAX_DEBT, there is a break, as
+ *   long as it takes to pay.
  * - What is started for a date which is past counts from the last tick on: it comes
  *   behind everything that was due by then. So each timer is passed by those only
  *   which were there before it.
  */
 #define TICK_BATCH	32
 #define TICK_TIME	(50 * NSEC_PER_USEC)
-#define BURST_TICKS	16
-#define BURST_TIME	(100 * NSEC_PER_USEC)
+#define INTERRUPT_TIME	(6 * NSEC_PER_USEC)
+#define MAX_DEBT	(100 * NSEC_PER_USEC)
 #define MIN_BREAK	(10 * NSEC_PER_USEC)
 #define MAX_BREAK	NSEC_PER_MSEC
 
@@ -137,12 +138,29 @@ static void program_shot(struct evl_timer_base *base, int cpu)
 		host_kick_cpu(cpu);
 }
 
+/* An interrupt took from @start to @end; @more if others have to wait for the rest of
+ * it. Base locked. */
+static __always_inline void charge(struct evl_timer_base *base, ktime_t start, ktime_t end,
+				   bool more)
+{
+	ktime_t debt = max_t(ktime_t, base->debt - (start - base->debt_date), 0) +
+		end - start + INTERRUPT_TIME;
+
+	base->debt = debt;
+	base->debt_date = end;
+	/* A virtual CPU may not have run for long. */
+	if (unlikely(more || debt > MAX_DEBT))
+		base->resume = end + clamp_t(ktime_t, debt, MIN_BREAK, MAX_BREAK);
+}
+
 void evl_program_remote_shot(struct evl_rq *rq)
 {
 	struct evl_timer_base *base = this_cpu_ptr(&evl_timer_bases);
+	ktime_t now = evl_ktime_monotonic();
 
 	raw_spin_lock(&base->lock);
 	clear_bit(0, &base->remote_shot);
+	charge(base, now, now, false);
 	program_shot(base, rq->cpu);
 	raw_spin_unlock(&base->lock);
 }
@@ -405,26 +423,6 @@ static bool expire_queue(struct evl_timer_base *base, struct evl_clock *clock,
 	return false;
 }
 
-/* True if ticks come too closely for somebody else to get anywhere. */
-static __always_inline bool count_tick(struct evl_timer_base *base, ktime_t now)
-{
-	if (likely(now - base->burst_start > BURST_TIME)) {
-		base->burst_start = now;
-		base->burst_ticks = 0;
-	}
-
-	return ++base->burst_ticks >= BURST_TICKS;
-}
-
-/* As much time for others as ticks took since @start, unless a virtual CPU did not run
- * meanwhile. */
-static noinline void take_break(struct evl_timer_base *base, ktime_t start)
-{
-	ktime_t now = evl_ktime_monotonic();
-
-	base->resume = now + clamp_t(ktime_t, now - start, MIN_BREAK, MAX_BREAK);
-}
-
 void evl_tick(int cpu, ktime_t now)
 {
 	struct evl_timer_base *base = this_cpu_ptr(&evl_timer_bases);
@@ -437,10 +435,7 @@ void evl_tick(int cpu, ktime_t now)
 		more |= expire_queue(base, &evl_realtime_clock,
 				     evl_read_clock(&evl_realtime_clock), now);
 	base->expiring = NULL;
-	if (unlikely(count_tick(base, now)))
-		take_break(base, base->burst_start);
-	else if (unlikely(more))
-		take_break(base, now);
+	charge(base, now, evl_ktime_monotonic(), more);
 	program_here(base, cpu);
 	raw_spin_unlock(&base->lock);
 

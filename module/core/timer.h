@@ -20,8 +20,8 @@ struct evl_timer_base {
 	ktime_t horizon[EVL_NR_CLOCKS];
 	ktime_t shot;			/* what the hardware is programmed to */
 	ktime_t resume;			/* the end of the break, no tick before it */
-	ktime_t burst_start;		/* ticks which follow each other closely */
-	unsigned int burst_ticks;
+	ktime_t debt;			/* time taken from others of late, and until when */
+	ktime_t debt_date;
 	unsigned long remote_shot;	/* bit 0: another CPU wants a new shot */
 };
 

@@ -5,7 +5,7 @@
  * Locking: a thread is linked to a channel, and unlinked from it, with both the
  * lock of the channel and that of the thread's run queue held, in this order.
  * Hence either of them pins thread->wchan, and a channel cannot go away while
- * the run queue of one of its waiters is locked: see evl_lock_thread_wchan().
+ * the run queue of one of its waiters is locked: see evl_try_thread_wchan().
  */
 #include <linux/export.h>
 #include <evl/assert.h>
@@ -581,28 +581,6 @@ int evl_wait_schedule(struct evl_wait_channel *wchan)
 }
 EXPORT_SYMBOL_GPL(evl_wait_schedule);
 
-/*
- * The order is channel first. Coming from the thread, the channel can only be
- * tried: its owner may be spinning on the run queue that we hold, which is also
- * what keeps the channel from vanishing under us. Interrupts are let in between
- * two tries, and signals are not looked at: for whoever holds up only himself.
- * Others use evl_try_thread_wchan().
- */
-struct evl_wait_channel *evl_lock_thread_wchan(struct evl_thread *thread,
-					       struct evl_rq **rqp, unsigned long *flags)
-{
-	struct evl_wait_channel *wchan;
-
-	for (;;) {
-		*rqp = evl_lock_thread_rq_irqsave(thread, *flags);
-		wchan = thread->wchan;
-		if (!wchan || raw_spin_trylock(&wchan->lock))
-			return wchan;
-		evl_unlock_irqrestore(&(*rqp)->lock, *flags);
-		cpu_relax();
-	}
-}
-
 void evl_end_wait_locked(struct evl_thread *thread, int reason)
 {
 	thread->late_reason = 0;
@@ -638,6 +616,11 @@ void evl_end_wait_soon_locked(struct evl_thread *thread, int reason)
 /* How often a channel is tried which others keep busy. */
 #define CHANNEL_TRIES	16
 
+/*
+ * The order is channel first. Coming from the thread, the channel can only be
+ * tried: its owner may be spinning on the run queue that we hold, which is also
+ * what keeps the channel from vanishing under us.
+ */
 bool evl_try_thread_wchan(struct evl_thread *thread, struct evl_wait_channel **wchanp,
 			  struct evl_rq **rqp, unsigned long *flags)
 {

@@ -68,6 +68,7 @@ static void report_thread(struct evl_thread *thread)
 void evl_watch_cpu(struct evl_rq *rq)
 {
 	rq->oob_since = rq->last_switch;
+	rq->wd_caught = false;
 	if (!evl_timer_is_running(&rq->wd_timer) && watchdog_timeout)
 		evl_start_timer(&rq->wd_timer, rq->oob_since + timeout(), 0);
 }
@@ -91,10 +92,15 @@ static struct evl_thread *find_culprit(struct evl_rq *rq)
 		/* Others may be in line to go on like that: Linux has waited long
 		 * enough, and is next. */
 		evl_start_timer(&rq->wd_timer, evl_ktime_monotonic() + LINUX_IS_NEXT, 0);
+		rq->wd_caught = true;
 		if (curr->info & EVL_T_KICKED)
 			curr = NULL;
 		else
 			evl_get_thread(curr);
+	} else if (rq->wd_caught) {
+		/* It just happens to run, as short as it may be. */
+		evl_start_timer(&rq->wd_timer, evl_ktime_monotonic() + LINUX_IS_NEXT, 0);
+		curr = NULL;
 	} else {
 		rq->oob_since = date;
 		evl_start_timer(&rq->wd_timer, date + timeout(), 0);

@@ -218,7 +218,7 @@ run_suites() {
 	: >"$out/seen"
 	for suite; do
 		case $suite in
-		load) patching+=("$suite") ;;
+		load | load-oobcpus) patching+=("$suite") ;;
 		*) others+=("$suite") ;;
 		esac
 	done

@@ -66,18 +66,27 @@ static bool leave_gate(struct evl_event *event)
 	return true;
 }
 
+#define GATE_TRIES	16
+
 void evl_destroy_gated(struct evl_monitor *mon)
 {
 	struct evl_event *event = &mon->event;
 	unsigned long flags;
 	bool done;
+	int n;
 
-	do {
+	for (n = 1;; n++) {
 		evl_lock_irqsave(&event->wchan.lock, flags);
 		done = leave_gate(event);
 		evl_unlock_irqrestore(&event->wchan.lock, flags);
-		cpu_relax();
-	} while (!done);
+		if (done)
+			return;
+		/* Others may keep the gate busy, and rely on this worker. */
+		if (n % GATE_TRIES)
+			cpu_relax();
+		else
+			schedule_timeout_uninterruptible(1);
+	}
 }
 
 /* --- Waiting ----------------------------------------------------------------------- */
@@ -243,15 +252,23 @@ long evl_wait_gated(struct evl_monitor *mon, int gatefd, ktime_t timeout,
 
 /* --- Targeted signals ------------------------------------------------------------------ */
 
-static void mark_waiter(struct evl_monitor *mon, struct evl_thread *thread)
+static int mark_waiter(struct evl_monitor *mon, struct evl_thread *thread)
 {
+	struct evl_thread *curr = evl_current();
 	struct evl_event *event = &mon->event;
 	struct evl_wait_channel *wchan;
 	bool waits = false;
 	unsigned long flags;
 	struct evl_rq *rq;
 
-	wchan = evl_lock_thread_wchan(thread, &rq, &flags);
+	while (!evl_try_thread_wchan(thread, &wchan, &rq, &flags)) {
+		if (evl_is_called_away())
+			return -EINTR;
+		if (curr && !evl_is_inband(curr))
+			evl_let_others_run();
+		else
+			cond_resched();
+	}
 	if (wchan == &event->wchan) {
 		/* At the head, whoever delivers signals need not look for it. */
 		evl_put_first(wchan, thread);
@@ -270,6 +287,8 @@ static void mark_waiter(struct evl_monitor *mon, struct evl_thread *thread)
 	if (wchan)
 		raw_spin_unlock(&wchan->lock);
 	hard_local_irq_restore(flags);
+
+	return 0;
 }
 
 int evl_signal_waiter(struct evl_thread *thread, int efd)
@@ -281,7 +300,7 @@ int evl_signal_waiter(struct evl_thread *thread, int efd)
 		return -EINVAL;
 
 	if (mon->kind == MONITOR_GATED)
-		mark_waiter(mon, thread);
+		ret = mark_waiter(mon, thread);
 	else if (mon->kind == MONITOR_GATE)
 		ret = -EINVAL;
 	evl_put_element(&mon->element);

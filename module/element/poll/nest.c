@@ -12,8 +12,8 @@
  * it is large, hence groups are nested and taken apart in-band only.
  *
  * A walk down visits each group once: what was found on the way is kept in the
- * group, stamped with the number of the walk; and MAX_BELOW groups at most, since
- * others wait for the lock meanwhile. A walk up is short anyway.
+ * group, stamped with the number of the walk; and it takes MAX_BELOW steps at most,
+ * since others wait for the lock meanwhile. A walk up is short anyway.
  */
 #include <linux/minmax.h>
 #include <linux/mutex.h>
@@ -48,7 +48,7 @@ static int reach_up(struct evl_poll_set *set)
 	return reach;
 }
 
-/* The same downwards, unless there are more than @left groups, which is zero on
+/* The same downwards, unless that takes more than @left steps, which is negative on
  * return then. Recursion ends at MAX_NESTING. */
 static int reach_down(struct evl_poll_set *set, u64 visit, int *left)
 {
@@ -59,9 +59,8 @@ static int reach_down(struct evl_poll_set *set, u64 visit, int *left)
 		return set->reach;
 
 	list_for_each_entry(item, &set->children, in_children) {
-		if (!*left)
+		if (--*left < 0)
 			break;
-		--*left;
 		reach = max(reach, 1 + reach_down(item->child, visit, left));
 	}
 
@@ -111,7 +110,7 @@ int evl_nest_poll_item(struct evl_poll_item *item, struct evl_poll_set *child)
 	lockdep_assert_held(&nest_lock);
 
 	down = reach_down(child, ++nr_visits, &left);
-	if (!left)
+	if (left < 0)
 		return -ENOSPC;
 	/* The way down from the child led here. */
 	if (set->visit == nr_visits)

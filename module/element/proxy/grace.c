@@ -93,6 +93,9 @@ long evl_grace_left(struct evl_grace *grace)
 
 	if (!(current->flags & PF_EXITING))
 		return left;
+	/* Who got the proxy from somebody else has no part in it. */
+	if (task_tgid(current) != grace->maker)
+		return 0;
 
 	/* It may be one of its threads only, which had files of its own. */
 	spin_lock(&lock);

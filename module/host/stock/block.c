@@ -114,8 +114,8 @@ static void block(struct host_task *h)
 		leave_for_signal(h);
 }
 
-/* How often the affinity of a thread may change while it passes a resched point. */
-#define MAX_MASKS	16
+/* How often a thread sees to what is due in Linux, at one resched point. */
+#define MAX_ROUNDS	16
 
 /* Nothing is due, and current is where the core wants it. */
 static __always_inline bool nothing_due(struct host_task *h)
@@ -135,25 +135,27 @@ static bool is_wanted_inband(struct host_task *h)
 }
 
 /*
- * Whoever may set the affinity of current may do so all the time, and nobody could
- * even kill it then: so a signal, or the watchdog, makes it leave in-band, with its
- * affinity as it is until the next time.
+ * Whoever may set the affinity of current, or its priority, may do so all the time,
+ * and nobody could even kill it then: so a signal, or the watchdog, makes it leave
+ * in-band, with these as they are until the next time.
  */
 static noinline void pass_resched_point(struct host_task *h)
 {
-	int masks = 0;
+	int rounds = 0;
 
 	do {
-		if (test_bit(DUE_PRIO, &h->due))
-			stock_sync_prio(h);
-		if (test_bit(DUE_MASK, &h->due)) {
-			if (masks++ >= MAX_MASKS && is_wanted_inband(h)) {
-				if (h->oob)
-					leave_for_signal(h);
+		if (READ_ONCE(h->due) && rounds++ >= MAX_ROUNDS) {
+			if (!h->oob)
+				return;
+			if (is_wanted_inband(h)) {
+				leave_for_signal(h);
 				return;
 			}
-			stock_sync_mask(h);
 		}
+		if (test_bit(DUE_PRIO, &h->due))
+			stock_sync_prio(h);
+		if (test_bit(DUE_MASK, &h->due))
+			stock_sync_mask(h);
 		if (!h->oob)
 			continue;
 		if (READ_ONCE(h->home) != raw_smp_processor_id())

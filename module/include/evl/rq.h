@@ -28,6 +28,7 @@ struct evl_rq {
 	struct evl_rq_queue queue;	/* runnable, but for curr */
 	struct evl_timer rr_timer;	/* quantum of curr */
 	struct evl_timer wd_timer;	/* watchdog over oob activity */
+	bool wd_caught;			/* a user thread, since Linux ran last */
 	ktime_t last_switch;		/* date of the last change of curr */
 	ktime_t tick_date;		/* of a tick which wants one, or 0 */
 	ktime_t oob_since;		/* date Linux lost the CPU */
