@@ -335,7 +335,8 @@ static void dwell_oob(struct worker *w)
 			if (is_late())
 				atomic_fetch_add(&late, 1);
 		evl_switch_inband();
-		sched_yield();
+		/* Whoever sends it around may wait for the same CPU. */
+		nap();
 	}
 }
 

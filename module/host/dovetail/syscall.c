@@ -159,16 +159,6 @@ static noinline int oob_syscall(struct pt_regs *regs)
 	return 1;
 }
 
-/*
- * Out-of-band, the caller goes to user space from here, past a look at TIF_MAYDAY:
- * with hard irqs off, a kick which comes later has its interrupt hit user space.
- */
-static __always_inline void close_gap(void)
-{
-	if (likely(running_oob()))
-		hard_local_irq_disable();
-}
-
 /* From a thread which is out-of-band, forms A and C. Hard irqs on. */
 int host_oob_syscall(struct pt_regs *regs)
 {
@@ -183,8 +173,6 @@ int host_oob_syscall(struct pt_regs *regs)
 		done = oob_syscall(regs);
 
 	host_leave_hook();
-	if (done)
-		close_gap();
 
 	return done;
 }
@@ -213,8 +201,6 @@ static noinline int pipelined_syscall(struct irq_stage *stage,
 		host_core->inband_syscall(h, false);
 
 	host_leave_hook();
-	if (done)
-		close_gap();
 
 	return done;
 }
