@@ -19,7 +19,6 @@
  */
 #include <linux/minmax.h>
 #include <linux/percpu.h>
-#include <linux/sched/signal.h>
 #include <evl/mutex.h>
 #include <evl/thread.h>
 #include "boost.h"
@@ -48,12 +47,6 @@ static DEFINE_PER_CPU(struct evl_timer, walk_timers);
 static unsigned int max_steps(void)
 {
 	return 2 * evl_count_threads() + SPARE_STEPS;
-}
-
-/* Current is asked to leave the stage, or has a signal to handle. */
-static bool is_wanted(struct evl_thread *curr)
-{
-	return signal_pending(current) || (curr && READ_ONCE(curr->info) & EVL_T_KICKED);
 }
 
 /* --- New priorities ------------------------------------------------------------ */
@@ -234,11 +227,11 @@ static noinline void take_first_steps(struct evl_chain_walk *walk, ktime_t delay
  */
 static void walk_on(struct evl_thread *thread)
 {
-	struct evl_thread *curr = evl_current(), *next;
+	struct evl_thread *next;
 	unsigned long flags;
 	unsigned int left;
 
-	while (thread && !is_wanted(curr)) {
+	while (thread && !evl_is_called_away()) {
 		flags = hard_local_irq_save();
 		next = take_back(thread, &left) ? take_steps(thread, &left) : NULL;
 		if (next) {
@@ -335,11 +328,9 @@ static struct evl_thread *next_in_chain(struct evl_thread *thread, u64 *path)
 	unsigned long flags;
 	struct evl_rq *rq;
 
-	while (!evl_try_thread_wchan(thread, &wchan, &rq, &flags)) {
-		if (is_wanted(evl_current()))
-			return NULL;
-		evl_let_others_run();
-	}
+	if (!evl_lock_thread_wchan(thread, &wchan, &rq, &flags))
+		return NULL;
+
 	raw_spin_unlock(&rq->lock);
 	if (wchan) {
 		mutex = evl_mutex_of_wchan(wchan);

@@ -128,6 +128,11 @@ int evl_late_reason_locked(struct evl_thread *thread);
 bool evl_try_thread_wchan(struct evl_thread *thread, struct evl_wait_channel **wchanp,
 			  struct evl_rq **rqp, unsigned long *flags);
 #define EVL_CHANNEL_DELAY	5000
+/* The same until that is done; false if current is called away from it. */
+bool evl_lock_thread_wchan(struct evl_thread *thread, struct evl_wait_channel **wchanp,
+			   struct evl_rq **rqp, unsigned long *flags);
+/* How often a lock is tried, against the order, which others keep busy. */
+#define EVL_LOCK_TRIES		16
 /* Put @thread in its new place in the line where it waits, if anywhere. No lock
  * held. False if it could not be done now, as above. */
 bool evl_reorder_waiter(struct evl_thread *thread, struct evl_chain_walk *walk);

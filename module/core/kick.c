@@ -139,10 +139,9 @@ static void kick_thread(struct evl_thread *thread, bool unblock)
 	if (!(thread->state & (EVL_T_INBAND | EVL_T_ZOMBIE | EVL_T_DORMANT))) {
 		thread->info |= EVL_T_KICKED;
 		if (thread->state & EVL_THREAD_WAIT_BITS) {
-			/* Nor is it for a signal to undo what somebody else did. */
-			if (!evl_late_reason_locked(thread))
-				thread->unblocked = unblock;
-			thread->unblocked |= unblock;
+			/* If somebody ended this wait already, a bit later, that stays. */
+			thread->unblocked = unblock ||
+				(thread->unblocked && evl_late_reason_locked(thread));
 			abort_wait(&f, EVL_T_BREAK);
 		}
 		evl_release_thread_locked(thread,

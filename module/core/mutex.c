@@ -467,9 +467,6 @@ int evl_unlock_mutex(struct evl_mutex *mutex)
 }
 EXPORT_SYMBOL_GPL(evl_unlock_mutex);
 
-/* How often a mutex is tried which others keep busy. */
-#define MUTEX_TRIES	16
-
 /* The first mutex of @thread, locked with hard irqs off, or NULL: there is none, or
  * others keep it busy. */
 static struct evl_mutex *lock_first_owned(struct evl_thread *thread,
@@ -479,7 +476,7 @@ static struct evl_mutex *lock_first_owned(struct evl_thread *thread,
 	struct evl_rq *rq;
 	int tries;
 
-	for (tries = 0; tries < MUTEX_TRIES; tries++) {
+	for (tries = 0; tries < EVL_LOCK_TRIES; tries++) {
 		rq = evl_lock_thread_rq_irqsave(thread, *flags);
 		mutex = list_first_entry_or_null(&thread->owned,
 						 struct evl_mutex, next_owned);

@@ -613,9 +613,6 @@ void evl_end_wait_soon_locked(struct evl_thread *thread, int reason)
 	evl_start_timer(timer, evl_ktime_monotonic() + EVL_CHANNEL_DELAY, 0);
 }
 
-/* How often a channel is tried which others keep busy. */
-#define CHANNEL_TRIES	16
-
 /*
  * The order is channel first. Coming from the thread, the channel can only be
  * tried: its owner may be spinning on the run queue that we hold, which is also
@@ -627,7 +624,7 @@ bool evl_try_thread_wchan(struct evl_thread *thread, struct evl_wait_channel **w
 	struct evl_wait_channel *wchan;
 	int tries;
 
-	for (tries = 0; tries < CHANNEL_TRIES; tries++) {
+	for (tries = 0; tries < EVL_LOCK_TRIES; tries++) {
 		*rqp = evl_lock_thread_rq_irqsave(thread, *flags);
 		wchan = thread->wchan;
 		if (!wchan || raw_spin_trylock(&wchan->lock)) {
@@ -639,6 +636,22 @@ bool evl_try_thread_wchan(struct evl_thread *thread, struct evl_wait_channel **w
 	}
 
 	return false;
+}
+
+bool evl_lock_thread_wchan(struct evl_thread *thread, struct evl_wait_channel **wchanp,
+			   struct evl_rq **rqp, unsigned long *flags)
+{
+	struct evl_thread *curr = evl_current();
+
+	while (!evl_try_thread_wchan(thread, wchanp, rqp, flags)) {
+		if (evl_is_called_away())
+			return false;
+		evl_let_others_run();
+		if (!curr || evl_is_inband(curr))
+			cond_resched();
+	}
+
+	return true;
 }
 
 /* A flush is going to wake up @thread, which stays where it is until then: elsewhere,

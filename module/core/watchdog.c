@@ -88,19 +88,15 @@ static struct evl_thread *find_culprit(struct evl_rq *rq)
 	} else if (date > evl_ktime_monotonic()) {
 		curr = NULL;
 		evl_start_timer(&rq->wd_timer, date, 0);
-	} else if (curr->state & EVL_T_USER) {
+	} else if (curr->state & EVL_T_USER || rq->wd_caught) {
 		/* Others may be in line to go on like that: Linux has waited long
-		 * enough, and is next. */
-		evl_start_timer(&rq->wd_timer, evl_ktime_monotonic() + LINUX_IS_NEXT, 0);
+		 * enough, and is next. A kernel thread just happens to run then. */
 		rq->wd_caught = true;
-		if (curr->info & EVL_T_KICKED)
-			curr = NULL;
-		else
-			evl_get_thread(curr);
-	} else if (rq->wd_caught) {
-		/* It just happens to run, as short as it may be. */
 		evl_start_timer(&rq->wd_timer, evl_ktime_monotonic() + LINUX_IS_NEXT, 0);
-		curr = NULL;
+		if (curr->state & EVL_T_USER && !(curr->info & EVL_T_KICKED))
+			evl_get_thread(curr);
+		else
+			curr = NULL;
 	} else {
 		rq->oob_since = date;
 		evl_start_timer(&rq->wd_timer, date + timeout(), 0);

@@ -66,8 +66,6 @@ static bool leave_gate(struct evl_event *event)
 	return true;
 }
 
-#define GATE_TRIES	16
-
 void evl_destroy_gated(struct evl_monitor *mon)
 {
 	struct evl_event *event = &mon->event;
@@ -82,7 +80,7 @@ void evl_destroy_gated(struct evl_monitor *mon)
 		if (done)
 			return;
 		/* Others may keep the gate busy, and rely on this worker. */
-		if (n % GATE_TRIES)
+		if (n % EVL_LOCK_TRIES)
 			cpu_relax();
 		else
 			schedule_timeout_uninterruptible(1);
@@ -254,21 +252,15 @@ long evl_wait_gated(struct evl_monitor *mon, int gatefd, ktime_t timeout,
 
 static int mark_waiter(struct evl_monitor *mon, struct evl_thread *thread)
 {
-	struct evl_thread *curr = evl_current();
 	struct evl_event *event = &mon->event;
 	struct evl_wait_channel *wchan;
 	bool waits = false;
 	unsigned long flags;
 	struct evl_rq *rq;
 
-	while (!evl_try_thread_wchan(thread, &wchan, &rq, &flags)) {
-		if (evl_is_called_away())
-			return -EINTR;
-		if (curr && !evl_is_inband(curr))
-			evl_let_others_run();
-		else
-			cond_resched();
-	}
+	if (!evl_lock_thread_wchan(thread, &wchan, &rq, &flags))
+		return -EINTR;
+
 	if (wchan == &event->wchan) {
 		/* At the head, whoever delivers signals need not look for it. */
 		evl_put_first(wchan, thread);
