@@ -131,6 +131,9 @@ bool evl_try_thread_wchan(struct evl_thread *thread, struct evl_wait_channel **w
 /* The same until that is done; false if current is called away from it. */
 bool evl_lock_thread_wchan(struct evl_thread *thread, struct evl_wait_channel **wchanp,
 			   struct evl_rq **rqp, unsigned long *flags);
+/* The request in hand was called away before it did anything: as its result, this has
+ * it start over once current has done what it is wanted for. Comes in-band. */
+int evl_put_off_request(void);
 /* How often a lock is tried, against the order, which others keep busy. */
 #define EVL_LOCK_TRIES		16
 /* Put @thread in its new place in the line where it waits, if anywhere. No lock

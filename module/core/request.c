@@ -92,6 +92,21 @@ static long come_oob(void)
 	return finish_restart(ret == -ERESTARTSYS ? -ERESTARTNOINTR : ret);
 }
 
+int evl_put_off_request(void)
+{
+	struct evl_thread *curr = evl_current();
+
+	if (signal_pending(current))
+		return -ERESTARTNOINTR;
+
+	if (curr && !evl_is_inband(curr)) {
+		evl_switch_inband(0, 0);
+		curr->not_begun = true;
+	}
+
+	return -EINTR;
+}
+
 static bool is_kicked(struct evl_thread *curr)
 {
 	return READ_ONCE(curr->info) & EVL_T_KICKED;

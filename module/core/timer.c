@@ -119,9 +119,15 @@ static __always_inline ktime_t next_shot(struct evl_timer_base *base)
 	return best;
 }
 
+/* A break ends with a tick, whatever is due then: nobody has it end earlier. */
+static __always_inline ktime_t next_tick(struct evl_timer_base *base)
+{
+	return unlikely(base->resume) ? base->resume : next_shot(base);
+}
+
 static __always_inline void program_here(struct evl_timer_base *base, int cpu)
 {
-	base->shot = max(next_shot(base), base->resume);
+	base->shot = next_tick(base);
 	host_program_tick(&evl_cpu_rq(cpu)->host, base->shot);
 }
 
@@ -133,7 +139,7 @@ static void program_shot(struct evl_timer_base *base, int cpu)
 
 	if (cpu == raw_smp_processor_id())
 		program_here(base, cpu);
-	else if (max(next_shot(base), base->resume) < base->shot &&
+	else if (next_tick(base) < base->shot &&
 		 !test_and_set_bit(0, &base->remote_shot))
 		host_kick_cpu(cpu);
 }
@@ -143,14 +149,15 @@ static void program_shot(struct evl_timer_base *base, int cpu)
 static __always_inline void charge(struct evl_timer_base *base, ktime_t start, ktime_t end,
 				   bool more)
 {
-	ktime_t debt = max_t(ktime_t, base->debt - (start - base->debt_date), 0) +
-		end - start + INTERRUPT_TIME;
+	ktime_t paid = max_t(ktime_t, start - base->debt_date, 0);
+	ktime_t debt = max_t(ktime_t, base->debt - paid, 0) + end - start + INTERRUPT_TIME;
 
+	/* A virtual CPU may not have run for long. */
+	debt = min_t(ktime_t, debt, MAX_BREAK);
 	base->debt = debt;
 	base->debt_date = end;
-	/* A virtual CPU may not have run for long. */
 	if (unlikely(more || debt > MAX_DEBT))
-		base->resume = end + clamp_t(ktime_t, debt, MIN_BREAK, MAX_BREAK);
+		base->resume = end + max_t(ktime_t, debt, MIN_BREAK);
 }
 
 void evl_program_remote_shot(struct evl_rq *rq)
@@ -430,6 +437,7 @@ void evl_tick(int cpu, ktime_t now)
 	bool more;
 
 	raw_spin_lock(&base->lock);
+	base->resume = 0;
 	more = expire_queue(base, &evl_mono_clock, now, now);
 	if (timerqueue_getnext(&base->queue[EVL_CLOCK_REAL_INDEX]))
 		more |= expire_queue(base, &evl_realtime_clock,

@@ -73,6 +73,13 @@ void evl_watch_cpu(struct evl_rq *rq)
 		evl_start_timer(&rq->wd_timer, rq->oob_since + timeout(), 0);
 }
 
+/* Linux had to wait for a user thread, and still has. A kernel thread which runs now is
+ * not to blame, unless it has been there for as long itself. */
+static bool others_were_caught(struct evl_rq *rq)
+{
+	return rq->wd_caught && rq->last_switch + timeout() > evl_ktime_monotonic();
+}
+
 /* The thread which kept the CPU for too long, NULL if none did. It has a reference:
  * on stock, it may run elsewhere as soon as the run queue is not locked, and leave. */
 static struct evl_thread *find_culprit(struct evl_rq *rq)
@@ -88,9 +95,9 @@ static struct evl_thread *find_culprit(struct evl_rq *rq)
 	} else if (date > evl_ktime_monotonic()) {
 		curr = NULL;
 		evl_start_timer(&rq->wd_timer, date, 0);
-	} else if (curr->state & EVL_T_USER || rq->wd_caught) {
+	} else if (curr->state & EVL_T_USER || others_were_caught(rq)) {
 		/* Others may be in line to go on like that: Linux has waited long
-		 * enough, and is next. A kernel thread just happens to run then. */
+		 * enough, and is next. */
 		rq->wd_caught = true;
 		evl_start_timer(&rq->wd_timer, evl_ktime_monotonic() + LINUX_IS_NEXT, 0);
 		if (curr->state & EVL_T_USER && !(curr->info & EVL_T_KICKED))

@@ -259,7 +259,7 @@ static int mark_waiter(struct evl_monitor *mon, struct evl_thread *thread)
 	struct evl_rq *rq;
 
 	if (!evl_lock_thread_wchan(thread, &wchan, &rq, &flags))
-		return -EINTR;
+		return evl_put_off_request();
 
 	if (wchan == &event->wchan) {
 		/* At the head, whoever delivers signals need not look for it. */

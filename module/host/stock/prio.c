@@ -13,6 +13,7 @@
  */
 #include <linux/module.h>
 #include <linux/sched/rt.h>
+#include <linux/sched/signal.h>
 #include <uapi/linux/sched/types.h>
 #include "stock.h"
 
@@ -74,7 +75,9 @@ void host_params_changed(struct host_task *h, int policy, int prio)
 	WRITE_ONCE(h->inband_policy, policy);
 	WRITE_ONCE(h->inband_prio, prio);
 	set_bit(DUE_PRIO, &h->due);
-	if (h->task)
+	/* Linux looks at signals once no work is left: others must not go on adding to
+	 * it. In-band, it may wait for the next resched point. */
+	if (h->task && (READ_ONCE(h->oob) || !signal_pending(h->task)))
 		stock_queue_work(h);
 }
 

@@ -7,8 +7,8 @@ struct evl_thread;
 
 /*
  * Mark @thread, if it waits for the gated event with descriptor @efd, as the one
- * to wake up when its gate is left. 0, -EINVAL if that is no event, or -EINTR if
- * current is wanted while others keep the event busy. Any stage.
+ * to wake up when its gate is left. 0, -EINVAL if that is no event, or what has a
+ * request start over: current was wanted while others kept the event busy. Any stage.
  */
 int evl_signal_waiter(struct evl_thread *thread, int efd);
 
