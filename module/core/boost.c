@@ -248,31 +248,32 @@ struct evl_mutex *evl_mutex_of_wchan(struct evl_wait_channel *wchan)
 /* How many mutexes are looked at with interrupts off, the last ones first. */
 #define OWNED_LOOKS	32
 
-/* Those it took since it watches locks are counted. As to the others, it may have
- * dropped what we remember it to own. */
-static bool owns_any(struct evl_thread *curr)
+/* Does somebody wait for a mutex of @curr? It may have dropped what we remember it to
+ * own. */
+static bool owns_awaited(struct evl_thread *curr)
 {
-	bool any = atomic_read(&curr->held);
 	struct evl_mutex *mutex;
 	unsigned long flags;
+	bool found = false;
 	struct evl_rq *rq;
 	int looks = 0;
 
 	rq = evl_lock_thread_rq_irqsave(curr, flags);
 	list_for_each_entry(mutex, &curr->owned, next_owned) {
-		if (any || looks++ == OWNED_LOOKS)
+		if (found || looks++ == OWNED_LOOKS)
 			break;
-		any = evl_mutex_owner(mutex) == curr->fundle;
+		found = evl_wait_active(&mutex->wchan) &&
+			evl_mutex_owner(mutex) == curr->fundle;
 	}
 	evl_unlock_irqrestore(&rq->lock, flags);
 
-	return any;
+	return found;
 }
 
-/* Going in-band while others may depend on us. */
+/* Going in-band while others depend on us. */
 void evl_check_owned_inband(struct evl_thread *curr)
 {
-	if (unlikely(curr->state & EVL_T_WOLI) && owns_any(curr))
+	if (unlikely(curr->state & EVL_T_WOLI) && owns_awaited(curr))
 		evl_notify_thread(curr, EVL_HMDIAG_LKDEPEND, 0);
 }
 
