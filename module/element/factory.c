@@ -21,6 +21,7 @@
 #include <evl/mutex.h>
 #include "element/element.h"
 #include "element/monitor/monitor.h"
+#include "element/observable/observable.h"
 #include "element/thread/thread.h"
 
 #define MAX_FRONTS	32		/* clone and single devices */
@@ -191,6 +192,7 @@ static void exit_factory(struct evl_factory *factory)
 static struct evl_factory *const factories[] = {
 	&evl_control_factory,
 	&evl_clock_factory,
+	&evl_observable_factory,
 	&evl_thread_factory,
 	&evl_monitor_factory,
 	&evl_xbuf_factory,

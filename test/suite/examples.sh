@@ -71,6 +71,19 @@ check "all items go through" \
 	says "^3000 items through 8 slots, 3 producers waited [0-9]* times, 2 consumers [0-9]* times$"
 check "once and in order" says "^0 lost or duplicated, 0 out of order: right$"
 
+# Both listeners hear all of it, in order.
+heard_all() {
+	for who in control display; do
+		[ "$(grep "^$who: " said | tr '\n' ';')" = \
+			"$who: 101325 Pa, notice 0;$who: 101326 Pa, notice 1;$who: 101327 Pa, notice 2;" ] || return 1
+	done
+}
+run 0 /examples/observable
+check "listeners on both stages hear all notices" heard_all
+
+run 0 /examples/hidden-switch
+check "the hidden switch is found" says "^[0-9.]* the loop was sent in-band by a system call of Linux$"
+
 # --- Latency -------------------------------------------------------------------------------
 
 number_in() { sed -n "s/$1/\1/p" said; }

@@ -171,7 +171,8 @@ int __evl_run_kthread(struct evl_kthread *kthread, int cpu,
 
 	cpu = pick_cpu(cpu);
 	if (cpu < 0 || !fmt || priority > evl_sched_fifo.max_prio ||
-	    clone_flags & ~EVL_CLONE_PUBLIC)
+	    clone_flags & ~evl_thread_factory.clone_flags ||
+	    evl_check_thread_flags(clone_flags))
 		return -EINVAL;
 
 	va_start(ap, fmt);

@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <evl/monitor.h>
 #include <evl/uaccess.h>
+#include "element/observable/observable.h"
 #include "element/thread/thread.h"
 
 /* The stages which a request may come from. */
@@ -230,8 +231,19 @@ static long serve_request(struct file *filp, unsigned int cmd,
 	return req->serve(te, (void __user *)arg);
 }
 
+static struct evl_observable *file_observable(struct file *filp)
+{
+	return evl_thread_element(evl_file_element(filp))->observable;
+}
+
+/* Subscriptions outlive the thread: there may be something left to read. */
 static long thread_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
+	struct evl_observable *o = file_observable(filp);
+
+	if (_IOC_TYPE(cmd) == EVL_OBSERVABLE_IOCBASE)
+		return o ? evl_ioctl_observable(o, cmd, arg) : -EPERM;
+
 	return serve_request(filp, cmd, arg, INBAND);
 }
 
@@ -241,40 +253,53 @@ static long thread_oob_ioctl(struct file *filp, unsigned int cmd,
 	return serve_request(filp, cmd, arg, OOB);
 }
 
-/* Reading and writing is for observable threads: there are none yet. */
+/* --- Observable threads -------------------------------------------------------------- */
 
 static ssize_t thread_read(struct file *filp, char __user *u_buf, size_t count,
 			   loff_t *ppos)
 {
-	return -EPERM;
+	struct evl_observable *o = file_observable(filp);
+
+	return o ? evl_read_observable(o, u_buf, count, filp->f_flags & O_NONBLOCK) : -EPERM;
 }
 
 static ssize_t thread_write(struct file *filp, const char __user *u_buf,
 			    size_t count, loff_t *ppos)
 {
-	return -EPERM;
+	struct evl_observable *o = file_observable(filp);
+
+	return o ? evl_write_observable(o, u_buf, count) : -EPERM;
 }
 
 static __poll_t thread_poll(struct file *filp, poll_table *pt)
 {
-	return EPOLLERR;
+	struct evl_observable *o = file_observable(filp);
+
+	return o ? evl_poll_observable(o, filp, pt) : EPOLLERR;
 }
 
 static ssize_t thread_oob_read(struct file *filp, char __user *u_buf,
 			       size_t count)
 {
-	return -EPERM;
+	struct evl_observable *o = file_observable(filp);
+
+	return o ? evl_oob_read_observable(o, u_buf, count, filp->f_flags & O_NONBLOCK) :
+		-EPERM;
 }
 
 static ssize_t thread_oob_write(struct file *filp, const char __user *u_buf,
 				size_t count)
 {
-	return -EPERM;
+	struct evl_observable *o = file_observable(filp);
+
+	return o ? evl_write_observable(o, u_buf, count) : -EPERM;
 }
 
 static __poll_t thread_oob_poll(struct file *filp, struct evl_poll_wait *wait)
 {
-	return EPOLLERR;
+	struct evl_observable *o = file_observable(filp);
+
+	return o ? evl_oob_poll_observable(o, wait) : EPOLLERR;
 }
 
 const struct file_operations evl_thread_fops = {

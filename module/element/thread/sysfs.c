@@ -38,7 +38,9 @@ static DEVICE_ATTR_RO(__name)
 
 static ssize_t show_state(struct evl_thread_element *te, char *buf)
 {
-	return sysfs_emit(buf, "%#x\n", READ_ONCE(te->thread.state));
+	u32 state = READ_ONCE(te->thread.state);
+
+	return sysfs_emit(buf, "%#x\n", te->observable ? state | EVL_T_OBSERV : state);
 }
 THREAD_ATTR(state);
 
@@ -137,7 +139,7 @@ THREAD_ATTR(pid);
 static ssize_t show_observable(struct evl_thread_element *te, char *buf)
 {
 	return sysfs_emit(buf, "%d\n",
-			  !!(te->element.clone_flags & EVL_CLONE_OBSERVABLE));
+			  !!te->observable);
 }
 THREAD_ATTR(observable);
 

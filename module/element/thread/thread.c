@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 #include <linux/wait.h>
 #include <evl/shmem.h>
+#include "element/observable/observable.h"
 #include "element/thread/thread.h"
 
 static struct {
@@ -114,6 +115,8 @@ static void thread_release(struct evl_thread *thread)
 {
 	struct evl_thread_element *te = evl_element_of_thread(thread);
 
+	if (te->observable)
+		evl_put_observable(te->observable);
 	if (thread->window)
 		evl_free_shared(thread->window, sizeof(*thread->window));
 	put_pid(te->pid);
@@ -147,7 +150,34 @@ static void thread_exited(struct evl_thread *thread)
 	/* Descriptors of it may stay for long: those of an exited thread are
 	 * closed by nobody. */
 	evl_retire_element(&te->element);
+	if (te->observable)
+		evl_retire_observable(te->observable);
 	evl_put_element(&te->element);
+}
+
+/* What it is asked to tell of its health goes to its subscribers. Any context. */
+static void send_health(struct evl_thread *thread, int code, u64 details)
+{
+	evl_send_observable(evl_element_of_thread(thread)->observable, code,
+			    (union evl_value){ .lval = details });
+}
+
+/* Any reference to the thread keeps it: there may be something to tell to the last. */
+static int make_observable(struct evl_thread_element *te)
+{
+	struct evl_observable *o;
+
+	if (!(te->element.clone_flags & EVL_CLONE_OBSERVABLE))
+		return 0;
+
+	o = evl_new_thread_observable(te->element.name, te->element.clone_flags);
+	if (IS_ERR(o))
+		return PTR_ERR(o);
+
+	te->observable = o;
+	te->thread.hm_notify = send_health;
+
+	return 0;
 }
 
 static int alloc_window(struct evl_thread_element *te)
@@ -193,7 +223,7 @@ evl_new_thread_element(const char *name, u32 clone_flags,
 	te->thread.stat_date = evl_ktime_monotonic();
 	atomic_inc(&roster.nr_elements);
 
-	ret = alloc_window(te);
+	ret = alloc_window(te) ?: make_observable(te);
 	if (ret)
 		goto fail_window;
 
@@ -264,13 +294,11 @@ int evl_detach_self(void)
 
 /* --- Factory -------------------------------------------------------------------- */
 
-static int check_clone_flags(u32 clone_flags)
+/* How notices are dealt out says something only if there are any. */
+int evl_check_thread_flags(u32 clone_flags)
 {
-	if (!(clone_flags & EVL_CLONE_OBSERVABLE))
-		return clone_flags & EVL_CLONE_UNICAST ? -EINVAL : 0;
-
-	/* Observables are not part of this release. */
-	return -EOPNOTSUPP;
+	return (clone_flags & (EVL_CLONE_OBSERVABLE | EVL_CLONE_UNICAST)) ==
+		EVL_CLONE_UNICAST ? -EINVAL : 0;
 }
 
 static int attach_user_thread(struct evl_thread_element *te)
@@ -297,7 +325,7 @@ static struct evl_element *thread_build(struct evl_factory *factory,
 	struct evl_thread_element *te;
 	int ret;
 
-	ret = check_clone_flags(clone_flags);
+	ret = evl_check_thread_flags(clone_flags);
 	if (ret)
 		return ERR_PTR(ret);
 
@@ -330,6 +358,14 @@ static void thread_dispose(struct evl_element *element)
 	evl_put_thread(&evl_thread_element(element)->thread);
 }
 
+static void thread_flush(struct evl_element *element, struct evl_file *file)
+{
+	struct evl_thread_element *te = evl_thread_element(element);
+
+	if (te->observable)
+		evl_flush_observable_file(te->observable, file, &element->nr_files);
+}
+
 struct evl_factory evl_thread_factory = {
 	.name = EVL_THREAD_DEV,
 	.flags = EVL_FACTORY_CLONE | EVL_FACTORY_INDEXED,
@@ -340,5 +376,6 @@ struct evl_factory evl_thread_factory = {
 	.build = thread_build,
 	.undo = thread_undo,
 	.dispose = thread_dispose,
+	.flush = thread_flush,
 	.attrs = evl_thread_groups,
 };

@@ -9,6 +9,7 @@
 #include "element/element.h"
 
 struct evl_kthread;
+struct evl_observable;
 
 /* Between two attempts at waking up a kernel thread which should return. */
 #define EVL_STOP_RETRY	msecs_to_jiffies(100)
@@ -26,6 +27,7 @@ struct evl_thread_element {
 	struct list_head next;		/* among those which did not */
 	struct pid *pid;		/* of the task, NULL until attached */
 	struct evl_kthread *kthread;	/* NULL for user threads */
+	struct evl_observable *observable; /* NULL unless asked for */
 	bool stopping;			/* kernel thread asked to return */
 	u8 raised;			/* capabilities given, by rank */
 	char name[EVL_NAME_MAX + 1];
@@ -47,6 +49,8 @@ evl_element_of_thread(struct evl_thread *thread)
 	return container_of(thread, struct evl_thread_element, thread);
 }
 
+/* 0, or -EINVAL for flags which do not go together. */
+int evl_check_thread_flags(u32 clone_flags);
 /*
  * A thread element for current, with one reference to be dropped by
  * evl_discard_thread_element() unless it is attached. @kthread is NULL for a

@@ -27,9 +27,11 @@ struct evl_kthread {
  * @priority, or weak if that is not positive. It leaves the core when @fn
  * returns, on either stage. @cpu is negative for any. In-band, may sleep.
  *
- * 0, -EEXIST (name in use), -EINVAL (priority, flags other than
- * EVL_CLONE_PUBLIC, name, CPU), -ENAMETOOLONG, -ENOMEM, -ENXIO (core stopped),
- * -EPERM (caller out-of-band, or atomic).
+ * @clone_flags: EVL_CLONE_PUBLIC, EVL_CLONE_OBSERVABLE for its health to be told of
+ * to whoever subscribes by its node, EVL_CLONE_UNICAST then to one of them each.
+ *
+ * 0, -EEXIST (name in use), -EINVAL (priority, flags, name, CPU), -ENAMETOOLONG,
+ * -ENOMEM, -ENXIO (core stopped), -EPERM (caller out-of-band, or atomic).
  */
 __printf(7, 8)
 int __evl_run_kthread(struct evl_kthread *kthread, int cpu,

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files in here, and the thread class, share. See observable.c. */
+#ifndef EVL_ELEMENT_OBSERVABLE_H
+#define EVL_ELEMENT_OBSERVABLE_H
+
+#include <linux/irq_work.h>
+#include <linux/rbtree.h>
+#include <linux/wait.h>
+#include <evl/observable.h>
+#include <evl/poll_head.h>
+#include <evl/wait.h>
+#include <evl/work.h>
+#include "element/element.h"
+
+/* The subscriptions of a task. Guarded by the lock of all subscribers. */
+struct evl_subscriber {
+	struct rb_node node;
+	struct task_struct *task;	/* no reference: it is told by when it ends */
+	struct list_head observers;
+	bool gone;			/* it ended: nothing reaches it any more */
+	struct evl_work end_work;
+};
+
+/* A notice in the kernel. */
+struct evl_notice_record {
+	u32 tag;
+	u32 serial;
+	s32 issuer;
+	union evl_value event;
+	ktime_t date;
+};
+
+/* One subscription. Guarded by the lock of the observable. */
+struct evl_observer {
+	struct evl_observable *observable;
+	struct evl_subscriber *subscriber;
+	struct task_struct *task;
+	struct rb_node node;		/* in observable->by_task */
+	struct list_head next;		/* in observable->observers */
+	struct list_head next_roomy;	/* in observable->roomy, unless it is full */
+	struct list_head next_of_task;	/* in subscriber->observers, by that lock */
+	struct evl_thread *waiter;	/* its task, if that may be in line out-of-band */
+	u64 seq;			/* of the subscription, among all */
+	u32 flags;
+	bool any;			/* a notice ever came: */
+	u32 last_tag;			/* the last one */
+	union evl_value last_event;
+	u32 size, rd, fill;		/* of the backlog, in notices */
+	struct evl_notice_record backlog[];
+};
+
+/* Guarded by readers.wchan.lock unless said otherwise. */
+struct evl_observable {
+	struct evl_element element;
+	struct evl_wait_queue readers;	/* out-of-band ones */
+	wait_queue_head_t inband;	/* readers and pollers */
+	struct irq_work wake;		/* them */
+	struct evl_poll_head poll;
+	struct rb_root by_task;
+	struct list_head observers;	/* in order of subscription */
+	struct list_head roomy;		/* those which are not full, next one first */
+	struct list_head *cursor;	/* in observers: where a broadcast goes on */
+	unsigned int nr_observers;
+	u64 nr_subscriptions;		/* there ever were */
+	u32 serial;			/* of the next notice */
+	unsigned int removals;		/* times that all readers were sent away */
+	struct list_head late;		/* notices left to late_work */
+	struct evl_work late_work;
+};
+
+#define observable_lock(__o)	(&(__o)->readers.wchan.lock)
+
+extern struct evl_factory evl_observable_factory;
+
+/* The observable of a thread, called like it, to be dropped by evl_put_element().
+ * ERR_PTR() on error. */
+struct evl_observable *evl_new_thread_observable(const char *name, u32 clone_flags);
+static inline void evl_put_observable(struct evl_observable *observable)
+{
+	evl_put_element(&observable->element);
+}
+
+/* Its thread is gone, though notices may be left to be read: its name is free. */
+static inline void evl_retire_observable(struct evl_observable *observable)
+{
+	evl_retire_element(&observable->element);
+}
+
+/* @file, one of @nr_files of whatever @observable belongs to, is being released. */
+void evl_flush_observable_file(struct evl_observable *observable, struct evl_file *file,
+			       const atomic_t *nr_files);
+
+/* --- Subscriptions (subscribe.c) ------------------------------------------------ */
+
+/* By current, in-band. */
+int evl_subscribe(struct evl_observable *observable, u32 backlog_count, u32 flags);
+int evl_unsubscribe(struct evl_observable *observable);
+/* Of current, or NULL. Lock held. It goes with current, or with the observable. */
+struct evl_observer *evl_find_observer(struct evl_observable *observable);
+/* All of them, once nobody can find the observable any more. In-band. */
+void evl_drop_observers(struct evl_observable *observable);
+
+/* --- Sending (send.c) ------------------------------------------------------------- */
+
+void evl_send_late(struct evl_work *work);
+void evl_drop_late(struct evl_observable *observable);
+/* There is room, or there are notices, for somebody. Lock held. */
+void evl_announce(struct evl_observable *observable, __poll_t events);
+
+#endif /* !EVL_ELEMENT_OBSERVABLE_H */

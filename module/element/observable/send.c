@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sending notices.
+ *
+ * A broadcast goes to each subscriber in the order of subscription, some at a time
+ * with interrupts let in between, as a flush of the readers: there is one at a time
+ * on a wait channel, whoever comes next finishes the one in progress first, and so do
+ * readers which it has woken up. Hence all subscribers get all notices in the same
+ * order, whatever happens to who sends them, and nothing is allocated. Who subscribes
+ * meanwhile is too late for it.
+ */
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <evl/clock.h>
+#include <evl/heap.h>
+#include <evl/thread.h>
+#include <evl/uaccess.h>
+#include "element/observable/observable.h"
+
+#define BATCH	16			/* notices which go together */
+
+/* What a step of a broadcast may cost, in notices delivered, and what other things
+ * cost of that. */
+#define STEP_COST	256
+#define LOOK_COST	1
+#define WAKE_COST	8
+
+struct cast {
+	struct evl_flush flush;
+	struct evl_notice_record *notices;
+	unsigned int nr;
+	unsigned long taken;		/* bit n: somebody got notice n */
+	u64 last;			/* subscription which was there */
+	bool begun;
+};
+
+/* --- One subscriber: lock held ------------------------------------------------------- */
+
+static bool is_repeated(const struct evl_observer *observer,
+			const struct evl_notice_record *record)
+{
+	return observer->flags & EVL_NOTIFY_ONCHANGE && observer->any &&
+		observer->last_tag == record->tag && observer->last_event.lval == record->event.lval;
+}
+
+/* False if there is no room for it. */
+static __always_inline bool push_notice(struct evl_observer *observer,
+					const struct evl_notice_record *record)
+{
+	u32 pos;
+
+	if (is_repeated(observer, record))
+		return true;
+	if (observer->fill == observer->size)
+		return false;
+
+	pos = observer->size - observer->rd > observer->fill ?
+		observer->rd + observer->fill : observer->fill - (observer->size - observer->rd);
+	observer->backlog[pos] = *record;
+	observer->any = true;
+	observer->last_tag = record->tag;
+	observer->last_event = record->event;
+	if (++observer->fill == observer->size)
+		list_del_init(&observer->next_roomy);
+
+	return true;
+}
+
+/* What it cost. */
+static __always_inline int wake_reader(struct evl_observable *o, struct evl_observer *observer)
+{
+	struct evl_thread *waiter = observer->waiter;
+
+	/* It may have been sent away, and not have run yet. */
+	if (!waiter || waiter->wchan != &o->readers.wchan)
+		return 0;
+
+	/* Ahead of the wakeup, as in evl_flush_step(). */
+	WRITE_ONCE(o->readers.wchan.helper, waiter);
+	evl_wake_up(&o->readers.wchan, waiter, 0);
+
+	return WAKE_COST;
+}
+
+/* What it cost. */
+static int serve(struct evl_observable *o, struct evl_observer *observer, struct cast *cast)
+{
+	unsigned int n;
+
+	if (unlikely(READ_ONCE(observer->subscriber->gone)))
+		return LOOK_COST;
+
+	for (n = 0; n < cast->nr; n++)
+		if (push_notice(observer, cast->notices + n))
+			cast->taken |= BIT(n);
+
+	return LOOK_COST + cast->nr + (observer->fill ? wake_reader(o, observer) : 0);
+}
+
+/* --- All of them ------------------------------------------------------------------------ */
+
+static void stamp_notices(struct evl_observable *o, struct cast *cast)
+{
+	unsigned int n;
+
+	for (n = 0; n < cast->nr; n++)
+		cast->notices[n].serial = o->serial++;
+}
+
+static void begin_cast(struct evl_observable *o, struct cast *cast)
+{
+	cast->begun = true;
+	cast->last = o->nr_subscriptions;
+	o->cursor = o->observers.next;
+	stamp_notices(o, cast);
+}
+
+static bool cast_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
+{
+	struct evl_observable *o = container_of(wchan, struct evl_observable, readers.wchan);
+	struct cast *cast = container_of(flush, struct cast, flush);
+	struct evl_observer *observer;
+	int left = STEP_COST;
+
+	if (!cast->begun)
+		begin_cast(o, cast);
+
+	while (o->cursor != &o->observers) {
+		observer = list_entry(o->cursor, struct evl_observer, next);
+		if (observer->seq > cast->last)
+			break;
+		if (left <= 0)
+			return true;
+		o->cursor = o->cursor->next;
+		left -= serve(o, observer, cast);
+	}
+
+	o->cursor = NULL;
+	if (cast->taken)
+		evl_announce(o, EPOLLIN | EPOLLRDNORM);
+
+	return false;
+}
+
+/* It is not about those in line: all keep their places by priority. */
+static bool means_nobody(const struct evl_thread *waiter)
+{
+	return false;
+}
+
+/* --- One of them each -------------------------------------------------------------------- */
+
+/* To the next one which has room. Who is gone has not: it never comes back. */
+static void serve_next(struct evl_observable *o, struct cast *cast, unsigned int n)
+{
+	struct evl_observer *observer, *next;
+
+	list_for_each_entry_safe(observer, next, &o->roomy, next_roomy) {
+		if (unlikely(READ_ONCE(observer->subscriber->gone))) {
+			list_del_init(&observer->next_roomy);
+			continue;
+		}
+		list_move_tail(&observer->next_roomy, &o->roomy);
+		if (push_notice(observer, cast->notices + n))
+			cast->taken |= BIT(n);
+		wake_reader(o, observer);
+		return;
+	}
+}
+
+static void deal_out(struct evl_observable *o, struct cast *cast)
+{
+	unsigned int n;
+
+	stamp_notices(o, cast);
+	for (n = 0; n < cast->nr; n++)
+		serve_next(o, cast, n);
+	if (cast->taken)
+		evl_announce(o, EPOLLIN | EPOLLRDNORM);
+}
+
+/* --- Whoever sends ------------------------------------------------------------------------ */
+
+void evl_announce(struct evl_observable *o, __poll_t events)
+{
+	evl_signal_poll_events(&o->poll, events);
+	if (wq_has_sleeper(&o->inband))
+		irq_work_queue(&o->wake);
+}
+
+/* Lock held, which is dropped. The number of notices which somebody got. */
+static unsigned int send_unlock(struct evl_observable *o, struct evl_notice_record *notices,
+				unsigned int nr, unsigned long flags)
+{
+	struct cast cast = {
+		.flush = { .step = cast_step, .meant = means_nobody },
+		.notices = notices,
+		.nr = nr,
+	};
+
+	if (list_empty(&o->observers)) {
+		evl_unlock_irqrestore(observable_lock(o), flags);
+	} else if (o->element.clone_flags & EVL_CLONE_UNICAST) {
+		deal_out(o, &cast);
+		evl_sched_unlock(observable_lock(o), flags);
+	} else {
+		evl_run_flush(&o->readers.wchan, &cast.flush, flags);
+	}
+
+	return hweight_long(cast.taken);
+}
+
+static int get_notices(struct evl_notice_record *notices, unsigned int nr,
+		       const struct evl_notice __user *u_notices, ktime_t date)
+{
+	struct evl_notice batch[BATCH];
+	unsigned int n;
+
+	if (evl_copy_from_user(batch, u_notices, nr * sizeof(batch[0])))
+		return -EFAULT;
+
+	for (n = 0; n < nr; n++) {
+		if (batch[n].tag < EVL_NOTICE_USER)
+			return -EINVAL;
+		notices[n] = (struct evl_notice_record){
+			.tag = batch[n].tag,
+			.issuer = task_pid_nr(current),
+			.event = batch[n].event,
+			.date = date,
+		};
+	}
+
+	return 0;
+}
+
+static int send_batch(struct evl_observable *o, const struct evl_notice __user *u_notices,
+		      unsigned int nr, ktime_t date)
+{
+	struct evl_notice_record notices[BATCH];
+	unsigned long flags;
+	int ret;
+
+	ret = get_notices(notices, nr, u_notices, date);
+	if (ret)
+		return ret;
+
+	evl_lock_irqsave(observable_lock(o), flags);
+
+	return send_unlock(o, notices, nr, flags);
+}
+
+/* Between two batches of many: is it time to go? */
+static bool is_wanted_elsewhere(void)
+{
+	if (evl_current_oob())
+		return evl_is_called_away();
+
+	cond_resched();
+
+	return signal_pending(current);
+}
+
+ssize_t evl_write_observable(struct evl_observable *o, const char __user *u_buf, size_t count)
+{
+	const struct evl_notice __user *u_notices = (const void __user *)u_buf;
+	size_t left = count / sizeof(*u_notices);
+	ktime_t date = evl_ktime_monotonic();
+	ssize_t sent = 0;
+	unsigned int nr;
+	int ret;
+
+	if (count % sizeof(*u_notices))
+		return -EINVAL;
+
+	while (left) {
+		nr = min_t(size_t, left, BATCH);
+		ret = send_batch(o, u_notices, nr, date);
+		if (ret < 0)
+			return sent ?: ret;
+		sent += ret * sizeof(*u_notices);
+		u_notices += nr;
+		left -= nr;
+		if (left && is_wanted_elsewhere())
+			break;
+	}
+
+	return sent;
+}
+EXPORT_SYMBOL_GPL(evl_write_observable);
+
+/* --- The core, and drivers ------------------------------------------------------------------- */
+
+/* A notice which is to be sent in-band. */
+struct late_notice {
+	struct list_head next;
+	struct evl_notice_record record;
+};
+
+/* Lock held. Lost, if the core heap has no memory left: the serial numbers tell. */
+static bool put_off(struct evl_observable *o, const struct evl_notice_record *record)
+{
+	struct late_notice *late = evl_alloc(sizeof(*late));
+
+	if (!late) {
+		o->serial++;
+		return false;
+	}
+
+	late->record = *record;
+	list_add_tail(&late->next, &o->late);
+	evl_call_inband(&o->late_work);
+
+	return true;
+}
+
+static struct late_notice *take_late(struct evl_observable *o)
+{
+	struct late_notice *late;
+	unsigned long flags;
+
+	evl_lock_irqsave(observable_lock(o), flags);
+	late = list_first_entry_or_null(&o->late, struct late_notice, next);
+	if (late)
+		list_del(&late->next);
+	evl_unlock_irqrestore(observable_lock(o), flags);
+
+	return late;
+}
+
+void evl_send_late(struct evl_work *work)
+{
+	struct evl_observable *o = container_of(work, struct evl_observable, late_work);
+	struct late_notice *late;
+	unsigned long flags;
+
+	while ((late = take_late(o))) {
+		evl_lock_irqsave(observable_lock(o), flags);
+		send_unlock(o, &late->record, 1, flags);
+		evl_free(late);
+		cond_resched();
+	}
+}
+
+void evl_drop_late(struct evl_observable *o)
+{
+	struct late_notice *late;
+
+	evl_cancel_work(&o->late_work);
+	while ((late = take_late(o)))
+		evl_free(late);
+}
+
+bool evl_send_observable(struct evl_observable *o, u32 tag, union evl_value event)
+{
+	struct evl_notice_record record = {
+		.tag = tag,
+		.event = event,
+		.date = evl_ktime_monotonic(),
+	};
+	bool atomic = hard_irqs_disabled();
+	unsigned long flags;
+	bool ret;
+
+	evl_lock_irqsave(observable_lock(o), flags);
+	if (atomic && (o->nr_observers > EVL_NOTIFY_NOW || !list_empty(&o->late))) {
+		ret = put_off(o, &record);
+		evl_unlock_irqrestore(observable_lock(o), flags);
+		return ret;
+	}
+
+	return send_unlock(o, &record, 1, flags);
+}
+EXPORT_SYMBOL_GPL(evl_send_observable);
