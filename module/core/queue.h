@@ -77,7 +77,8 @@ static inline void evl_set_resched(struct evl_rq *rq)
 
 /*
  * @thread is not current on its run queue any more, without having switched
- * away: Linux runs it elsewhere, or not at all. Its CPU picks somebody else.
+ * away: Linux runs it elsewhere, or not at all. Its CPU picks somebody else, who may
+ * be another thread: Linux did not get the CPU in between.
  */
 static inline void evl_vacate_rq_locked(struct evl_thread *thread)
 {
@@ -88,6 +89,7 @@ static inline void evl_vacate_rq_locked(struct evl_thread *thread)
 
 	evl_account_switch(rq, thread, rq->root);
 	rq->curr = rq->root;
+	rq->vacated = true;
 	host_vacate(&thread->host);
 	evl_set_resched(rq);
 }

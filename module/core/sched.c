@@ -69,14 +69,16 @@ void evl_schedule_here(void)
 	next = pick_next(rq);
 	if (next == prev) {
 		rq->tick_date = 0;
+		rq->vacated = false;
 		goto out;
 	}
 
 	evl_account_switch(rq, prev, next);
 	if ((prev->state | next->state) & EVL_T_RRB)
 		evl_start_quantum(rq, next);
-	if (prev == rq->root)
+	if (prev == rq->root && likely(!rq->vacated))
 		evl_watch_cpu(rq);
+	rq->vacated = false;
 	rq->curr = next;
 
 	/* Back in-band after a switch: the root dropped the lock for us. */

@@ -18,7 +18,7 @@ static unsigned int watchdog_timeout = 4;
 module_param(watchdog_timeout, uint, 0644);
 MODULE_PARM_DESC(watchdog_timeout, "seconds a CPU may be kept from Linux (default 4, 0 for ever)");
 
-/* The last thread which was caught on a CPU; told in-band, where one may print. */
+/* A thread which was caught on a CPU; told in-band, where one may print. */
 struct report {
 	struct irq_work work;
 	struct evl_thread *thread;	/* NULL if there is nothing to tell */
@@ -26,7 +26,19 @@ struct report {
 	int cpu;
 };
 
-static DEFINE_PER_CPU(struct report, reports);
+/* Linux gets to the first one late, if others go on: one for each kind of threads. */
+enum {
+	KERNEL_THREAD,
+	USER_THREAD,
+	NR_KINDS,
+};
+
+static DEFINE_PER_CPU(struct report [NR_KINDS], reports);
+
+static int kind_of(struct evl_thread *thread)
+{
+	return READ_ONCE(thread->state) & EVL_T_USER ? USER_THREAD : KERNEL_THREAD;
+}
 
 /* Once the time is over, for the next thread to be sent in-band, ns. */
 #define LINUX_IS_NEXT	NSEC_PER_MSEC
@@ -40,7 +52,7 @@ static void print_report(struct irq_work *work)
 {
 	struct report *report = container_of(work, struct report, work);
 	struct evl_thread *thread = READ_ONCE(report->thread);
-	bool user = READ_ONCE(thread->state) & EVL_T_USER;
+	bool user = kind_of(thread) == USER_THREAD;
 
 	pr_warn("evl: watchdog: %sthread %s kept CPU%d from Linux for %u s%s\n",
 		user ? "" : "kernel ", thread->name, report->cpu,
@@ -49,10 +61,10 @@ static void print_report(struct irq_work *work)
 	evl_put_thread(thread);
 }
 
-/* From the tick. One at a time is enough. */
+/* From the tick. One of a kind at a time is enough. */
 static void report_thread(struct evl_thread *thread)
 {
-	struct report *report = this_cpu_ptr(&reports);
+	struct report *report = this_cpu_ptr(&reports[kind_of(thread)]);
 
 	if (smp_load_acquire(&report->thread))
 		return;
@@ -73,45 +85,56 @@ void evl_watch_cpu(struct evl_rq *rq)
 		evl_start_timer(&rq->wd_timer, rq->oob_since + timeout(), 0);
 }
 
-/* Linux had to wait for a user thread, and still has. A kernel thread which runs now is
- * not to blame, unless it has been there for as long itself. */
-static bool others_were_caught(struct evl_rq *rq)
+/*
+ * Linux has waited for too long, and @curr runs. A user thread is to leave, once. A kernel
+ * thread is not to blame if others were caught, unless Linux is still waiting a whole
+ * timeout after that: which of several it is does not matter then.
+ */
+static bool is_to_blame(struct evl_rq *rq, struct evl_thread *curr, ktime_t now)
 {
-	return rq->wd_caught && rq->last_switch + timeout() > evl_ktime_monotonic();
+	if (curr->state & EVL_T_USER)
+		return !(curr->info & EVL_T_KICKED);
+
+	return !rq->wd_caught || now >= rq->wd_told + timeout();
+}
+
+/* When to look again. Others may be in line behind a thread which was caught, to go on
+ * like that: Linux has waited long enough, and is next. */
+static ktime_t next_look(struct evl_rq *rq, ktime_t now)
+{
+	return now + (rq->wd_caught ? LINUX_IS_NEXT : timeout());
 }
 
 /* The thread which kept the CPU for too long, NULL if none did. It has a reference:
  * on stock, it may run elsewhere as soon as the run queue is not locked, and leave. */
 static struct evl_thread *find_culprit(struct evl_rq *rq)
 {
-	struct evl_thread *curr;
-	ktime_t date;
+	ktime_t now = evl_ktime_monotonic(), date;
+	struct evl_thread *curr, *culprit = NULL;
 
 	raw_spin_lock(&rq->lock);
 	curr = rq->curr;
 	date = rq->oob_since + timeout();
-	if (curr == rq->root || !watchdog_timeout) {
-		curr = NULL;
-	} else if (date > evl_ktime_monotonic()) {
-		curr = NULL;
-		evl_start_timer(&rq->wd_timer, date, 0);
-	} else if (curr->state & EVL_T_USER || others_were_caught(rq)) {
-		/* Others may be in line to go on like that: Linux has waited long
-		 * enough, and is next. */
-		rq->wd_caught = true;
-		evl_start_timer(&rq->wd_timer, evl_ktime_monotonic() + LINUX_IS_NEXT, 0);
-		if (curr->state & EVL_T_USER && !(curr->info & EVL_T_KICKED))
+	if (curr == rq->root || !watchdog_timeout)
+		goto out;
+
+	if (date <= now) {
+		if (is_to_blame(rq, curr, now)) {
 			evl_get_thread(curr);
-		else
-			curr = NULL;
-	} else {
-		rq->oob_since = date;
-		evl_start_timer(&rq->wd_timer, date + timeout(), 0);
-		evl_get_thread(curr);
+			culprit = curr;
+			rq->wd_told = now;
+		}
+		if (curr->state & EVL_T_USER && !rq->wd_caught) {
+			rq->wd_caught = true;
+			rq->wd_told = now;
+		}
+		date = next_look(rq, now);
 	}
+	evl_start_timer(&rq->wd_timer, date, 0);
+out:
 	raw_spin_unlock(&rq->lock);
 
-	return curr;
+	return culprit;
 }
 
 static void check_cpu(struct evl_timer *timer)
@@ -133,16 +156,22 @@ static void check_cpu(struct evl_timer *timer)
 
 void evl_init_watchdog(struct evl_rq *rq)
 {
-	struct report *report = per_cpu_ptr(&reports, rq->cpu);
+	struct report *report = per_cpu(reports, rq->cpu);
+	int kind;
 
-	init_irq_work(&report->work, print_report);
-	report->thread = NULL;
+	for (kind = 0; kind < NR_KINDS; kind++) {
+		init_irq_work(&report[kind].work, print_report);
+		report[kind].thread = NULL;
+	}
 	evl_init_timer_on_cpu(&rq->wd_timer, &evl_mono_clock, rq->cpu, check_cpu,
 			      EVL_GRAVITY_NONE);
 }
 
 void evl_exit_watchdog(struct evl_rq *rq)
 {
+	int kind;
+
 	evl_destroy_timer(&rq->wd_timer);
-	irq_work_sync(&per_cpu_ptr(&reports, rq->cpu)->work);
+	for (kind = 0; kind < NR_KINDS; kind++)
+		irq_work_sync(&per_cpu(reports, rq->cpu)[kind].work);
 }

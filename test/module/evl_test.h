@@ -15,6 +15,7 @@ enum evl_test_case {
 	TEST_KTHREAD_STOP,
 	TEST_KTHREAD_UNBLOCK,
 	TEST_KTHREAD_PRIORITY,
+	TEST_KTHREAD_HOGS,
 	TEST_TIMER_ONESHOT,
 	TEST_TIMER_PERIODIC,
 	TEST_TIMER_STOP,
@@ -63,6 +64,9 @@ struct evl_test_run {
 	char file[16];
 	__s64 result;
 };
+
+/* What TEST_KTHREAD_HOGS begins with, on CPU @count: ms of sleep. */
+#define EVL_TEST_HOG_DELAY	2000
 
 #define EVL_TEST_RUN	_IOWR('~', 1, struct evl_test_run)
 

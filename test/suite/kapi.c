@@ -55,6 +55,59 @@ static void kthread_priority(void)
 	run_simple(TEST_KTHREAD_PRIORITY);
 }
 
+/* How often the kernel log has @text. */
+static int count_log(const char *text)
+{
+	static char log[1 << 18];
+	const char *p = log;
+	int count = 0;
+
+	log[check_sys(klogctl(3 /* SYSLOG_ACTION_READ_ALL */, log, sizeof(log) - 1))] = '\0';
+	while ((p = strstr(p, text))) {
+		p += strlen(text);
+		count++;
+	}
+	return count;
+}
+
+static void set_watchdog(const char *seconds)
+{
+	int fd = check_sys(open("/sys/module/evl/parameters/watchdog_timeout", O_WRONLY));
+
+	check_eq(write(fd, seconds, strlen(seconds)), strlen(seconds));
+	close(fd);
+}
+
+/* It keeps the CPU first, and is caught before the others go on. */
+static void hog_first(struct worker *w)
+{
+	int64_t date = now() + (EVL_TEST_HOG_DELAY - 500) * NSEC_PER_MSEC;
+
+	attach_worker(w);
+	check_ok(evl_switch_oob());
+	check_ok(sleep_until(date));
+	while (!evl_is_inband())
+		check_lt(now(), date + 10 * NSEC_PER_SEC);
+}
+
+static void kthread_hogs(void)
+{
+	struct worker w = { .body = hog_first, .name = "hog", .prio = 50, .cpu = other_cpu() };
+	int before;
+
+	open_device();
+	set_watchdog("1");
+	before = count_log("watchdog: kernel thread evl_test.hog");
+	start_worker(&w);
+	await(worker_sleeps(&w));
+	run_case((struct evl_test_run){ .nr = TEST_KTHREAD_HOGS, .count = other_cpu() });
+	join_worker(&w);
+	set_watchdog("4");
+	/* Once for each second at most, not with each tick. */
+	await(count_log("watchdog: kernel thread evl_test.hog") > before);
+	check_le(count_log("watchdog: kernel thread evl_test.hog"), before + 3);
+}
+
 static void timer_fires(void)
 {
 	run_simple(TEST_TIMER_ONESHOT);
@@ -138,14 +191,10 @@ static void heap_serves(void)
 /* The kernel has one line for each place where a contract was broken, however often that was. */
 static bool is_reported(const char *function)
 {
-	static char log[1 << 18];
 	char text[80];
-	int len;
 
-	len = check_sys(klogctl(3 /* SYSLOG_ACTION_READ_ALL */, log, sizeof(log) - 1));
-	log[len] = '\0';
 	snprintf(text, sizeof(text), "evl: %s() is for ", function);
-	return strstr(log, text);
+	return count_log(text);
 }
 
 static void check_reported(const char *function)
@@ -590,6 +639,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(kthread_unblocks, "it can be unblocked"),
 	TEST(kthread_priority, "its priority can be changed"),
 	TEST(kthread_is_visible, "a public one can be seen, and changed, from user space"),
+	TEST(kthread_hogs, "those which leave Linux nothing are told of, whoever was caught before"),
 	TEST(timer_fires, "a timer runs its handler at its date, not before"),
 	TEST(timer_repeats, "a periodic one keeps to its periods"),
 	TEST(timer_stops, "a stopped one does not fire"),

@@ -163,6 +163,60 @@ static void many_hogs(void)
 		join_worker(&w[i]);
 }
 
+static atomic_bool all_moved;
+
+static void hog_anywhere(struct worker *w)
+{
+	attach_worker(w);
+	check_ok(evl_set_thread_mode(w->efd, EVL_T_HMSIG, NULL));
+	check_ok(evl_switch_oob());
+	check_ok(sleep_until(hog_date));
+	while (!atomic_load(&all_moved))
+		__builtin_ia32_pause();
+}
+
+static void move(struct worker *w, int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	check_sys(sched_setaffinity(atomic_load(&w->tid), sizeof(set), &set));
+}
+
+/* Each time that one of them leaves the CPU, the other one is there, and no time is left for Linux. */
+static void hogs_which_move(void)
+{
+	struct worker w[] = {
+		{ .body = hog_anywhere, .name = "hog0", .prio = 10, .cpu = other_cpu() },
+		{ .body = hog_anywhere, .name = "hog1", .prio = 10, .cpu = other_cpu() },
+	};
+	int64_t end;
+
+	if (!other_cpu())
+		check_skip("only one CPU");
+	set_timeout("1");
+	catch_sigdebug();
+	become(SCHED_FIFO, 99);
+	pin_to(0);
+	hog_date = now() + NSEC_PER_SEC;
+	for (int i = 0; i < 2; i++) {
+		start_worker(&w[i]);
+		await(worker_sleeps(&w[i]) || now() >= hog_date);
+	}
+	spin_until(hog_date);
+	end = hog_date + 10 * NSEC_PER_SEC;
+	for (int i = 0; now() < end && !atomic_load(&sigdebug_seen[EVL_HMDIAG_WATCHDOG]); i ^= 1) {
+		move(&w[i], 0);
+		nanosleep(&(struct timespec){ .tv_nsec = 600 * NSEC_PER_MSEC }, NULL);
+		move(&w[i], other_cpu());
+	}
+	check_ge(take_sigdebug(EVL_HMDIAG_WATCHDOG), 1);
+	atomic_store(&all_moved, true);
+	for (int i = 0; i < 2; i++)
+		join_worker(&w[i]);
+}
+
 static int restore_timeout(void **state)
 {
 	(void)state;
@@ -176,6 +230,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(breathing_is_enough, "short pauses keep the watchdog calm"),
 	TEST(it_can_be_turned_off, "a delay of zero turns it off"),
 	TEST(two_hogs_are_one, "threads which take turns are caught as well"),
+	TEST(hogs_which_move, "nor does it help them to be moved to and fro"),
 	TEST(many_hogs, "so are those behind them in line, at once"),
 };
 

@@ -28,7 +28,9 @@ struct evl_rq {
 	struct evl_rq_queue queue;	/* runnable, but for curr */
 	struct evl_timer rr_timer;	/* quantum of curr */
 	struct evl_timer wd_timer;	/* watchdog over oob activity */
+	bool vacated;			/* curr is the root, but Linux did not get the CPU */
 	bool wd_caught;			/* a user thread, since Linux ran last */
+	ktime_t wd_told;		/* date of that, or of the last report since */
 	ktime_t last_switch;		/* date of the last change of curr */
 	ktime_t tick_date;		/* of a tick which wants one, or 0 */
 	ktime_t oob_since;		/* date Linux lost the CPU */

@@ -70,6 +70,7 @@ void test_kthread_errors(struct context *cx);
 void test_kthread_stop(struct context *cx);
 void test_kthread_unblock(struct context *cx);
 void test_kthread_priority(struct context *cx);
+void test_kthread_hogs(struct context *cx);
 void test_kthread_public(struct context *cx);
 void test_timer_oneshot(struct context *cx);
 void test_timer_periodic(struct context *cx);

@@ -153,3 +153,34 @@ void test_kthread_public(struct context *cx)
 {
 	cx->run.result = evl_run_kthread(&cx->thread, sleep_for_ever, cx, 33, EVL_CLONE_PUBLIC, "evl_test.public");
 }
+
+/* --- Two which leave Linux nothing --------------------------------------------------------- */
+
+#define HOGS	2
+
+static void take_turns(void *arg)
+{
+	struct waiter *w = arg;
+	ktime_t end = w->cx->date + 3 * NSEC_PER_SEC;
+
+	expect(w->cx, !evl_sleep_until(w->cx->date));
+	while (evl_ktime_monotonic() < end)
+		evl_yield();
+}
+
+/* Neither of them stays long. What the watchdog has to say is for the program to look at. */
+void test_kthread_hogs(struct context *cx)
+{
+	int n, ret;
+
+	cx->date = evl_ktime_monotonic() + EVL_TEST_HOG_DELAY * NSEC_PER_MSEC;
+	for (n = 0; n < HOGS; n++) {
+		cx->waiters[n].cx = cx;
+		ret = evl_run_kthread_on_cpu(&cx->waiters[n].thread, cx->run.count, take_turns, &cx->waiters[n], 10,
+					     0, "evl_test.hog%d", n);
+		if (!expect(cx, !ret))
+			break;
+	}
+	while (n-- > 0)
+		evl_join_kthread(&cx->waiters[n].thread);
+}

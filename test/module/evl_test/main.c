@@ -30,6 +30,7 @@ static void (*const cases[TEST_NR_CASES])(struct context *cx) = {
 	[TEST_KTHREAD_STOP] = test_kthread_stop,
 	[TEST_KTHREAD_UNBLOCK] = test_kthread_unblock,
 	[TEST_KTHREAD_PRIORITY] = test_kthread_priority,
+	[TEST_KTHREAD_HOGS] = test_kthread_hogs,
 	[TEST_KTHREAD_PUBLIC] = test_kthread_public,
 	[TEST_TIMER_ONESHOT] = test_timer_oneshot,
 	[TEST_TIMER_PERIODIC] = test_timer_periodic,
