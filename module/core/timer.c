@@ -24,8 +24,9 @@
  *   If more of them are due, interrupts and threads have their turn first: there is
  *   no tick in a break which lasts as long as the tick took.
  * - What ticks take, and kicks which announce earlier ones, each with INTERRUPT_TIME on
- *   top, is a debt which time pays off. With more than MAX_DEBT, there is a break, as
- *   long as it takes to pay.
+ *   top, is a debt which time pays off, but for what lies between the date when one is
+ *   due and its beginning. With more than MAX_DEBT, there is a break, as long as it
+ *   takes to pay.
  * - What is started for a date which is past counts from the last tick on: it comes
  *   behind everything that was due by then. So each timer is passed by those only
  *   which were there before it.
@@ -127,7 +128,10 @@ static __always_inline ktime_t next_tick(struct evl_timer_base *base)
 
 static __always_inline void program_here(struct evl_timer_base *base, int cpu)
 {
-	base->shot = next_tick(base);
+	base->shot = base->due = next_tick(base);
+	/* What is started for a date which is past is due from now on. */
+	if (unlikely(base->due < base->debt_date + base->debt))
+		base->due = max(base->due, evl_ktime_monotonic());
 	host_program_tick(&evl_cpu_rq(cpu)->host, base->shot);
 }
 
@@ -137,20 +141,28 @@ static void program_shot(struct evl_timer_base *base, int cpu)
 	if (base->expiring)
 		return;
 
-	if (cpu == raw_smp_processor_id())
+	if (cpu == raw_smp_processor_id()) {
 		program_here(base, cpu);
-	else if (next_tick(base) < base->shot &&
-		 !test_and_set_bit(0, &base->remote_shot))
+	} else if (next_tick(base) < base->shot &&
+		   !test_and_set_bit(0, &base->remote_shot)) {
+		base->due = min(base->due, evl_ktime_monotonic());
 		host_kick_cpu(cpu);
+	}
 }
 
-/* An interrupt took from @start to @end; @more if others have to wait for the rest of
- * it. Base locked. */
+/* An interrupt began at @start. Base locked. */
+static __always_inline void pay(struct evl_timer_base *base, ktime_t start)
+{
+	ktime_t paid = min(start, base->due) - base->debt_date;
+
+	base->debt = max_t(ktime_t, base->debt - max_t(ktime_t, paid, 0), 0);
+}
+
+/* The same one took until @end; @more if others have to wait for the rest of it. */
 static __always_inline void charge(struct evl_timer_base *base, ktime_t start, ktime_t end,
 				   bool more)
 {
-	ktime_t paid = max_t(ktime_t, start - base->debt_date, 0);
-	ktime_t debt = max_t(ktime_t, base->debt - paid, 0) + end - start + INTERRUPT_TIME;
+	ktime_t debt = base->debt + end - start + INTERRUPT_TIME;
 
 	/* A virtual CPU may not have run for long. */
 	debt = min_t(ktime_t, debt, MAX_BREAK);
@@ -160,15 +172,21 @@ static __always_inline void charge(struct evl_timer_base *base, ktime_t start, k
 		base->resume = end + max_t(ktime_t, debt, MIN_BREAK);
 }
 
+/* A tick in progress, whose handlers may have come here, programs the next one. */
 void evl_program_remote_shot(struct evl_rq *rq)
 {
 	struct evl_timer_base *base = this_cpu_ptr(&evl_timer_bases);
-	ktime_t now = evl_ktime_monotonic();
+	ktime_t start = evl_ktime_monotonic();
 
 	raw_spin_lock(&base->lock);
 	clear_bit(0, &base->remote_shot);
-	charge(base, now, now, false);
-	program_shot(base, rq->cpu);
+	if (likely(!base->expiring)) {
+		pay(base, start);
+		program_here(base, rq->cpu);
+		charge(base, start, evl_ktime_monotonic(), false);
+		if (unlikely(base->resume > base->shot))
+			program_here(base, rq->cpu);
+	}
 	raw_spin_unlock(&base->lock);
 }
 
@@ -400,10 +418,10 @@ static __always_inline void expire(struct evl_timer_base *base,
 }
 
 /* Enough for the tick which began at @start, where @count timers of a clock expired.
- * What a handler does may take a while, so the clock is looked at now and then. */
+ * What a handler does may take a while. */
 static __always_inline bool is_enough(int count, ktime_t start)
 {
-	if (likely(!count || count % 4))
+	if (likely(!count))
 		return false;
 
 	return count >= TICK_BATCH || evl_ktime_monotonic() - start > TICK_TIME;
@@ -430,19 +448,32 @@ static bool expire_queue(struct evl_timer_base *base, struct evl_clock *clock,
 	return false;
 }
 
-void evl_tick(int cpu, ktime_t now)
+/* What is due by @now, on either clock. True if there is more. */
+static __always_inline bool expire_queues(struct evl_timer_base *base, ktime_t now)
 {
-	struct evl_timer_base *base = this_cpu_ptr(&evl_timer_bases);
-	struct evl_rq *rq = evl_cpu_rq(cpu);
-	bool more;
+	bool more = expire_queue(base, &evl_mono_clock, now, now);
 
-	raw_spin_lock(&base->lock);
-	base->resume = 0;
-	more = expire_queue(base, &evl_mono_clock, now, now);
 	if (timerqueue_getnext(&base->queue[EVL_CLOCK_REAL_INDEX]))
 		more |= expire_queue(base, &evl_realtime_clock,
 				     evl_read_clock(&evl_realtime_clock), now);
 	base->expiring = NULL;
+
+	return more;
+}
+
+void evl_tick(int cpu, ktime_t now)
+{
+	struct evl_timer_base *base = this_cpu_ptr(&evl_timer_bases);
+	struct evl_rq *rq = evl_cpu_rq(cpu);
+	bool more = false;
+
+	raw_spin_lock(&base->lock);
+	pay(base, now);
+	/* The host may not take back what it was programmed to before a break. */
+	if (likely(now >= base->resume)) {
+		base->resume = 0;
+		more = expire_queues(base, now);
+	}
 	charge(base, now, evl_ktime_monotonic(), more);
 	program_here(base, cpu);
 	raw_spin_unlock(&base->lock);
@@ -481,6 +512,7 @@ int evl_init_timers(void)
 		base = per_cpu_ptr(&evl_timer_bases, cpu);
 		raw_spin_lock_init(&base->lock);
 		base->shot = KTIME_MAX;
+		base->due = KTIME_MAX;
 		for (n = 0; n < EVL_NR_CLOCKS; n++)
 			timerqueue_init_head(&base->queue[n]);
 	}

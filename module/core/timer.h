@@ -19,8 +19,9 @@ struct evl_timer_base {
 	/* Of each, as of the last tick: what was due by then expired, or is about to. */
 	ktime_t horizon[EVL_NR_CLOCKS];
 	ktime_t shot;			/* what the hardware is programmed to */
+	ktime_t due;			/* since when an interrupt is, a tick or a kick */
 	ktime_t resume;			/* the end of the break, 0 if there is none */
-	ktime_t debt;			/* time taken from others of late, and until when */
+	ktime_t debt;			/* time taken from others of late, as of that date */
 	ktime_t debt_date;
 	unsigned long remote_shot;	/* bit 0: another CPU wants a new shot */
 };

@@ -138,6 +138,11 @@ static void timer_crowd(void)
 	run_simple(TEST_TIMER_CROWD);
 }
 
+static void timer_slow(void)
+{
+	run_simple(TEST_TIMER_SLOW);
+}
+
 static void timer_comes_in_time(void)
 {
 	run_simple(TEST_TIMER_PUSHY);
@@ -646,6 +651,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(timer_extremes, "dates and intervals at the limits of their range do what they say"),
 	TEST(timer_starts_over, "one which starts over within its gravity expires once at each date"),
 	TEST(timer_crowd, "a thousand with the same date all expire"),
+	TEST(timer_slow, "between two which take long, others have their turn"),
 	TEST(timer_comes_in_time, "a timer comes, however many others are set for the past meanwhile"),
 	TEST(timer_destroyed, "destroying one waits for its handler, wherever it was set to since"),
 	TEST(clock_gravity, "the gravity of a clock can be changed, and reset"),

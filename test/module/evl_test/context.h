@@ -78,6 +78,7 @@ void test_timer_stop(struct context *cx);
 void test_timer_extremes(struct context *cx);
 void test_timer_start_over(struct context *cx);
 void test_timer_crowd(struct context *cx);
+void test_timer_slow(struct context *cx);
 void test_timer_pushy(struct context *cx);
 void test_timer_destroy(struct context *cx);
 void test_clock_gravity(struct context *cx);

@@ -38,6 +38,7 @@ static void (*const cases[TEST_NR_CASES])(struct context *cx) = {
 	[TEST_TIMER_EXTREMES] = test_timer_extremes,
 	[TEST_TIMER_START_OVER] = test_timer_start_over,
 	[TEST_TIMER_CROWD] = test_timer_crowd,
+	[TEST_TIMER_SLOW] = test_timer_slow,
 	[TEST_TIMER_PUSHY] = test_timer_pushy,
 	[TEST_TIMER_DESTROY] = test_timer_destroy,
 	[TEST_CLOCK_GRAVITY] = test_clock_gravity,

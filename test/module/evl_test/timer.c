@@ -175,25 +175,25 @@ static void count_crowd(struct evl_timer *timer)
 }
 
 /* How many of them expire in a row, without this thread getting the CPU in between. */
-static int watch_crowd(struct context *cx, struct evl_timer *timers)
+static int watch_crowd(struct context *cx, int count, void (*handler)(struct evl_timer *timer))
 {
 	ktime_t date = evl_ktime_monotonic() + 300 * NSEC_PER_MSEC;
 	int n, seen, last = 0, most = 0;
 
 	atomic_set(&crowd_shots, 0);
-	for (n = 0; n < NR_CROWD; n++) {
-		evl_init_timer_on_cpu(&timers[n], &evl_mono_clock, raw_smp_processor_id(), count_crowd,
+	for (n = 0; n < count; n++) {
+		evl_init_timer_on_cpu(&cx->timers[n], &evl_mono_clock, raw_smp_processor_id(), handler,
 				      EVL_GRAVITY_IRQ);
-		evl_start_timer(&timers[n], date, 0);
+		evl_start_timer(&cx->timers[n], date, 0);
 	}
-	while (last < NR_CROWD && evl_ktime_monotonic() < date + NSEC_PER_SEC) {
+	while (last < count && evl_ktime_monotonic() < date + NSEC_PER_SEC) {
 		seen = atomic_read(&crowd_shots);
 		most = max(most, seen - last);
 		last = seen;
 	}
-	expect(cx, last == NR_CROWD);
-	for (n = 0; n < NR_CROWD; n++)
-		evl_destroy_timer(&timers[n]);
+	expect(cx, last == count);
+	for (n = 0; n < count; n++)
+		evl_destroy_timer(&cx->timers[n]);
 
 	return most;
 }
@@ -206,17 +206,46 @@ static void watch_crowds(void *arg)
 
 	/* How they are spread depends on how busy the emulator is. */
 	for (n = 0; n < 3; n++) {
-		watch_crowd(cx, cx->timers);
+		watch_crowd(cx, NR_CROWD, count_crowd);
 		evl_sleep(100 * NSEC_PER_MSEC);
 	}
 }
 
-void test_timer_crowd(struct context *cx)
+static void run_crowd(struct context *cx, void (*body)(void *))
 {
 	cx->timers = kcalloc(NR_CROWD, sizeof(*cx->timers), GFP_KERNEL);
 	if (expect(cx, cx->timers))
-		run_thread(cx, watch_crowds);
+		run_thread(cx, body);
 	kfree(cx->timers);
+}
+
+void test_timer_crowd(struct context *cx)
+{
+	run_crowd(cx, watch_crowds);
+}
+
+#define NR_SLOW	8
+
+static void take_long(struct evl_timer *timer)
+{
+	udelay(500);
+	atomic_inc(&crowd_shots);
+}
+
+/* After each of these, a tick has taken long enough. The emulated CPU may be late to see that, but not always. */
+static void watch_slow(void *arg)
+{
+	struct context *cx = arg;
+	int n, least = NR_SLOW;
+
+	for (n = 0; n < 10 && least > 1; n++)
+		least = min(least, watch_crowd(cx, NR_SLOW, take_long));
+	expect(cx, least <= 1);
+}
+
+void test_timer_slow(struct context *cx)
+{
+	run_crowd(cx, watch_slow);
 }
 
 /* --- Those who always want to be first ---------------------------------------------------------- */
