@@ -2,6 +2,8 @@
 /* Scheduling attributes of threads, what tells about them, and moves between CPUs. */
 #include "helpers.h"
 #include <evl/sys.h>
+#include <linux/sched.h>
+#include <sys/wait.h>
 
 static int set_policy(int efd, int policy, int prio)
 {
@@ -171,6 +173,90 @@ static void change_of_another_thread(void)
 	check_attrs(w.efd, SCHED_FIFO, 55);
 	atomic_store(&changed, true);
 	check_ok(evl_unblock_thread(w.efd));
+	join_worker(&w);
+}
+
+static int started[2], go_on[2];
+static atomic_bool came_back, looked;
+
+static void ignore(int sig)
+{
+	(void)sig;
+}
+
+/* In Linux until the child ends, whatever signals there are; then busy without a call to the core. */
+static void wait_in_vfork(struct worker *w)
+{
+	pid_t pid;
+	char c = 0;
+
+	attach_worker(w);
+	pid = check_sys(syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0));
+	if (!pid) {
+		close(go_on[1]);
+		_exit(write(started[1], &c, 1) == 1 && read(go_on[0], &c, 1) == 1 ? 0 : 1);
+	}
+	atomic_store(&came_back, true);
+	while (!atomic_load(&looked))
+		__builtin_ia32_pause();
+	wait_success(pid);
+}
+
+static void change_with_a_signal_pending(void)
+{
+	struct worker w = { .body = wait_in_vfork, .name = "signaled", .prio = 90, .cpu = other_cpu() };
+	char c = 0;
+
+	if (access("/sys/module/evl/parameters/host_prio", F_OK))
+		check_skip("the priority in Linux follows when the thread calls the core");
+	if (!other_cpu())
+		check_skip("only one CPU");
+	check_ok(evl_init());
+	check(signal(SIGUSR1, ignore) != SIG_ERR);
+	check_sys(pipe(started));
+	check_sys(pipe(go_on));
+	start_worker(&w);
+	check_eq(read(started[0], &c, 1), 1);
+	check_sys(syscall(SYS_tgkill, getpid(), atomic_load(&w.tid), SIGUSR1));
+	check_ok(set_policy(w.efd, SCHED_WEAK, 0));
+	check_eq(write(go_on[1], &c, 1), 1);
+	await(atomic_load(&came_back));
+	await(sched_getscheduler(atomic_load(&w.tid)) == SCHED_OTHER);
+	atomic_store(&looked, true);
+	join_worker(&w);
+}
+
+static void compute_for_ever(void *arg)
+{
+	(void)arg;
+	pin_to(other_cpu());
+	check_ok(evl_attach_self("/computes:%d", getpid()));
+	for (;;)
+		__builtin_ia32_pause();
+}
+
+static void change_all_the_time(struct worker *w)
+{
+	for (int prio = 1; !atomic_load(&looked); prio = prio % 10 + 1)
+		set_policy(w->efd, SCHED_WEAK, prio);
+}
+
+/* Each change is seen to in Linux as well, before the signal, or after it. */
+static void killed_while_it_changes(void)
+{
+	struct worker w = { .body = change_all_the_time, .cpu = 0 };
+	char path[64];
+	pid_t pid;
+
+	check_ok(evl_init());
+	pid = fork_child(compute_for_ever, NULL);
+	snprintf(path, sizeof(path), "/dev/evl/thread/computes:%d", pid);
+	await((w.efd = open(path, O_RDWR)) >= 0);
+	start_worker(&w);
+	nap();
+	check_sys(kill(pid, SIGKILL));
+	await(waitpid(pid, NULL, WNOHANG) == pid);
+	atomic_store(&looked, true);
 	join_worker(&w);
 }
 
@@ -412,6 +498,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(answer_has_no_garbage, "unused parts of an answer are zero"),
 	TEST(inband_priority_follows, "the in-band priority follows"),
 	TEST(change_of_another_thread, "attributes of another thread can be changed"),
+	TEST(change_with_a_signal_pending, "also of one which has a signal to handle"),
+	TEST(killed_while_it_changes, "whoever changes them all the time cannot keep it from being killed"),
 	TEST(moves_itself, "sched_setaffinity moves the caller"),
 	TEST(moves_a_sleeper, "and a sleeping thread"),
 	TEST(moves_a_spinner, "and a spinning one"),

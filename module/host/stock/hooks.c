@@ -55,12 +55,20 @@ static long serve_prctl(const struct pt_regs *regs)
 				 regs->dx, regs->r10);
 }
 
+/*
+ * While there is a signal to handle, nobody else adds work for what is due: they have
+ * current come here instead (prio.c). It adds some by itself, a single one for each
+ * signal, and always: what is due may be so only when Linux has taken back the mark
+ * which they left, as it is about to. The work runs after that.
+ */
 static bool notrace before_signal(struct ftrace_regs *fregs)
 {
 	struct host_task *h = host_current();
 
 	if (h && h->oob)
 		host_ops->demote(h, HOST_CAUSE_SIGNAL, 0);
+	if (h)
+		stock_queue_work(h);
 
 	return false;
 }

@@ -70,15 +70,33 @@ void stock_sync_prio(struct host_task *h)
 	h->busy = busy;
 }
 
+/*
+ * Have @task, which has a signal pending, come to get_signal() once more before it is
+ * back in user space, where it sees to what is due: see before_signal(). Linux forgets
+ * about this mark nowhere but there.
+ */
+static void have_signals_looked_at(struct task_struct *task)
+{
+	if (!(task->flags & PF_KTHREAD) &&
+	    !test_and_set_tsk_thread_flag(task, TIF_NOTIFY_SIGNAL))
+		kick_process(task);
+}
+
 void host_params_changed(struct host_task *h, int policy, int prio)
 {
 	WRITE_ONCE(h->inband_policy, policy);
 	WRITE_ONCE(h->inband_prio, prio);
 	set_bit(DUE_PRIO, &h->due);
-	/* Linux looks at signals once no work is left: others must not go on adding to
-	 * it. In-band, it may wait for the next resched point. */
-	if (h->task && (READ_ONCE(h->oob) || !signal_pending(h->task)))
+	smp_mb__after_atomic();
+	if (!h->task)
+		return;
+
+	/* Linux handles signals once no work is left: others must not go on adding to
+	 * it then. */
+	if (READ_ONCE(h->oob) || !signal_pending(h->task))
 		stock_queue_work(h);
+	else
+		have_signals_looked_at(h->task);
 }
 
 /* What it is was noted when it changed, and may be about to change again: what the
