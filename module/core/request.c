@@ -89,7 +89,7 @@ static long come_oob(void)
 {
 	int ret = evl_switch_oob();
 
-	return finish_restart(ret == -ERESTARTSYS ? -ERESTARTNOINTR : ret);
+	return ret == -ERESTARTSYS ? -ERESTARTNOINTR : ret;
 }
 
 int evl_put_off_request(void)
@@ -167,9 +167,9 @@ static __always_inline long serve_once(struct evl_thread *curr, u32 nr,
 
 /*
  * The request ended in-band. If it was going to wait, and that did not begin,
- * nothing has happened yet: again, unless it is for the signal which kept it
- * in-band to come first. A wait which did begin, and was ended by somebody, is
- * over: to tell of it may have brought the caller in-band.
+ * nothing has happened yet: again, after the signal which may have kept it in-band.
+ * A wait which did begin, and was ended by somebody, is over: to tell of it may have
+ * brought the caller in-band.
  */
 static noinline bool start_over(struct evl_thread *curr, long *ret)
 {
@@ -177,7 +177,7 @@ static noinline bool start_over(struct evl_thread *curr, long *ret)
 	    curr->local_info & EVL_T_NORST)
 		return false;
 
-	*ret = evl_switch_oob();
+	*ret = come_oob();
 
 	return !*ret;
 }
@@ -197,7 +197,7 @@ long evl_serve_request(struct host_task *h, u32 nr, unsigned long a0,
 		evl_propagate_params(curr);
 		ret = come_oob();
 		if (ret)
-			return ret;
+			return finish_restart(ret);
 	}
 
 	curr->local_info = 0;
