@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Numbers of elements beyond what a table of fixed size would hold. */
-#include "helpers.h"
+#include "puppet.h"
 #include <evl/event.h>
+#include <evl/flags.h>
 #include <evl/proxy.h>
 #include <evl/xbuf.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 
 /* Upstream stops at 256. */
 #define NR_THREADS	400
@@ -192,6 +194,185 @@ static void gate_is_left(void)
 		join_worker(&w[i]);
 }
 
+/* --- Lines of flags, longer than what is looked at in one go ------------------------- */
+
+#define NR_WAITERS	600
+#define NR_TAKERS	20		/* among the former, each of which takes what comes */
+#define COMES		0x1
+#define NEVER_COMES	0x2
+
+static struct puppet waiter[NR_WAITERS], teller;
+static struct evl_flags flags;
+static atomic_int got[NR_WAITERS];
+static atomic_bool over;
+
+static bool is_taker(int i)
+{
+	return i % (NR_WAITERS / NR_TAKERS) == NR_TAKERS / 2;
+}
+
+static int peek_flags(void)
+{
+	int bits;
+
+	check_ok(evl_peek_flags(&flags, &bits));
+	return bits;
+}
+
+static int wait_in_vain(struct puppet *p)
+{
+	(void)p;
+	return evl_wait_exact_flags(&flags, COMES | NEVER_COMES);
+}
+
+static int take(struct puppet *p)
+{
+	int bits, ret;
+
+	while (!(ret = evl_wait_some_flags(&flags, COMES, &bits))) {
+		check_eq(bits, COMES);
+		atomic_fetch_add(&got[p - waiter], 1);
+	}
+	return ret;
+}
+
+static void line_up(bool takers)
+{
+	char name[16];
+
+	raise_limits();
+	check_ok(evl_new_flags(&flags, "flags:%d", getpid()));
+	for (int i = 0; i < NR_WAITERS; i++) {
+		snprintf(name, sizeof(name), "waiter%d", i);
+		launch_puppet(&waiter[i], name, 2 + i * 7 % 40, i & 1 ? other_cpu() : 0);
+	}
+	for (int i = 0; i < NR_WAITERS; i++) {
+		finish_act(&waiter[i]);
+		begin(&waiter[i], takers && is_taker(i) ? take : wait_in_vain, NULL);
+	}
+	for (int i = 0; i < NR_WAITERS; i++)
+		await(worker_sleeps(&waiter[i].w));
+}
+
+static void send_home(void)
+{
+	check_ok(evl_close_flags(&flags));
+	for (int i = 0; i < NR_WAITERS; i++) {
+		check_eq(result(&waiter[i]), -EIDRM);
+		end_puppet(&waiter[i]);
+	}
+}
+
+/* Puts people elsewhere in line. */
+static void *stir(void *arg)
+{
+	unsigned int seed = 1;
+
+	pin_to(other_cpu());
+	while (!atomic_load(&over))
+		set_fifo(waiter[rand_r(&seed) % NR_WAITERS].w.efd, 2 + rand_r(&seed) % 40);
+	return arg;
+}
+
+static int all_got(void)
+{
+	int sum = 0;
+
+	for (int i = 0; i < NR_WAITERS; i++)
+		sum += atomic_load(&got[i]);
+	return sum;
+}
+
+static bool takers_sleep(void)
+{
+	for (int i = 0; i < NR_WAITERS; i++)
+		if (is_taker(i) && !worker_sleeps(&waiter[i].w))
+			return false;
+	return true;
+}
+
+/* Each post is for one, each broadcast for all of them, wherever they are in line. */
+static void line_of_flags_is_stirred(void)
+{
+	pthread_t stirrer;
+	int want = 0;
+
+	line_up(true);
+	check_eq(pthread_create(&stirrer, NULL, stir, NULL), 0);
+	for (int n = 1; n <= 200; n++) {
+		if (n % 4) {
+			check_eq(evl_post_flags(&flags, COMES), 0);
+			want++;
+		} else {
+			check_eq(evl_broadcast_flags(&flags, COMES), 0);
+			want += NR_TAKERS;
+		}
+		await(all_got() == want && takers_sleep());
+		check_eq(peek_flags(), 0);
+	}
+	atomic_store(&over, true);
+	check_eq(pthread_join(stirrer, NULL), 0);
+	send_home();
+}
+
+static atomic_int begun, ended;
+
+static int post_in_vain(struct puppet *p)
+{
+	int bits;
+
+	(void)p;
+	while (!atomic_load(&over)) {
+		atomic_fetch_add(&begun, 1);
+		check_eq(evl_post_flags(&flags, COMES), 0);
+		atomic_fetch_add(&ended, 1);
+		check_eq(evl_trywait_some_flags(&flags, COMES, &bits), 0);
+	}
+	return 0;
+}
+
+/* Of those times that the teller was found in the middle of a post, in how many the bits were not there yet, in percent. */
+static int look_around(struct puppet *p)
+{
+	int within = 0, early = 0;
+
+	(void)p;
+	while (within < 200) {
+		check_eq(sleep_until(now() + 100000 + rand() % 1000000), 0);
+		if (atomic_load(&begun) == atomic_load(&ended))
+			continue;
+		within++;
+		if (!peek_flags())
+			early++;
+	}
+	atomic_store(&over, true);
+	return early * 100 / within;
+}
+
+/* Whoever has a date is not kept waiting by a post which looks for somebody in a long line. */
+static void post_lets_others_in(void)
+{
+	struct puppet watcher;
+	struct utsname name;
+	bool preempts;
+	int early;
+
+	check_sys(uname(&name));
+	preempts = strstr(name.version, "PREEMPT_RT") || strstr(name.version, "DOVETAIL");
+	line_up(false);
+	start_puppet(&teller, "teller", 50, other_cpu());
+	start_puppet(&watcher, "watcher", 60, other_cpu());
+	begin(&teller, post_in_vain, NULL);
+	begin(&watcher, look_around, NULL);
+	early = result(&watcher);
+	/* Where a thread which is inside of Linux keeps its CPU, so does one which posts. */
+	if (!preempts)
+		check_skip("Linux does not let itself be preempted (%d%%)", early);
+	check_ge(early, 33);
+	check_eq(result(&teller), 0);
+	send_home();
+}
+
 /* More than there is memory for: an error, and nothing is lost. */
 static void too_big(void)
 {
@@ -208,6 +389,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(many_timers, "400 timers at once"),
 	TEST(big_rings, "rings of megabytes"),
 	TEST_WITHIN(gate_is_left, 120, "a gate of many events can be left, whatever others write there"),
+	TEST_WITHIN(line_of_flags_is_stirred, 240, "flags find those who want them in a line of 600, which changes meanwhile"),
+	TEST_WITHIN(post_lets_others_in, 240, "posting to it does not keep others from their CPU until that is done"),
 	TEST(too_big, "rings larger than memory are -ENOMEM"),
 };
 

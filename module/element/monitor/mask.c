@@ -3,8 +3,9 @@
  * Groups of 32 flags. User space only peeks at the value; it waits out-of-band
  * by requests, or in-band through read(2) and poll(2).
  *
- * Locking: wchan.lock guards the value, and the waiters. Bits which are posted
- * go to waiters in line first; in-band readers get what is left.
+ * Locking: wchan.lock guards the value, and the waiters. It is dropped now and then while
+ * bits are posted, see struct mask_post, so it is taken by lock_mask(). Bits which are
+ * posted go to waiters in line first; in-band readers get what is left.
  */
 #include <linux/sched/signal.h>
 #include <evl/thread.h>
@@ -16,27 +17,23 @@ struct mask_wait {
 	u32 bits;
 	bool exact;
 	u32 got;
+	u64 seen;	/* by the post of that round, see place_changed() */
 };
 
-static void wake_inband(struct irq_work *work)
-{
-	wake_up_all(&container_of(work, struct evl_event, wake_inband)->inband);
-}
-
-void evl_init_mask(struct evl_monitor *mon)
-{
-	struct evl_event *event = &mon->event;
-
-	evl_init_wchan(&event->wchan, "flags");
-	evl_init_poll_head(&event->poll_head);
-	init_waitqueue_head(&event->inband);
-	init_irq_work(&event->wake_inband, wake_inband);
-}
-
-void evl_destroy_mask(struct evl_monitor *mon)
-{
-	irq_work_sync(&mon->event.wake_inband);
-}
+/*
+ * Bits which are being posted, on the stack of whoever posts. Nothing of that shows
+ * before it is settled who gets what: the value is as it was, nobody was woken up. The
+ * line may be longer than what is looked at in one go, so whoever else comes to the
+ * mask meanwhile completes the post first.
+ */
+struct mask_post {
+	struct evl_flush flush;
+	u32 bits;		/* what is posted */
+	u32 value;		/* with what was there before */
+	u32 served;		/* what waiters get of it */
+	bool all;
+	bool settled;
+};
 
 /* What @wait would get out of @value. */
 static u32 match(const struct mask_wait *wait, u32 value)
@@ -49,6 +46,16 @@ static u32 match(const struct mask_wait *wait, u32 value)
 static u32 mask_value(struct evl_monitor *mon)
 {
 	return atomic_read(evl_event_value(mon));
+}
+
+/* No post is in progress on return. */
+static void lock_mask(struct evl_monitor *mon, unsigned long *flags)
+{
+	struct evl_wait_channel *wchan = &mon->event.wchan;
+
+	evl_lock_irqsave(&wchan->lock, *flags);
+	if (unlikely(wchan->flush))
+		evl_finish_flush(wchan, flags);
 }
 
 /* Lock held. */
@@ -74,39 +81,91 @@ static bool collect(struct evl_monitor *mon, struct mask_wait *wait)
 	return true;
 }
 
-/* The bits which the first waiter that can be satisfied gets, which is woken up. */
-static u32 serve_first(struct evl_wait_channel *wchan, u32 value)
+/* Waiters take @served, what is left of @bits stays in the value. Lock held. */
+static void settle(struct evl_monitor *mon, u32 bits, u32 served)
 {
-	struct evl_thread *waiter, *next;
-	struct mask_wait *wait;
-
-	evl_for_each_waiter_safe(waiter, next, wchan) {
-		wait = waiter->wait_data;
-		wait->got = match(wait, value);
-		if (wait->got) {
-			evl_wake_up(wchan, waiter, 0);
-			return wait->got;
-		}
-	}
-
-	return 0;
+	atomic_andnot(served, evl_event_value(mon));
+	atomic_or(bits & ~served, evl_event_value(mon));
+	value_changed(mon);
 }
 
-/* The bits which all waiters get together. They have them from now on, whatever
- * ends their wait, and are woken up afterwards. */
-static u32 serve_all(struct evl_wait_channel *wchan, u32 value)
+/* Most often the first one in line is the one, or nobody waits. */
+static bool post_to_head(struct evl_monitor *mon, u32 bits)
 {
-	struct evl_thread *waiter, *next;
+	struct evl_wait_channel *wchan = &mon->event.wchan;
+	struct evl_thread *head = evl_wait_head(wchan);
 	struct mask_wait *wait;
 	u32 served = 0;
 
-	evl_for_each_waiter_safe(waiter, next, wchan) {
-		wait = waiter->wait_data;
-		wait->got = match(wait, value);
-		served |= wait->got;
+	if (head) {
+		wait = head->wait_data;
+		served = wait->got = match(wait, mask_value(mon) | bits);
+		if (!served)
+			return false;
+	}
+	settle(mon, bits, served);
+	if (head)
+		evl_wake_up(wchan, head, 0);
+
+	return true;
+}
+
+/* What @waiter gets. It has it from now on, whatever ends its wait. */
+static u32 serve(struct evl_wait_channel *wchan, struct mask_post *post,
+		 struct evl_thread *waiter)
+{
+	struct mask_wait *wait = waiter->wait_data;
+
+	wait->seen = wchan->round;
+	wait->got = match(wait, post->value);
+	post->served |= wait->got;
+
+	return wait->got;
+}
+
+/* True if there are others to be looked at. Otherwise the cursor is at the one who gets
+ * the bits, if these are for one. */
+static bool serve_some(struct evl_wait_channel *wchan, struct mask_post *post)
+{
+	int left = EVL_WAKE_STEP * EVL_PASSED_PER_WAKE;
+
+	for (; wchan->cursor; wchan->cursor = evl_wait_next(wchan->cursor)) {
+		if (!left--)
+			return true;
+		if (serve(wchan, post, wchan->cursor) && !post->all)
+			break;
 	}
 
-	return served;
+	return false;
+}
+
+static void wake_up_one(struct evl_wait_channel *wchan)
+{
+	struct evl_thread *waiter = wchan->cursor;
+
+	wchan->cursor = NULL;
+	if (waiter)
+		evl_wake_up(wchan, waiter, 0);
+}
+
+/* Those who were served by a broadcast are woken up afterwards, the first ones at once. */
+static bool post_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
+{
+	struct evl_event *event = container_of(wchan, struct evl_event, wchan);
+	struct mask_post *post = container_of(flush, struct mask_post, flush);
+
+	if (!post->settled) {
+		if (serve_some(wchan, post))
+			return true;
+		post->settled = true;
+		settle(evl_monitor_of_event(event), post->bits, post->served);
+		if (!post->all)
+			wake_up_one(wchan);
+		else if (post->served)
+			wchan->cursor = evl_wait_head(wchan);
+	}
+
+	return evl_flush_step(wchan, flush);
 }
 
 static bool was_served(const struct evl_thread *waiter)
@@ -116,26 +175,66 @@ static bool was_served(const struct evl_thread *waiter)
 	return wait->got;
 }
 
+/*
+ * Who comes to be ahead of where a post goes on, which may be the end of the line, and was
+ * not looked at yet, is next. Those in between were, and are once more.
+ */
+static void place_changed(struct evl_wait_channel *wchan, struct evl_thread *waiter,
+			  struct evl_chain_walk *walk)
+{
+	struct evl_thread *cursor = wchan->cursor;
+	struct evl_flush *flush = wchan->flush;
+	struct mask_wait *wait = waiter->wait_data;
+
+	if (!flush || flush->step != post_step ||
+	    container_of(flush, struct mask_post, flush)->settled)
+		return;
+
+	if (wait->seen != wchan->round &&
+	    (!cursor || waiter->wait_prio > cursor->wait_prio))
+		wchan->cursor = waiter;
+}
+
+static void wake_inband(struct irq_work *work)
+{
+	wake_up_all(&container_of(work, struct evl_event, wake_inband)->inband);
+}
+
+void evl_init_mask(struct evl_monitor *mon)
+{
+	struct evl_event *event = &mon->event;
+
+	evl_init_wchan(&event->wchan, "flags");
+	event->wchan.requeue = place_changed;
+	evl_init_poll_head(&event->poll_head);
+	init_waitqueue_head(&event->inband);
+	init_irq_work(&event->wake_inband, wake_inband);
+}
+
+void evl_destroy_mask(struct evl_monitor *mon)
+{
+	irq_work_sync(&mon->event.wake_inband);
+}
+
 void evl_post_mask(struct evl_monitor *mon, u32 bits, bool all)
 {
-	struct evl_flush flush = { .step = evl_flush_step, .meant = was_served };
 	struct evl_wait_channel *wchan = &mon->event.wchan;
+	struct mask_post post;
 	unsigned long flags;
-	u32 value, served;
 
-	evl_lock_irqsave(&wchan->lock, flags);
-	/* Those who were served before are out of line then. */
-	evl_finish_flush(wchan, &flags);
-
-	value = atomic_fetch_or(bits, evl_event_value(mon)) | bits;
-	served = all ? serve_all(wchan, value) : serve_first(wchan, value);
-	atomic_andnot(served, evl_event_value(mon));
-	value_changed(mon);
-
-	if (all && served)
-		evl_run_flush(wchan, &flush, flags);
-	else
+	lock_mask(mon, &flags);
+	if (likely(!all) && post_to_head(mon, bits)) {
 		evl_sched_unlock(&wchan->lock, flags);
+		return;
+	}
+
+	post = (struct mask_post){
+		.flush = { .step = post_step, .meant = was_served },
+		.bits = bits,
+		.value = mask_value(mon) | bits,
+		.all = all,
+	};
+	evl_run_flush(wchan, &post.flush, flags);
 }
 
 static struct mask_wait wanted(u32 bits, bool exact)
@@ -149,7 +248,7 @@ int evl_try_mask(struct evl_monitor *mon, u32 *bits, bool exact)
 	unsigned long flags;
 	bool done;
 
-	evl_lock_irqsave(&mon->event.wchan.lock, flags);
+	lock_mask(mon, &flags);
 	done = collect(mon, &wait);
 	evl_sched_unlock(&mon->event.wchan.lock, flags);
 
@@ -171,7 +270,7 @@ int evl_wait_mask(struct evl_monitor *mon, u32 *bits, bool exact,
 	int ret = 0;
 	bool done;
 
-	evl_lock_irqsave(&wchan->lock, flags);
+	lock_mask(mon, &flags);
 	done = collect(mon, &wait);
 	if (!done) {
 		curr->wait_data = &wait;
@@ -181,9 +280,14 @@ int evl_wait_mask(struct evl_monitor *mon, u32 *bits, bool exact,
 
 	if (!done && !ret)
 		ret = evl_wait_schedule(wchan);
-	/* It may have been served right before something else ended the wait. */
-	if (ret && !wait.got)
-		return ret;
+	if (unlikely(ret)) {
+		/* It may have been served right before something else ended the wait. */
+		if (!wait.got)
+			return ret;
+		/* Others are to see that before we do. */
+		lock_mask(mon, &flags);
+		evl_sched_unlock(&wchan->lock, flags);
+	}
 
 	*bits = wait.got;
 
