@@ -294,6 +294,12 @@ void evl_leave_walk(struct evl_chain_walk *walk)
 	forget_walk(walk);
 }
 
+void evl_postpone_walk(struct evl_chain_walk *walk)
+{
+	while (walk->nr)
+		postpone(walk->next[--walk->nr], max_steps(), 0);
+}
+
 int evl_init_chains(void)
 {
 	int cpu;

@@ -154,6 +154,8 @@ void evl_exit_chains(void);
 /* The first steps of @walk, which is empty afterwards: a timer takes the rest. Hard
  * irqs off, no lock held. */
 void evl_leave_walk(struct evl_chain_walk *walk);
+/* The timer takes them all, at once. Hard irqs off, wait channels may be locked. */
+void evl_postpone_walk(struct evl_chain_walk *walk);
 /* The local CPU picks again if it was asked to. No lock held. */
 void evl_let_others_run(void);
 

@@ -69,30 +69,50 @@ static void revoke_grant(struct evl_mutex *mutex, struct evl_chain_walk *walk)
 	evl_wake_up_head(&mutex->wchan, 0);
 }
 
+/*
+ * Some waiters less. What that makes of the priority of the owner is settled in the same
+ * go: whoever flushes may lose the CPU to those who are awake before the next one, and
+ * stay without it after the last one.
+ */
+static bool send_away(struct evl_wait_channel *wchan, struct evl_flush *flush)
+{
+	struct evl_mutex *mutex = container_of(wchan, struct evl_mutex, wchan);
+	bool more = evl_flush_step(wchan, flush);
+	struct evl_chain_walk walk;
+
+	evl_begin_walk(&walk);
+	if (!more && mutex->dead)
+		revoke_grant(mutex, &walk);
+	evl_update_boost(mutex, &walk);
+	evl_postpone_walk(&walk);
+
+	return more;
+}
+
 void evl_flush_mutex(struct evl_mutex *mutex, struct evl_file *file,
 		     const atomic_t *nr_files)
 {
-	struct evl_chain_walk walk;
+	struct evl_flush flush = {
+		.step = send_away,
+		.reason = EVL_T_RMID,
+		.file = file,
+		.nr_files = nr_files,
+	};
 	unsigned long flags;
 
-	evl_flush_file_wait(&mutex->wchan, file, nr_files);
-
-	evl_begin_walk(&walk);
 	evl_lock_irqsave(&mutex->wchan.lock, flags);
-	if (mutex->dead)
-		revoke_grant(mutex, &walk);
-	evl_update_boost(mutex, &walk);
-	evl_put_mutex_lock(mutex, &walk, flags);
+	evl_run_flush(&mutex->wchan, &flush, flags);
 }
 
 void evl_destroy_mutex(struct evl_mutex *mutex)
 {
+	struct evl_flush flush = { .step = send_away, .reason = EVL_T_RMID };
 	struct evl_chain_walk walk;
 	unsigned long flags;
 
 	evl_lock_irqsave(&mutex->wchan.lock, flags);
 	mutex->dead = true;
-	evl_flush_unlock(&mutex->wchan, EVL_T_RMID, flags);
+	evl_run_flush(&mutex->wchan, &flush, flags);
 
 	evl_begin_walk(&walk);
 	evl_lock_irqsave(&mutex->wchan.lock, flags);

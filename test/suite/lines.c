@@ -468,6 +468,57 @@ static void those_elsewhere(void)
 	check_eq(result(&teller), 0);
 }
 
+/* --- Whoever closes a mutex loses the CPU to those who waited for it --------------------------- */
+
+static struct evl_mutex by_file;
+
+/* The one who raised the owner came by the file which is closed, and keeps the CPU of whoever closed it. */
+static int lock_by_file(struct puppet *p)
+{
+	int ret = evl_lock_mutex(&by_file);
+
+	(void)p;
+	while (!atomic_load(&seen))
+		__builtin_ia32_pause();
+	return ret;
+}
+
+static int close_by_file(struct puppet *p)
+{
+	(void)p;
+	return evl_close_mutex(&by_file);
+}
+
+static void owner_is_settled(void)
+{
+	struct puppet owner, first, second;
+	struct evl_mutex public;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		check_skip("there is one CPU");
+	check_ok(evl_init());
+	check_ok(evl_new_mutex(&public, "/lines-mutex"));
+	check_ok(evl_open_mutex(&by_file, "/lines-mutex"));
+	pin_to(0);
+	start_puppet(&owner, "owner", 1, 0);
+	start_puppet(&first, "first", 90, 1);
+	start_puppet(&second, "second", 20, 0);
+	start_puppet(&teller, "teller", 1, 1);
+	check_eq(perform(&owner, lock, &public), 0);
+	begin_wait(&second, lock, &public);
+	begin_wait(&first, lock_by_file, NULL);
+	check_eq(prio_of(&owner), 90);
+	begin(&teller, close_by_file, NULL);
+	await(prio_of(&owner) == 20);
+	check(atomic_load(&teller.busy));
+	check(!(worker_bits(&first.w) & EVL_T_INBAND));
+	atomic_store(&seen, true);
+	check_eq(result(&first), -EIDRM);
+	check_eq(result(&teller), 0);
+	check_eq(perform(&owner, unlock, &public), 0);
+	check_eq(result(&second), 0);
+}
+
 /* --- Not all of them are meant ----------------------------------------------------------------- */
 
 static struct evl_sem other_sem;
@@ -612,6 +663,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(those_behind_semaphore, "those behind in line do not wait for who woke up the others"),
 	TEST(those_behind_flags, "for flags, too"),
 	TEST(those_elsewhere, "nor does anybody if that one lost the CPU to a stranger"),
+	TEST(owner_is_settled, "the owner of a mutex is boosted no more, although whoever closed it lost the CPU"),
 	TEST(other_file_is_closed, "closing a file sends those away who came by it, however many did by another"),
 	TEST(some_want_more_flags, "a broadcast leaves alone who wants other flags, too, until they come"),
 	TEST(line_is_stirred, "nobody is forgotten if others come and go, and priorities change"),
