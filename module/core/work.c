@@ -28,6 +28,7 @@ struct relay {
 
 static DEFINE_PER_CPU(struct relay, relays);
 static struct workqueue_struct *work_queue;
+static struct workqueue_struct *patient_queue;
 
 static void run_work(struct work_struct *p)
 {
@@ -45,7 +46,7 @@ static void relay_calls(struct irq_work *p)
 	struct evl_work *work, *next;
 
 	llist_for_each_entry_safe(work, next, llist_reverse_order(calls), node)
-		queue_work(work_queue, &work->work);
+		queue_work(work->patient ? patient_queue : work_queue, &work->work);
 }
 
 /*
@@ -72,8 +73,14 @@ void evl_init_work(struct evl_work *work, void (*handler)(struct evl_work *work)
 	INIT_WORK(&work->work, run_work);
 	work->handler = handler;
 	work->pending = 0;
+	work->patient = false;
 }
 EXPORT_SYMBOL_GPL(evl_init_work);
+
+void evl_let_work_wait(struct evl_work *work)
+{
+	work->patient = true;
+}
 
 bool evl_call_inband(struct evl_work *work)
 {
@@ -114,6 +121,19 @@ void evl_cancel_work(struct evl_work *work)
 }
 EXPORT_SYMBOL_GPL(evl_cancel_work);
 
+void evl_queue_later(struct delayed_work *work, unsigned long delay)
+{
+	queue_delayed_work(work_queue, work, delay);
+}
+
+static void destroy_queues(void)
+{
+	if (patient_queue)
+		destroy_workqueue(patient_queue);
+	if (work_queue)
+		destroy_workqueue(work_queue);
+}
+
 int evl_init_works(void)
 {
 	struct relay *relay;
@@ -127,8 +147,13 @@ int evl_init_works(void)
 
 	/* Unbound: an out-of-band thread may be hogging the CPU of the caller. */
 	work_queue = alloc_workqueue("evl", WQ_UNBOUND, 0);
+	patient_queue = alloc_workqueue("evl_patient", WQ_UNBOUND, 0);
+	if (work_queue && patient_queue)
+		return 0;
 
-	return work_queue ? 0 : -ENOMEM;
+	destroy_queues();
+
+	return -ENOMEM;
 }
 
 /* A handler which drops the last reference on the module is still running
@@ -139,5 +164,5 @@ void evl_exit_works(void)
 
 	for_each_possible_cpu(cpu)
 		irq_work_sync(&per_cpu_ptr(&relays, cpu)->irq_work);
-	destroy_workqueue(work_queue);
+	destroy_queues();
 }

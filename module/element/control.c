@@ -4,9 +4,9 @@
  *
  * Locking: service_lock is held for reading while an element is being made, and
  * for writing while the core leaves the running state, so that no creation is
- * halfway when threads are told to leave. Its readers wait for nobody's user
- * memory. transition, a mutex, is tried by whoever changes the state, and is
- * outside of it.
+ * halfway when threads are told to leave. Its readers touch no user memory, yet
+ * may have to wait for Linux to make a node, see element.h. transition, a mutex, is
+ * tried by whoever changes the state, and is outside of it.
  */
 #include <linux/cpumask.h>
 #include <linux/module.h>

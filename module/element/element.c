@@ -35,6 +35,16 @@
 DECLARE_WAIT_QUEUE_HEAD(evl_disposal_wait);
 static atomic_t departures;		/* of names; wraps around */
 
+/*
+ * Linux makes the nodes of all devices, and takes them away, one after the other, and
+ * does not while somebody lists the directory, who may be slow to read what he is told:
+ * any user can have whoever makes or disposes of a public element wait.
+ */
+static bool has_node(const struct evl_element *element)
+{
+	return element->clone_flags & EVL_CLONE_PUBLIC;
+}
+
 /* --- Names ------------------------------------------------------------------ */
 
 static bool has_control_char(const char *name)
@@ -177,8 +187,8 @@ static int claim_name(struct evl_element *element)
 }
 
 /*
- * Whoever has it may be on its way out. The wait is a short one: no disposal
- * depends on user space.
+ * Whoever has it may be on its way out. The wait is a short one, unless that one has
+ * a node, and somebody keeps Linux from removing it.
  */
 static int wait_for_name(struct evl_element *element)
 {
@@ -377,7 +387,8 @@ static void forget_element(struct evl_element *element)
 	wake_up_all(&evl_disposal_wait);
 }
 
-/* No reference is left, and none can be had any more. */
+/* No reference is left, and none can be had any more. Returns once the node is gone, if
+ * there is one. */
 static void dispose_element(struct evl_element *element)
 {
 	struct evl_factory *factory = element->factory;
@@ -437,6 +448,8 @@ int evl_init_element(struct evl_element *element, struct evl_factory *factory,
 	element->mode = 0600;
 	kref_init(&element->refs);
 	evl_init_work(&element->put_work, do_put_work);
+	if (has_node(element))
+		evl_let_work_wait(&element->put_work);
 
 	ret = assign_minor(element);
 	if (ret)
@@ -470,7 +483,7 @@ static void publish_minor(struct evl_element *element, void *entry)
 {
 	struct evl_factory *factory = element->factory;
 
-	if (!(element->clone_flags & EVL_CLONE_PUBLIC))
+	if (!has_node(element))
 		return;
 
 	mutex_lock(&factory->lock);
@@ -543,6 +556,8 @@ static int attach_file(struct evl_element *element, struct file *filp)
 	filp->private_data = ef;
 	atomic_inc(&element->nr_files);
 	evl_open_core_file(&ef->file, filp, ops ?: &no_oob_ops, end_file);
+	if (has_node(element))
+		evl_let_work_wait(&ef->file.end_work);
 
 	return stream_open(file_inode(filp), filp);
 }

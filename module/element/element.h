@@ -21,7 +21,8 @@ struct device *evl_add_element_device(struct evl_element *element);
 /*
  * Held for reading while an element is being made: the core does not leave the
  * running state meanwhile. 0, -ENXIO if it is not running, or -EINTR if the
- * caller is being killed. Nothing in between may wait for user space.
+ * caller is being killed. Nothing in between may wait for user space, but for what
+ * Linux does to make the node of a public element: see has_node() in element.c.
  */
 int evl_enter_service(void);
 void evl_leave_service(void);

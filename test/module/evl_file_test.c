@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A driver whose files are for both stages, for test/suite/kfile.c: each open file has a stage exclusion lock, to be
- * taken and dropped by requests from either stage, and events, to be raised by them and polled.
+ * taken and dropped by requests from either stage, and events, to be raised by them and polled. test/suite/stalls.c maps it.
  */
 #include <linux/fs.h>
 #include <linux/math64.h>
@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
+#include <linux/wait.h>
 #include <evl/file.h>
 #include <evl/poll_head.h>
 #include <evl/sched.h>
@@ -161,9 +162,42 @@ static long file_test_ioctl(struct file *filp, unsigned int cmd, unsigned long a
 	}
 }
 
+/* --- Mappings which take long to make ----------------------------------------------------- */
+
+static DECLARE_WAIT_QUEUE_HEAD(mapper_wait);
+static bool mappers_kept;
+static atomic_t nr_mappers;
+
+static int file_test_mmap(struct file *filp, struct vm_area_struct *vma)
+{
+	int ret;
+
+	atomic_inc(&nr_mappers);
+	ret = wait_event_killable(mapper_wait, !READ_ONCE(mappers_kept));
+	atomic_dec(&nr_mappers);
+
+	return ret;
+}
+
+static void keep_mappers(bool keep)
+{
+	WRITE_ONCE(mappers_kept, keep);
+	wake_up_all(&mapper_wait);
+}
+
 static long file_test_inband_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
-	return cmd == FILE_TEST_CROWD ? time_in_crowd(arg) : file_test_ioctl(filp, cmd, arg);
+	switch (cmd) {
+	case FILE_TEST_CROWD:
+		return time_in_crowd(arg);
+	case FILE_TEST_KEEP_MAPPERS:
+		keep_mappers(arg);
+		return 0;
+	case FILE_TEST_NR_MAPPERS:
+		return atomic_read(&nr_mappers);
+	default:
+		return file_test_ioctl(filp, cmd, arg);
+	}
 }
 
 static void unwatch(struct evl_poll_head *head)
@@ -220,6 +254,7 @@ static const struct file_operations file_test_fops = {
 	.open		= file_test_open,
 	.release	= file_test_release,
 	.unlocked_ioctl	= file_test_inband_ioctl,
+	.mmap		= file_test_mmap,
 };
 
 static struct miscdevice file_test_device = {

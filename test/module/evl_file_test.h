@@ -26,5 +26,8 @@ struct evl_file_test_sum {
 #define FILE_TEST_SUM		_IOWR('~', 8, struct evl_file_test_sum)
 /* How many times as long it takes to find the file behind a descriptor when there are 400,000 more; in tenths. */
 #define FILE_TEST_CROWD		_IO('~', 9)
+/* Whether those who map the device are kept waiting, with their memory map locked; how many are. */
+#define FILE_TEST_KEEP_MAPPERS	_IO('~', 10)
+#define FILE_TEST_NR_MAPPERS	_IO('~', 11)
 
 #endif /* !EVL_FILE_TEST_H */

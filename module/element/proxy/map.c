@@ -101,19 +101,25 @@ static int check_mapping(struct file *target, struct vm_area_struct *vma)
 /*
  * A file cannot be sealed against writing as long as there are shared mappings
  * of it. Ours is not counted before we returned: the hold is what counts until
- * then. The lock which is held for a mapping tells when this one is done.
+ * then. The lock which is held for a mapping tells when this one is done. How long
+ * that takes is up to others: the lock is tried now and then.
  */
 struct seal_hold {
-	struct evl_work work;
+	struct delayed_work work;
+	unsigned long delay;		/* until the next try */
 	struct mm_struct *mm;
 	struct file *target;
 };
 
-static void release_hold(struct evl_work *work)
+static void release_hold(struct work_struct *work)
 {
-	struct seal_hold *hold = container_of(work, struct seal_hold, work);
+	struct seal_hold *hold = container_of(to_delayed_work(work), struct seal_hold, work);
 
-	mmap_read_lock(hold->mm);
+	if (!mmap_read_trylock(hold->mm)) {
+		hold->delay = min(2 * hold->delay + 1, HZ / 10UL);
+		evl_queue_later(&hold->work, hold->delay);
+		return;
+	}
 	mmap_read_unlock(hold->mm);
 	mmdrop(hold->mm);
 	mapping_unmap_writable(hold->target->f_mapping);
@@ -138,12 +144,13 @@ static int hold_seals(struct file *target, struct vm_area_struct *vma)
 		return -EPERM;
 	}
 
-	evl_init_work(&hold->work, release_hold);
+	INIT_DELAYED_WORK(&hold->work, release_hold);
+	hold->delay = 0;
 	hold->target = get_file(target);
 	hold->mm = vma->vm_mm;
 	mmgrab(hold->mm);
 	__module_get(THIS_MODULE);
-	evl_call_inband(&hold->work);
+	evl_queue_later(&hold->work, hold->delay);
 
 	return 0;
 }

@@ -11,9 +11,16 @@ struct evl_work {
 	struct work_struct work;
 	void (*handler)(struct evl_work *work);
 	int pending;			/* 0, or the CPU it was called on plus one */
+	bool patient;			/* see evl_let_work_wait() */
 };
 
 void evl_init_work(struct evl_work *work, void (*handler)(struct evl_work *work));
+/*
+ * No handler waits for what user space may keep others waiting for: threads which end
+ * and their mutexes rely on handlers, and only so many run at once. One which has to
+ * may wait among its likes, if this is called before the first call.
+ */
+void evl_let_work_wait(struct evl_work *work);
 /* Any stage. False if it was pending already; once true, the handler runs once
  * more. It may free what @work is part of. */
 bool evl_call_inband(struct evl_work *work);
@@ -21,5 +28,7 @@ bool evl_call_inband(struct evl_work *work);
 void evl_flush_work(struct evl_work *work);
 /* The same, but drop it if it did not start. */
 void evl_cancel_work(struct evl_work *work);
+/* In-band: the same queue for what is worth another try later on. */
+void evl_queue_later(struct delayed_work *work, unsigned long delay);
 
 #endif /* !EVL_WORK_H */

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What users may keep Linux waiting for: threads and names of others do not depend on that. */
+#include "driver.h"
+#include "fault.h"
+#include "helpers.h"
+#include <evl/proxy.h>
+#include <evl/xbuf.h>
+#include <semaphore.h>
+#include <sys/resource.h>
+#include "../module/evl_file_test.h"
+
+/* More than a workqueue of Linux runs at once: 256 works for each of two CPUs which share no cache. */
+#define MANY		600
+
+static void raise_limits(void)
+{
+	struct rlimit limit = { 4 * MANY, 4 * MANY };
+
+	check_sys(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+/* What it leaves is for a worker of the core to dispose of, once its descriptor is gone. */
+static void exit_oob(struct worker *w)
+{
+	attach_worker(w);
+	check_sys(close(w->efd));
+	check_ok(evl_switch_oob());
+	pthread_exit(NULL);
+}
+
+/* Each round needs what the last one left to be gone. */
+static void check_life_goes_on(void)
+{
+	struct worker w = { .body = exit_oob, .name = "mortal", .prio = 10 };
+
+	for (int n = 0; n < 5; n++) {
+		start_worker(&w);
+		join_worker(&w);
+		await(!has_element("thread", own_name("mortal")));
+		close(check_ok(evl_new_xbuf(64, "again:%d", getpid())));
+		check(!has_element("xbuf", own_name("again")));
+	}
+}
+
+/* --- Directories of nodes -------------------------------------------------------------------------- */
+
+static int to_lister[2], from_lister[2];
+static struct fault_page page;
+
+static void *list_threads(void *arg)
+{
+	int dir = check_sys(open("/dev/evl/thread", O_RDONLY | O_DIRECTORY));
+
+	check_gt(syscall(SYS_getdents64, dir, page.addr, 4096L), 0);
+	return arg;
+}
+
+/* Where the directory is told to is not there until the parent says so. */
+static void run_lister(void *arg)
+{
+	pthread_t thread;
+	char c;
+
+	(void)arg;
+	check_eq(read(to_lister[0], &c, 1), 1);
+	new_fault_page(&page);
+	check_eq(pthread_create(&thread, NULL, list_threads, NULL), 0);
+	await_fault(&page);
+	check_eq(write(from_lister[1], &c, 1), 1);
+	check_eq(read(to_lister[0], &c, 1), 1);
+	resolve_fault(&page, NULL);
+	check_eq(pthread_join(thread, NULL), 0);
+}
+
+static sem_t leave;
+
+static void run_public(struct worker *w)
+{
+	static atomic_int nr;
+
+	w->efd = check_ok(evl_attach_self("/stall-%d", atomic_fetch_add(&nr, 1)));
+	/* Left to a worker, too, who waits for the node. */
+	check_sys(close(w->efd));
+	atomic_store(&w->attached, true);
+	while (sem_wait(&leave))
+		;
+}
+
+/* The nodes of those who are gone cannot be removed before the lister knows what there was. */
+static void nodes_cannot_be_removed(void)
+{
+	static struct worker w[MANY];
+	pid_t lister;
+	char c = 0;
+
+	raise_limits();
+	check_sys(pipe(to_lister));
+	check_sys(pipe(from_lister));
+	lister = fork_child(run_lister, NULL);
+	sem_init(&leave, 0, 0);
+	check_ok(evl_init());
+	for (int i = 0; i < MANY; i++) {
+		w[i] = (struct worker){ .body = run_public };
+		start_worker(&w[i]);
+	}
+	for (int i = 0; i < MANY; i++)
+		await(atomic_load(&w[i].attached));
+	check_eq(write(to_lister[1], &c, 1), 1);
+	check_eq(read(from_lister[0], &c, 1), 1);
+	for (int i = 0; i < MANY; i++)
+		sem_post(&leave);
+	for (int i = 0; i < MANY; i++)
+		join_worker(&w[i]);
+	check_life_goes_on();
+	check(has_element("thread", "stall-0"));
+	check_eq(write(to_lister[1], &c, 1), 1);
+	wait_success(lister);
+	await(!first_element("thread"));
+}
+
+/* --- Mappings which are being made -------------------------------------------------------------------- */
+
+static int device, proxy;
+
+static void map_device(void *arg)
+{
+	(void)arg;
+	check(mmap(NULL, 4096, PROT_READ, MAP_SHARED, proxy, 0) != MAP_FAILED);
+}
+
+/* Nor can be told how a mapping went while that is not known. */
+static void mappings_take_long(void)
+{
+	pid_t mapper[MANY];
+
+	raise_limits();
+	check_ok(evl_init());
+	device = check_sys(open(EVL_FILE_TEST_DEVICE, O_RDWR));
+	proxy = check_ok(evl_create_proxy(device, 0, 0, EVL_CLONE_PRIVATE, "map:%d", getpid()));
+	check_sys(ioctl(device, FILE_TEST_KEEP_MAPPERS, 1L));
+	for (int i = 0; i < MANY; i++)
+		mapper[i] = fork_child(map_device, NULL);
+	await(ioctl(device, FILE_TEST_NR_MAPPERS, 0L) == MANY);
+	check_life_goes_on();
+	check_sys(ioctl(device, FILE_TEST_KEEP_MAPPERS, 0L));
+	for (int i = 0; i < MANY; i++)
+		wait_success(mapper[i]);
+}
+
+static const struct CMUnitTest tests[] = {
+	TEST_WITHIN(nodes_cannot_be_removed, 150, "whoever lists a directory of nodes, slowly, holds up nothing but those"),
+	TEST_WITHIN(mappings_take_long, 150, "nor does who takes long to map a proxy"),
+};
+
+static int setup(void **state)
+{
+	(void)state;
+	return load_module("evl_file_test", EVL_FILE_TEST_DEVICE);
+}
+
+/* What was mapped is let go a moment after the last process is gone. */
+static int teardown(void **state)
+{
+	int ret = -1;
+
+	(void)state;
+	for (int i = 0; ret && i < 5000; i++) {
+		nap();
+		ret = unload_module("evl_file_test");
+	}
+	return ret;
+}
+
+int main(int argc, char *argv[])
+{
+	prepare_main(argc, argv);
+	return cmocka_run_group_tests_name("stalls", tests, setup, teardown);
+}
