@@ -29,6 +29,7 @@ for header in $( (cd "$top/include" && find . -name '*.h'
 		  cd ../uapi && find . -name '*.h') | sed 's,^\./,,' | sort -u); do
 	check c "$header" "${CC:-gcc}" -std=c11
 	check c "$header" "${CC:-gcc}" -std=gnu11
+	[ "$header" != evl/ring_ptr.h ] || continue	# C only
 	check cc "$header" "${CXX:-g++}" -std=c++17
 done
 
@@ -67,6 +68,18 @@ refused() {
 		passed=$((passed + 1))
 	fi
 }
+
+# What has no form in C++ says so.
+echo '#include <evl/ring_ptr.h>' >"$tmp/ring.cc"
+refused "${CXX:-g++}" -std=c++17 "$tmp/ring.cc"
+"${CXX:-g++}" -I"$top/include" -I"$top/uapi" -fsyntax-only "$tmp/ring.cc" 2>&1 | grep -q 'C only' || {
+	echo "headers: evl/ring_ptr.h does not say why C++ is refused" >&2
+	failed=$((failed + 1))
+}
+for order in -1 29; do
+	printf '#include <evl/ring_ptr.h>\nDEFINE_EVL_RINGPTR_DYNAMIC(ring, %s)\n' $order >"$tmp/ring.c"
+	refused "${CC:-gcc}" "$tmp/ring.c"
+done
 
 here=$(dirname "$0")
 compilers=$(printf '%s\n' "${CC:-gcc}" "${CXX:-g++} -x c++"
@@ -107,7 +120,7 @@ while IFS='|' read -r header code; do
 		"$header" "$code" >"$tmp/shown.c"
 	compiles "${CC:-gcc}" -Wall -Werror -Wno-unused "$tmp/shown.c"
 	case $header$code in
-	*atomic_*) ;;	# not in C++
+	*atomic_* | evl/ring_ptr.h*) ;;	# not in C++
 	*) compiles "${CXX:-g++}" -x c++ -Wall -Werror -Wno-unused "$tmp/shown.c" ;;
 	esac
 done <<'SHOWN'
@@ -132,6 +145,8 @@ evl/poll.h|struct pollfd p; return POLLIN
 evl/proxy.h|va_list ap; FILE *f = stdout; return EVL_CLONE_INPUT
 evl/xbuf.h|return EVL_CLONE_PUBLIC; oob_read(0, NULL, 0)
 evl/observable.h|struct timespec ts; uint32_t u; return EVL_CLONE_UNICAST
+evl/ring_ptr.h|struct evl_ring_cursor c = { 0 }; lfatomic_t a = EVL_RING_ALIGNMENT; lfsatomic_t s = -1; lfatomic_big_t b = a; bool t = b > 0
+evl/ring_ptr.h|TYPEOF_EVL_RINGPTR(r, EVL_RINGPTR_MINORDER) ring; char bytes[SIZEOF_EVL_RINGPTR(3)]; return EVL_RING_CACHELINE_BYTES >> EVL_RING_CACHELINE_SHIFT
 evl/timer.h|struct itimerspec i; return EVL_CLOCK_REALTIME
 evl/evl.h|siginfo_t *si; struct evl_core_info i; int *p = &errno; struct timex t; return INT_MAX - SIGDEBUG
 evl/evl.h|fundle_t (*f)(fundle_t) = &evl_get_index; return f(EVL_MUTEX_FLCLAIM | 1) == 1
@@ -181,6 +196,7 @@ T_(WOSS|WOLI|WOSX|WOSO|HMSIG|HMOBS)|proxy_(out|err)fd
 SCHED_(WEAK|QUOTA|TP)|sched_(rr_quantum|quota_group|tp_partition)
 SIGDEBUG|sigdebug_(code|cause|cause_mask|marker|marker_mask|marked)
 (AF|O|SOCK)_OOB|user_oob_msghdr|PR_OOB_SYSCALL|sys_evl_(read|write|ioctl|functl)|NR_EVL_SYSCALLS
+(TYPEOF|SIZEOF)_EVL_RINGPTR|lf(s?atomic|atomic_big)_t
 fundle_t|(latmus|hectic|HECTIC|spi_ioc|SPI_IOC|GPIOHANDLE)_[a-zA-Z_]*
 _DEFAULT_SOURCE
 KNOWN

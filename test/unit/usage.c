@@ -10,6 +10,9 @@ extern int evl_init(void);
 #include <evl/heap.h>
 #include <evl/list.h>
 #include <evl/atomic.h>
+#ifndef __cplusplus
+#include <evl/ring_ptr.h>
+#endif
 
 static DEFINE_EVL_MUTEX(mutex);
 static DEFINE_EVL_EVENT(event);
@@ -33,6 +36,11 @@ static struct evl_sem sem2 =
 static struct evl_flags flags2 =
 	EVL_FLAGS_INITIALIZER("/flags", EVL_CLOCK_MONOTONIC, 1, EVL_CLONE_PUBLIC);
 static struct evl_rwlock rwlock2 = EVL_RWLOCK_INITIALIZER();
+#endif
+
+#ifndef __cplusplus
+DEFINE_EVL_RINGPTR_STATIC(ring, 4U)
+DEFINE_EVL_RINGPTR_DYNAMIC(ring2, EVL_RINGPTR_MINORDER)
 #endif
 
 static unsigned char memory[EVL_HEAP_RAW_SIZE(65536)];
@@ -87,7 +95,27 @@ static int use(int fd)
 		(evl_send_proxy(fd, "x", 1) > 0) + evl_unlock_mutex(&mutex);
 }
 
+#ifndef __cplusplus
+static int pass(void *ptr)
+{
+	struct evl_ring_cursor cursor;
+
+	evl_init_cursor_ring(&cursor);
+	if (evl_alloc_ring2())
+		return 0;
+	evl_clear_ring2();
+
+	return evl_enqueue_ring(ptr, &cursor) && evl_dequeue_ring(&ptr) &&
+		evl_enqueue_ring2(ptr, &cursor) && evl_dequeue_ring2(&ptr);
+}
+#else
+static int pass(void *ptr)
+{
+	return ptr ? 1 : 0;
+}
+#endif
+
 int main(int argc, char *argv[])
 {
-	return create(argv[0]) + use(argc);
+	return create(argv[0]) + use(argc) + pass(argv);
 }
