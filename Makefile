@@ -24,8 +24,9 @@ help:
 	@echo '  make check            every test; KDIR="<folders>" adds kernels, ONLY=6.12 (6.12-rt, 6.1, kdir, unit)'
 	@echo '                        and SUITE=<name> restrict it'
 	@echo '  make bench            what operations cost, in instructions; ONLY= and KDIR= as above'
-	@echo '  make install          headers, pkg-config file and udev rule; PREFIX=$(PREFIX), DESTDIR=;'
+	@echo '  make install          headers, pkg-config file, commands and udev rule; PREFIX=$(PREFIX), DESTDIR=;'
 	@echo '                        SHARED=y adds libevl.so, for programs which load it'
+	@echo '  make install-commands the evl command alone, for machines where nothing is built'
 	@echo '  make dkms-install     the module, for every installed kernel or those in KERNELS="<releases>"'
 	@echo '  make dkms-remove      undo it'
 	@echo '  make clean            remove what was built; distclean also removes the kernels fetched for tests'
@@ -55,6 +56,9 @@ install:
 install-udev:
 	@$(installer) udev
 
+install-commands:
+	@$(installer) commands
+
 dkms-install: install-udev
 	@tools/dkms.sh install $(KERNELS)
 
@@ -67,4 +71,4 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: all help modules deps check demo bench install install-udev dkms-install dkms-remove clean distclean
+.PHONY: all help modules deps check demo bench install install-commands install-udev dkms-install dkms-remove clean distclean

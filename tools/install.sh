@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Installs what programs and drivers need to build, and the udev rule; see "make install".
-# usage: install.sh [all|udev]
+# Installs what programs and drivers need to build, the commands, and the udev rule; see "make install".
+# usage: install.sh [all|commands|udev]
 # Environment: PREFIX DESTDIR UDEVRULESDIR DRIVERDIR CC CFLAGS, as make variables; SHARED=y for libevl.so as well
 set -eu
 
@@ -58,16 +58,68 @@ pkgconfig() {
 	printf '%s\n' "$text" >"$dest$prefix/lib/pkgconfig/evl.pc"
 }
 
+# fill FROM TO MODE: a text which has to know revisions, and what kernels we are for
+fill() {
+	local text
+	text=$(cat "$1")
+	text=${text//@RELEASE@/"evl.$release"}
+	text=${text//@ABI@/"$(version_of EVL_ABI_PREREQ)"}
+	text=${text//@ABI_OLD@/"$(version_of EVL_ABI_PREREQ_OLD)"}
+	text=${text//@KERNEL@/"$(bounds KERNEL)"}
+	text=${text//@KERNELS@/"$(sed -n 's/^# \(Linux .* to .*\)\.$/\1/p' dkms.conf)"}
+	text=${text//@ARCH@/"$(bounds ARCH)"}
+	install -D -m "$3" /dev/null "$2"
+	printf '%s\n' "$text" >"$2"
+}
+
+version_of() { sed -n "s/^#define $1[[:space:]]*\([0-9]*\)$/\1/p" include/evl/version.h; }
+bounds() { sed -n "s/^BUILD_EXCLUSIVE_$1=\"\(.*\)\"$/\1/p" dkms.conf; }
+
+# Without what the kernel has to be built with, dkms does not build evl.ko: a check list of that.
+required_options() {
+	local option
+	echo '# What evl.ko needs of a kernel, as dkms.conf has it.'
+	for option in $(bounds CONFIG); do
+		echo "$option" | sed 's/CONFIG_//'
+	done
+}
+
+program() {
+	# shellcheck disable=SC2086
+	${CC:-cc} ${CFLAGS:--O2} -std=gnu11 -Wall -Wextra -Iuapi -o "$work/$1" "tools/command/$1.c"
+	install -D -m 755 -t "$libexec" "$work/$1"
+}
+
+commands() {
+	local libexec=$dest$prefix/libexec/evl share=$dest$prefix/share work file
+	work=$(mktemp -d)
+	program evl-ps
+	program core-info
+	fill tools/command/evl "$dest$prefix/bin/evl" 755
+	install -D -m 755 -t "$dest$prefix/bin" tools/command/git-evlabi
+	for file in tools/command/evl-*; do
+		case $file in *.c) ;; *) fill "$file" "$libexec/${file##*/}" 755 ;; esac
+	done
+	install -D -m 644 -t "$libexec" tools/command/common.sh tools/command/trace.* tools/command/kconf-checklist.evl
+	required_options >"$work/kconf-required.evl"
+	install -m 644 -t "$libexec" "$work/kconf-required.evl"
+	install -D -m 644 tools/command/completion.bash "$share/bash-completion/completions/evl"
+	install -D -m 644 -t "$share/man/man1" tools/man/*.1
+	rm -rf "$work"
+}
+
 # The group comes with it, unless this only fills a package.
 udev() {
 	install -D -m 644 tools/evl.rules "$dest$rules/60-evl.rules"
 	[ -n "$dest" ] || getent group evl >/dev/null || groupadd --system evl
 }
 
-if [ "${1:-all}" = udev ]; then
-	udev
+case ${1:-all} in
+udev | commands)
+	"$1"
 	exit
-fi
+	;;
+esac
 
 headers include "$prefix/include"
 headers uapi "$prefix/include"
@@ -78,6 +130,7 @@ install -D -m 644 -t "$dest$driver/tools" tools/driver.mk
 install -D -m 644 -t "$dest$driver" VERSION
 pkgconfig
 library
+commands
 if [ "$(id -u)" -ne 0 ] && ! { mkdir -p "$dest$rules" && [ -w "$dest$rules" ]; } 2>/dev/null; then
 	echo "install: no right to write the udev rule to $rules: sudo make install-udev for the members of group evl"
 else

@@ -94,7 +94,7 @@ expect "the udev rule serves the group evl" grep -q 'GROUP="evl".*MODE="0660"' "
 expect "drivers find their headers" test -e "$usr/src/evl-$(cat VERSION)/tools/driver.mk"
 
 # Where, and as whom, people install.
-mkdir "$work/clone" && cp -r Makefile VERSION include module tools uapi "$work/clone"
+mkdir "$work/clone" && cp -r Makefile VERSION dkms.conf include module tools uapi "$work/clone"
 (cd "$work/clone" && find . -type f | sort) >"$work/before"
 in_clone() { (cd "$work/clone" && "$@"); }
 expect "a relative DESTDIR" in_clone make --no-print-directory install DESTDIR=out PREFIX=/usr
