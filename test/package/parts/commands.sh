@@ -58,7 +58,7 @@ one_line() {
 
 # put TEXT FILE: in the made up machine
 put() {
-	mkdir -p "$EVL_ROOT/${2%/*}"
+	mkdir -p "$(dirname "$EVL_ROOT/$2")"
 	printf '%s\n' "$1" >"$EVL_ROOT/$2"
 }
 
