@@ -2,8 +2,11 @@
 # Parts of suites which are not suites themselves. Programs go beside them, into the guest.
 
 # Run by suites, so no program asks for them by name: they are built along with the examples.
-examples: $(addprefix $(BUILD)/test/,holder leaver leaver.so leaver-static)
+examples: $(addprefix $(BUILD)/test/,holder leaver leaver.so leaver-static crowd)
 $(BUILD)/test/holder: suite/parts/holder.c
+	$(compile)
+
+$(BUILD)/test/crowd: suite/parts/crowd.c
 	$(compile)
 
 # A program with a plugin which attaches threads, and one without dynamic linking.

@@ -72,6 +72,7 @@ stage() {
 		cp "$program" "$root${program#"$build"}"
 	done
 	cp test/suite/*.sh test/suite/limits "$root/test" 2>/dev/null || true
+	CFLAGS='' DESTDIR=$root PREFIX=/usr tools/install.sh commands
 	[ -z "${LONG:-}" ] || touch "$root/test/thorough"
 	find "$build/$1" -name '*.ko' -exec cp -t "$root/mod" {} +
 	# As they get installed: what debuggers want makes them twenty times as large, which an emulated CPU takes a second
