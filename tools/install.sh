@@ -105,6 +105,7 @@ commands() {
 	install -m 644 -t "$libexec" "$work/kconf-required.evl"
 	install -D -m 644 tools/command/completion.bash "$share/bash-completion/completions/evl"
 	install -D -m 644 -t "$share/man/man1" tools/man/*.1
+	ln -sf evl-start.1 "$share/man/man1/evl-stop.1"
 	rm -rf "$work"
 }
 

@@ -35,11 +35,11 @@ for option in -V -v --version; do
 	prints "tells the revision and the ABI" "$release [requires ABI $abi]"
 done
 
-commands="check gdb help ps start stop test trace"
+commands="check gdb help ps start stop test timeline trace"
 run 0 "evl help" evl help
 expect "has an empty line, a title and another one" diff <(head -n 3 "$work/out") <(printf '\navailable commands:\n\n')
 expect "lists all commands" diff <(tail -n +4 "$work/out" | cut -d ' ' -f 1 | paste -sd ' ') <(echo "$commands")
-expect "describes each of them" test "$(tail -n +4 "$work/out" | grep -c '^[a-z]\{1,\} \{1,\}[a-z]..')" -eq 8
+expect "describes each of them" test "$(tail -n +4 "$work/out" | grep -c '^[a-z]\{1,\} \{1,\}[a-z]..')" -eq 9
 cp "$work/out" "$work/help"
 for arguments in "" -h --help; do
 	# shellcheck disable=SC2086
@@ -299,6 +299,49 @@ bad_trace "cannot read '$work/no such'$" -E "$work/no such"
 bad_trace "one of -e, -d and -p" -e -d
 bad_trace "-s needs a value" -s
 bad_trace "unknown option '-x'" -x
+
+# --- Manual pages and completion ------------------------------------------------------------------------------------
+
+man=$work/usr/share/man/man1
+for command in check gdb ps start stop test timeline trace; do
+	expect "there is a manual page of evl $command" test -s "$man/evl-$command.1"
+	evl "$command" -h | grep -oE '^  -[A-Za-z]|^  -[A-Za-z], --[a-z-]+' | tr -s ', ' '\n' | grep . | sort -u >"$work/options"
+	lacking() { while read -r option; do grep -qe "Fl [a-zA-Z]*${option#-}" "$man/evl-$command.1" || echo "$option"; done <"$work/options"; }
+	expect "which has all its options" test -z "$(lacking)"
+done
+expect "one of evl names all commands" test "$(grep -c -e '^\.It Xr evl-[a-z]* 1$' "$man/evl.1")" -eq 7
+if command -v mandoc >/dev/null; then
+	expect "they are well formed" eval "! mandoc -T lint -W warning '$man'/*.1 | grep -v 'cross reference to self'"
+fi
+
+# completes WORDS WANTED: what may come for the last of the words
+completes() {
+	local -a COMPREPLY
+	read -ra COMP_WORDS <<<"$1"
+	[[ $1 != *" " ]] || COMP_WORDS+=("")
+	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+	_evl
+	expect "completes '$1'" diff <(printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd ' ') <(tr ' ' '\n' <<<"$2" | sort | paste -sd ' ')
+}
+# shellcheck disable=SC1091
+. "$work/usr/share/bash-completion/completions/evl"
+# Here it has no terminal to set up.
+compopt() { :; }
+rm "$libexec/tests/c-crashes"
+completes "evl " "$commands -P --prefix= -V --version -h --help"
+completes "evl st" "start stop"
+completes "evl --ver" "--version"
+completes "evl -P /x ch" "check"
+completes "evl ps --st" "--state"
+completes "evl ps -S x" "x xr"
+completes "evl ps --sort = c" "c cr"
+completes "evl trace -ee" "-eevl"
+completes "evl test c" "c-tells"
+completes "evl start -" "-h"
+completes "evl gdb p" "ps"
+completes "evl check -f $work/usr/li" "$work/usr/libexec"
+completes "evl timeline -" "-o -h"
+completes "evl frobnicate x" ""
 
 # --- As an ordinary user ------------------------------------------------------------------------------------------
 

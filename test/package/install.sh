@@ -93,6 +93,16 @@ expect "old spellings of the ABI headers are found" \
 expect "the udev rule serves the group evl" grep -q 'GROUP="evl".*MODE="0660"' "$usr/lib/udev/rules.d/60-evl.rules"
 expect "drivers find their headers" test -e "$usr/src/evl-$(cat VERSION)/tools/driver.mk"
 
+expect "the evl command runs" eval "'$usr/bin/evl' -V | grep -q '^evl\..* \[requires ABI [0-9]*\]$'"
+expect "and finds the others" eval "'$usr/bin/evl' help | grep -q '^ps '"
+expect "manual pages and completion come with it" test -s "$usr/share/man/man1/evl.1" -a -s "$usr/share/bash-completion/completions/evl"
+expect "nothing is left to be filled in" eval "! grep -rE '@[A-Z]+@' '$usr/bin/evl' '$usr/libexec'"
+expect "it knows what kernels it is for" grep -q "^kernel_text='Linux .* to .*'" "$usr/libexec/evl/evl-check"
+expect "and what they have to be built with" grep -qx DYNAMIC_FTRACE_WITH_ARGS "$usr/libexec/evl/kconf-required.evl"
+expect "make install-commands" make --no-print-directory install-commands DESTDIR="$work/alone" PREFIX=/usr
+expect "installs them alone" diff <(cd "$work/alone/usr" && find . -type f | sort) \
+	<(cd "$usr" && find ./bin ./libexec ./share -type f | sort)
+
 # Where, and as whom, people install.
 mkdir "$work/clone" && cp -r Makefile VERSION dkms.conf include module tools uapi "$work/clone"
 (cd "$work/clone" && find . -type f | sort) >"$work/before"
@@ -114,6 +124,7 @@ with_spaces() {
 	gcc "${flags[@]}" -o "$work/s" "$work/program.c"
 }
 expect "and pkg-config's flags hold" with_spaces
+expect "the commands run there" eval "'$work/a b/opt/my pre/bin/evl' help | grep -q '^check '"
 relative() { ! make install DESTDIR="$work/c" PREFIX=usr; }
 expect "a relative PREFIX is refused" relative
 

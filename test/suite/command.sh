@@ -76,7 +76,7 @@ nthreads() { find /sys/devices/virtual/thread -mindepth 1 -maxdepth 1 ! -name cl
 run 0 $evl -V
 check "it tells the revision, and the ABI" says '^evl\.[0-9.]* \[requires ABI [0-9]*\]$'
 run 0 $evl help
-for command in check gdb help ps start stop test trace; do
+for command in check gdb help ps start stop test timeline trace; do
 	check "there is evl $command" says "^$command  *[a-z]"
 done
 run 0 $evl ps
@@ -202,6 +202,9 @@ if [ -d /sys/kernel/tracing/events/evl ]; then
 	check "tracing begins" says "^tracing enabled"
 	/test/holder cycle
 	check "and records" grep -q "evl_switch_context" /sys/kernel/tracing/trace
+	run 0 $evl timeline /sys/kernel/tracing/trace
+	check "what can be drawn: who has the CPU" says '"ph": "X", "name": "/*holder:[0-9]*", "pid": 1, "tid": [01], '
+	check "and on which stage" says '"ph": "X", "name": "out-of-band", "pid": 2, '
 	run 0 $evl trace
 	expect "nobody asked for a snapshot" "no snapshot." "$(cat out)"
 	run 0 $evl trace -d
