@@ -80,7 +80,7 @@ required_options() {
 	local option
 	echo '# What evl.ko needs of a kernel, as dkms.conf has it.'
 	for option in $(bounds CONFIG); do
-		echo "$option" | sed 's/CONFIG_//'
+		echo "${option/CONFIG_/}"
 	done
 }
 

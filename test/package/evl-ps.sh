@@ -123,7 +123,7 @@ shows_cpus 1-2
 shows_cpus 4096
 run 0 "evl ps --cpu=3" evl ps --cpu=3
 expect "shows one" test "$(wc -l <"$work/out")" -eq 2
-for list in "" , - 1, ,1 x 1x 2-1 -1-2 1--2 "1 2" 99999999999999999999 1-99999999999999999999 --; do
+for list in "" "," - "1," ,1 x 1x 2-1 -1-2 1--2 "1 2" 99999999999999999999 1-99999999999999999999 --; do
 	run 1 "evl ps --cpu='$list'" evl ps --cpu="$list"
 	one_line "^evl ps: bad CPU number/range in '$list'$"
 done

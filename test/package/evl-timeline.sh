@@ -38,8 +38,8 @@ draws "and its end" '{"ph": "f", "name": "wakeup", "cat": "wakeup", "pid": 1, "t
 draws "marks" '{"ph": "i", "s": "g", "name": "trace: run 7 \"begins\"", "pid": 1, "tid": 1, "ts": 52118231.000}'
 draws "of drivers too" '"name": "latspot: latency=812 ns"'
 draws "names of tracks" '{"ph": "M", "name": "thread_name", "pid": 2, "tid": 813, "args": {"name": "left arm pid=7:812"}}'
-expect "and nothing else" test "$(grep -c '"ph"' "$work/out")" -eq 19
-is_json() { python3 -c 'import json, sys; json.load(open(sys.argv[1]))["traceEvents"][18]' "$work/out"; }
+expect "and nothing else" test "$(grep -c '"ph"' "$work/out")" -eq 18
+is_json() { python3 -c 'import json, sys; json.load(open(sys.argv[1]))["traceEvents"][17]' "$work/out"; }
 if command -v python3 >/dev/null; then expect "it is JSON" is_json; fi
 
 piped() { evl timeline <"$work/trace"; }

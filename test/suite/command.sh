@@ -66,7 +66,7 @@ gather() {
 
 send_home() {
 	exec 4>&-
-	wait $crowd
+	wait "$crowd"
 }
 
 nthreads() { find /sys/devices/virtual/thread -mindepth 1 -maxdepth 1 ! -name clone | wc -l; }
@@ -91,7 +91,7 @@ check "the weak one, which came first" eval 'sed -n 2p out | grep -q "^  [01]   
 check "one on the last CPU" says "^  1   [0-9]*  *fifo    17   crowd waiter:$crowd$"
 check "one of round-robin" says "^  [01]   [0-9]*  *rr     5   sleeper:$crowd$"
 check "one of the highest priority" says "^  [01]   [0-9]*  *fifo    99   loser:$crowd$"
-for tid in /proc/$crowd/task/*; do
+for tid in "/proc/$crowd/task"/*; do
 	check "thread ${tid##*/} is there" says "^  [01]   ${tid##*/} "
 done
 run 0 $evl ps -l
@@ -125,7 +125,7 @@ check "with a line" complains "^evl ps: standard output is closed$"
 run 0 $evl stop
 check "without a word" silent
 expect "the core is stopped" stopped "$(cat $state)"
-wait $crowd
+wait "$crowd"
 check "threads were killed" test $? -gt 128
 exec 4>&-
 run 0 $evl ps
@@ -158,7 +158,7 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do
 	rows=$(tail -n +2 out | grep -c "^  [01]   $digits  *[a-z]*  *$digits  .* $digits\.[0-9]  .*:$crowd$")
 	[ "$rows" -eq $(($(wc -l <out) - 1)) ] || { not_ok "lines are whole" "$rows are"; break; }
 	[ "$(sed 's/.* //' out | sort | uniq -d | wc -l)" -eq 0 ] || { not_ok "no thread is there twice"; break; }
-	[ "$rows" -le $most ] || most=$rows
+	[ "$rows" -le "$most" ] || most=$rows
 done
 [ "$most" -eq 0 ] || ok "ten looks while threads come and go"
 check "saw some of them" test "$most" -gt 4

@@ -44,8 +44,10 @@ _evl() {
 		esac
 	done
 	COMPREPLY=()
+	# This one takes a file.
+	[ "$command" != timeline ] || [[ $word = -* ]] || before=-o
 	case $command:$before in
-	check:-f | check:--file | check:-L | check:--check-list | trace:-E | timeline:-o | timeline:timeline)
+	check:-f | check:--file | check:-L | check:--check-list | trace:-E | timeline:-o)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		;;

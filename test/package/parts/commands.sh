@@ -68,4 +68,5 @@ install_commands() {
 }
 expect "the commands install" install_commands
 PATH=$PATH:$work/usr/bin
+# shellcheck disable=SC2034
 libexec=$work/usr/libexec/evl
