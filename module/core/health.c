@@ -7,6 +7,7 @@
 #include <evl/thread.h>
 #include <evl/signal-abi.h>
 #include "core.h"
+#include "trace.h"
 
 static void send_sigdebug(struct evl_thread *thread, int code)
 {
@@ -58,6 +59,7 @@ void evl_notify_thread(struct evl_thread *thread, int code, u64 details)
 {
 	u32 mode = READ_ONCE(thread->state);
 
+	evl_tracepoint(evl_thread_notify, thread, code, details);
 	if (mode & EVL_T_HMOBS && thread->hm_notify)
 		thread->hm_notify(thread, code, details);
 

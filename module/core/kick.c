@@ -6,6 +6,7 @@
 #include <evl/thread.h>
 #include "core.h"
 #include "queue.h"
+#include "trace.h"
 
 /*
  * Forced changes to a thread take this: irqs off, whatever it waits on locked
@@ -80,6 +81,7 @@ bool evl_unblock_thread(struct evl_thread *thread, int reason)
 	force_begin(&f, thread);
 	waits = thread->state & EVL_THREAD_WAIT_BITS;
 	if (waits) {
+		evl_tracepoint(evl_unblock_thread, thread, reason);
 		abort_wait(&f, reason);
 		thread->unblocked = true;
 	}
@@ -110,9 +112,11 @@ void evl_time_out(struct evl_thread *thread)
 	/* Nothing but time is what sleepers wait for; the tick reschedules. */
 	rq = evl_lock_thread_rq(thread);
 	if (likely(!thread->wchan)) {
-		if (timed_out(thread))
+		if (timed_out(thread)) {
+			evl_tracepoint(evl_wakeup_thread, thread, EVL_T_TIMEO);
 			evl_release_thread_locked(thread, EVL_T_DELAY,
 						  EVL_T_TIMEO);
+		}
 		raw_spin_unlock(&rq->lock);
 		return;
 	}
@@ -137,6 +141,7 @@ static void kick_thread(struct evl_thread *thread, bool unblock)
 	force_begin(&f, thread);
 
 	if (!(thread->state & (EVL_T_INBAND | EVL_T_ZOMBIE | EVL_T_DORMANT))) {
+		evl_tracepoint(evl_kick_thread, thread);
 		thread->info |= EVL_T_KICKED;
 		if (thread->state & EVL_THREAD_WAIT_BITS) {
 			/* If somebody ended this wait already, a bit later, that stays. */

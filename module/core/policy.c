@@ -6,6 +6,7 @@
 #include <evl/uaccess.h>
 #include "core.h"
 #include "queue.h"
+#include "trace.h"
 
 /* What SCHED_RR gets if it never was told a quantum. */
 #define DEFAULT_RR_QUANTUM	(10 * NSEC_PER_MSEC)
@@ -54,6 +55,7 @@ static void set_effective(struct evl_thread *thread, const struct evl_sched_clas
 	struct evl_rq *rq = thread->rq;
 	bool ready = thread->state & EVL_T_READY;
 
+	evl_tracepoint(evl_thread_update_prio, thread, class, prio);
 	if (ready)
 		evl_dequeue_thread(rq, thread);
 

@@ -8,6 +8,7 @@
 
 #include <linux/bitops.h>
 #include <evl/thread.h>
+#include "core/trace.h"
 
 /* --- Queue ---------------------------------------------------------------- */
 
@@ -90,6 +91,7 @@ static inline void evl_vacate_rq_locked(struct evl_thread *thread)
 	evl_account_switch(rq, thread, rq->root);
 	rq->curr = rq->root;
 	rq->vacated = true;
+	evl_tracepoint(evl_switch_context, thread, rq->root);
 	host_vacate(&thread->host);
 	evl_set_resched(rq);
 }

@@ -12,6 +12,7 @@
 #include <evl/syscall-abi.h>
 #include <evl/signal-abi.h>
 #include "core.h"
+#include "trace.h"
 
 atomic_t evl_core_state = ATOMIC_INIT(EVL_CORE_DISABLED);
 
@@ -193,6 +194,7 @@ long evl_serve_request(struct host_task *h, u32 nr, unsigned long a0,
 	if (unlikely(!may_request(curr)))
 		return -EPERM;
 
+	evl_tracepoint(evl_oob_sysentry, nr, a0, a1, a2);
 	if (evl_is_inband(curr)) {
 		evl_propagate_params(curr);
 		ret = come_oob();
@@ -212,6 +214,7 @@ long evl_serve_request(struct host_task *h, u32 nr, unsigned long a0,
 	curr->stat.sc++;
 	ret = finish_request(curr, ret);
 	evl_sync_window(curr);
+	evl_tracepoint(evl_oob_sysexit, nr, ret);
 
 	return finish_restart(ret);
 }
@@ -220,6 +223,7 @@ void evl_inband_syscall(struct host_task *h, bool oob)
 {
 	struct evl_thread *curr = evl_thread_of_host(h);
 
+	evl_tracepoint(evl_inband_sysentry, curr, oob);
 	if (oob)
 		evl_switch_inband(EVL_HMDIAG_SYSDEMOTE, 0);
 	else

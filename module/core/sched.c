@@ -11,6 +11,7 @@
 #include "core.h"
 #include "queue.h"
 #include "timer.h"
+#include "trace.h"
 
 /* The running thread keeps the CPU unless it left it, or a better one waits. */
 static struct evl_thread *pick_next(struct evl_rq *rq)
@@ -65,8 +66,10 @@ void evl_schedule_here(void)
 	if (!__test_and_clear_bit(RQ_RESCHED, &rq->flags))
 		goto out;
 
+	evl_tracepoint(evl_schedule, rq);
 	prev = rq->curr;
 	next = pick_next(rq);
+	evl_tracepoint(evl_pick_thread, next);
 	if (next == prev) {
 		rq->tick_date = 0;
 		rq->vacated = false;
@@ -80,6 +83,7 @@ void evl_schedule_here(void)
 		evl_watch_cpu(rq);
 	rq->vacated = false;
 	rq->curr = next;
+	evl_tracepoint(evl_switch_context, prev, next);
 
 	/* Back in-band after a switch: the root dropped the lock for us. */
 	host_pass_lock(&rq->lock);
@@ -88,6 +92,7 @@ void evl_schedule_here(void)
 
 	rq = this_evl_rq();
 	host_receive_lock(&rq->lock);
+	evl_tracepoint(evl_switch_tail, rq->curr);
 out:
 	evl_unlock_irqrestore(&rq->lock, flags);
 }
@@ -97,6 +102,7 @@ void evl_finish_switch(void)
 	struct evl_rq *rq = this_evl_rq();
 
 	host_receive_lock(&rq->lock);
+	evl_tracepoint(evl_switch_tail, rq->curr);
 	raw_spin_unlock(&rq->lock);
 }
 

@@ -7,6 +7,7 @@
 #include <evl/signal-abi.h>
 #include "core.h"
 #include "queue.h"
+#include "trace.h"
 
 /* Two run queues, lower CPU first. */
 static void lock_two_rqs(struct evl_rq *a, struct evl_rq *b)
@@ -170,6 +171,7 @@ bool evl_thread_asleep(struct host_task *h, enum host_cause cause)
 		evl_hold_thread_locked(thread, EVL_T_INBAND);
 		thread->info &= ~EVL_T_KICKED;
 		thread->stat.isw++;
+		evl_tracepoint(evl_switched_inband, thread);
 		evl_vacate_rq_locked(thread);
 		evl_sync_window(thread);
 	}
@@ -192,6 +194,7 @@ int evl_switch_oob(void)
 	if (signal_pending(current))
 		return -ERESTARTSYS;
 
+	evl_tracepoint(evl_switching_oob, curr);
 	if (curr->window)
 		WRITE_ONCE(curr->window->state, curr->state & ~EVL_T_INBAND);
 
@@ -200,6 +203,7 @@ int evl_switch_oob(void)
 		evl_sync_window(curr);
 		return ret;
 	}
+	evl_tracepoint(evl_switched_oob, curr);
 
 	/* Only now it is known for sure where Linux made it run. */
 	if (unlikely(on_foreign_cpu())) {
@@ -228,6 +232,7 @@ void evl_switch_inband(int hmdiag, u64 details)
 	if (!evl_caller_is_oob(curr))
 		return;
 
+	evl_tracepoint(evl_switching_inband, curr, hmdiag, details);
 	flags = hard_local_irq_save();
 	host_prepare_inband(&curr->host);
 
@@ -251,6 +256,7 @@ void evl_switch_inband(int hmdiag, u64 details)
 	hard_local_irq_restore(flags);
 	host_resched_point();
 
+	evl_tracepoint(evl_switched_inband, curr);
 	evl_sync_window(curr);
 	evl_propagate_params(curr);
 

@@ -15,6 +15,7 @@
 #include <evl/rq.h>
 #include "core.h"
 #include "timer.h"
+#include "trace.h"
 
 /*
  * Anybody may have timers on a CPU, and set them as he likes, from other CPUs too.
@@ -132,6 +133,7 @@ static __always_inline void program_here(struct evl_timer_base *base, int cpu)
 	/* What is started for a date which is past is due from now on. */
 	if (unlikely(base->due < base->debt_date + base->debt))
 		base->due = max(base->due, evl_ktime_monotonic());
+	evl_tracepoint(evl_timer_shot, base->shot);
 	host_program_tick(&evl_cpu_rq(cpu)->host, base->shot);
 }
 
@@ -234,6 +236,7 @@ void evl_start_timer(struct evl_timer *timer, ktime_t date, ktime_t interval)
 	remove_timer(base, timer);
 	set_date(base, timer, date);
 	timer->interval = interval;
+	evl_tracepoint(evl_timer_start, timer);
 	enqueue(base, timer);
 	if (is_head(base, timer))
 		program_shot(base, timer->cpu);
@@ -251,6 +254,7 @@ static bool stop_timer(struct evl_timer *timer)
 
 	flags = hard_local_irq_save();
 	base = lock_base(timer);
+	evl_tracepoint(evl_timer_stop, timer);
 	remove_timer(base, timer);
 	timer->interval = 0;
 	idle = base->running != timer;
@@ -316,6 +320,7 @@ void evl_move_timer(struct evl_timer *timer, struct evl_clock *clock, int cpu)
 		timer->clock = clock;
 		if (likely(base->running != timer))
 			WRITE_ONCE(timer->cpu, cpu);
+		evl_tracepoint(evl_timer_move, timer);
 	}
 	evl_unlock_irqrestore(&base->lock, flags);
 }
@@ -372,6 +377,7 @@ static ktime_t next_date(struct evl_timer *timer, ktime_t now)
 static __always_inline void run_handler(struct evl_timer_base *base,
 					struct evl_timer *timer)
 {
+	evl_tracepoint(evl_timer_expire, timer);
 	base->overtaken = false;
 	WRITE_ONCE(base->running, timer);
 	raw_spin_unlock(&base->lock);

@@ -13,6 +13,7 @@
 #include <evl/thread.h>
 #include "core.h"
 #include "queue.h"
+#include "trace.h"
 
 void evl_init_wchan(struct evl_wait_channel *wchan, const char *name)
 {
@@ -201,6 +202,7 @@ static __always_inline int block_waiter(struct evl_thread *curr, struct evl_cloc
 {
 	int ret;
 
+	evl_tracepoint(evl_sleep_on, curr, curr->wchan, timeout, tmode, clock);
 	if (likely(timeout == EVL_INFINITE)) {
 		evl_hold_thread_locked(curr, EVL_T_PEND);
 		return 0;
@@ -361,6 +363,7 @@ static __always_inline void wait_until_released(struct evl_thread *curr)
 /* Make runnable again; run queue lock held. */
 static __always_inline void end_block(struct evl_thread *thread, u32 info)
 {
+	evl_tracepoint(evl_wakeup_thread, thread, info);
 	if (unlikely(thread->state & EVL_T_DELAY))
 		evl_stop_timer(&thread->rtimer);
 
@@ -416,6 +419,7 @@ int evl_flush_wait_locked(struct evl_wait_channel *wchan, int reason)
 {
 	int count = 0;
 
+	evl_tracepoint(evl_flush_wait, wchan, reason);
 	while (evl_wake_up_head(wchan, reason))
 		count++;
 
@@ -492,6 +496,7 @@ void evl_run_flush(struct evl_wait_channel *wchan, struct evl_flush *flush,
 {
 	evl_finish_flush(wchan, &flags);
 
+	evl_tracepoint(evl_flush_wait, wchan, flush->reason);
 	if (flush->nr_files && !atomic_read(flush->nr_files))
 		flush->file = NULL;
 	flush->round = wchan->round++;
@@ -567,6 +572,7 @@ EXPORT_SYMBOL_GPL(evl_flush_wait);
 int evl_wait_schedule(struct evl_wait_channel *wchan)
 {
 	struct evl_thread *curr = evl_current();
+	int ret;
 
 	if (likely(curr && !evl_is_inband(curr) && !host_in_irq()))
 		wait_until_released(curr);
@@ -577,7 +583,10 @@ int evl_wait_schedule(struct evl_wait_channel *wchan)
 	if (unlikely(READ_ONCE(wchan->flush)))
 		help_flush(wchan);
 
-	return evl_wait_code(READ_ONCE(curr->info));
+	ret = evl_wait_code(READ_ONCE(curr->info));
+	evl_tracepoint(evl_finish_wait, curr, wchan, ret);
+
+	return ret;
 }
 EXPORT_SYMBOL_GPL(evl_wait_schedule);
 
@@ -721,13 +730,18 @@ int evl_sleep_until_clock(struct evl_clock *clock, ktime_t date)
 	rq = evl_lock_thread_rq_irqsave(curr, flags);
 	ret = begin_wait(curr);
 	if (!ret && date > evl_read_clock(clock)) {
+		evl_tracepoint(evl_sleep_on, curr, NULL, date, EVL_ABS, clock);
 		evl_hold_thread_locked(curr, EVL_T_DELAY);
 		start_timeout(curr, clock, date);
 	}
 	evl_sched_unlock(&rq->lock, flags);
 	wait_until_released(curr);
 
-	return ret ?: READ_ONCE(curr->info) & EVL_T_BREAK ? -EINTR : 0;
+	if (!ret && READ_ONCE(curr->info) & EVL_T_BREAK)
+		ret = -EINTR;
+	evl_tracepoint(evl_finish_wait, curr, NULL, ret);
+
+	return ret;
 }
 
 int evl_sleep_until(ktime_t date)

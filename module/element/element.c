@@ -28,6 +28,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/stringhash.h>
+#include "core/trace.h"
 #include "element/element.h"
 
 #define MAX_FUNDLE	(~EVL_HANDLE_INDEX_MASK)
@@ -395,6 +396,7 @@ static void dispose_element(struct evl_element *element)
 	char *name = element->name, *devname = element->devname;
 	struct pid *maker = element->maker;
 
+	evl_tracepoint(evl_element_dispose, factory->name, name, element->clone_flags);
 	if (element->dev)
 		device_unregister(element->dev);
 	forget_element(element);
@@ -463,12 +465,15 @@ int evl_init_element(struct evl_element *element, struct evl_factory *factory,
 
 	atomic_inc(&factory->population);
 	assign_fundle(element);
+	evl_tracepoint(evl_element_new, factory->name, element->name, clone_flags);
 
 	return 0;
 }
 
 void evl_cleanup_element(struct evl_element *element)
 {
+	evl_tracepoint(evl_element_dispose, element->factory->name, element->name,
+		       element->clone_flags);
 	forget_element(element);
 	put_pid(element->maker);
 	kfree(element->devname);

@@ -198,6 +198,7 @@ static struct evl_factory *const factories[] = {
 	&evl_xbuf_factory,
 	&evl_proxy_factory,
 	&evl_poll_factory,
+	&evl_trace_factory,
 };
 
 static void exit_factories(int count)

@@ -80,6 +80,13 @@ static inline struct file *evl_get_file_active(struct file **f)
 #endif
 }
 
+/* A string of a trace event knows its source since 6.10. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#define evl_assign_str(__field, __src)	__assign_str(__field)
+#else
+#define evl_assign_str(__field, __src)	__assign_str(__field, __src)
+#endif
+
 #ifndef ftrace_regs_set_instruction_pointer
 #define ftrace_regs_set_instruction_pointer(__fregs, __ip)	\
 	ftrace_instruction_pointer_set(__fregs, __ip)

@@ -12,6 +12,7 @@
 #include <linux/irq_work.h>
 #include <linux/dovetail.h>
 #include <linux/clockchips.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 
 struct host_task {
@@ -112,6 +113,32 @@ static inline void host_vacate(struct host_task *h)
 static inline bool host_is_asleep(struct host_task *h)
 {
 	return false;
+}
+
+/*
+ * The trace buffer stands an event in the middle of another one, if the inner one is
+ * complete first: of two which interrupt each other by turns, one is lost or worse.
+ * Hence no thread is switched out in an event. Those who take events away wait for
+ * RCU, which may not look at this CPU, Linux being idle there.
+ */
+struct host_trace {
+	unsigned long flags;
+	bool unwatched;
+};
+
+static inline void host_trace_begin(struct host_trace *ht)
+{
+	ht->flags = hard_local_irq_save();
+	ht->unwatched = !rcu_is_watching();
+	if (ht->unwatched)
+		rcu_oob_prepare_lock();
+}
+
+static inline void host_trace_end(struct host_trace *ht)
+{
+	if (ht->unwatched)
+		rcu_oob_finish_lock();
+	hard_local_irq_restore(ht->flags);
 }
 
 static inline void host_notify(struct host_task *h, struct irq_work *work)

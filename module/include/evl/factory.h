@@ -177,6 +177,7 @@ int evl_init_caps(void);	/* of threads */
 void evl_exit_caps(void);
 int evl_init_subscribers(void);	/* of observables */
 void evl_exit_subscribers(void);
+void evl_exit_trace(void);
 int evl_init_factories(void);	/* all of those below; nothing is to be seen yet */
 void evl_exit_factories(void);
 int evl_publish_factories(void);	/* the last step which may fail */
@@ -192,5 +193,6 @@ extern struct evl_factory evl_monitor_factory;
 extern struct evl_factory evl_xbuf_factory;
 extern struct evl_factory evl_proxy_factory;
 extern struct evl_factory evl_poll_factory;
+extern struct evl_factory evl_trace_factory;
 
 #endif /* !EVL_FACTORY_H */
