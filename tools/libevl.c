@@ -8,4 +8,5 @@
 #define __EVL_HL_LIBRARY
 #include <evl/evl.h>
 #include <evl/heap.h>
+#include <evl/trace.h>
 #include <evl/net/net.h>

@@ -223,11 +223,12 @@ void evl_inband_syscall(struct host_task *h, bool oob)
 {
 	struct evl_thread *curr = evl_thread_of_host(h);
 
-	evl_tracepoint(evl_inband_sysentry, curr, oob);
-	if (oob)
+	if (oob) {
+		evl_tracepoint(evl_inband_sysentry, curr);
 		evl_switch_inband(EVL_HMDIAG_SYSDEMOTE, 0);
-	else
+	} else {
 		evl_propagate_params(curr);
+	}
 }
 
 static bool thread_kicked(struct host_task *h)

@@ -29,13 +29,22 @@
 #define evl_tracepoint(__event, __args...)			\
 	do {							\
 		if (trace_##__event##_enabled()) {		\
-			struct host_trace __ht;			\
+			struct host_trace __ht = host_trace_begin(); \
 								\
-			host_trace_begin(&__ht);		\
 			trace_##__event(__args);		\
-			host_trace_end(&__ht);			\
+			host_trace_end(__ht);			\
 		}						\
 	} while (0)
+
+/*
+ * Somebody wants an event, and nobody does any more. Linux would let the module go all
+ * the same, and forget what was set up to happen on its events; but it remembers some
+ * of that (event triggers), which then looks at what is gone. Hence these keep it.
+ */
+int evl_hold_events(void);
+void evl_release_events(void);
+/* How many are wanted. */
+int evl_count_events(void);
 
 /* 0 for what stands for Linux, and for a thread which has no task yet. */
 static inline pid_t evl_trace_pid(const struct evl_thread *thread)
@@ -131,44 +140,50 @@ DECLARE_EVENT_CLASS(evl_thread_event,
 );
 
 /* The scheduler decided who runs next, be it the one which does already. */
-DEFINE_EVENT(evl_thread_event, evl_pick_thread,
+DEFINE_EVENT_FN(evl_thread_event, evl_pick_thread,
 	TP_PROTO(struct evl_thread *thread),
-	TP_ARGS(thread)
+	TP_ARGS(thread),
+	evl_hold_events, evl_release_events
 );
 
 /* @thread has the CPU, after evl_switch_context. */
-DEFINE_EVENT(evl_thread_event, evl_switch_tail,
+DEFINE_EVENT_FN(evl_thread_event, evl_switch_tail,
 	TP_PROTO(struct evl_thread *thread),
-	TP_ARGS(thread)
+	TP_ARGS(thread),
+	evl_hold_events, evl_release_events
 );
 
 /* @thread asks for the out-of-band stage; and has it. */
-DEFINE_EVENT(evl_thread_event, evl_switching_oob,
+DEFINE_EVENT_FN(evl_thread_event, evl_switching_oob,
 	TP_PROTO(struct evl_thread *thread),
-	TP_ARGS(thread)
+	TP_ARGS(thread),
+	evl_hold_events, evl_release_events
 );
 
-DEFINE_EVENT(evl_thread_event, evl_switched_oob,
+DEFINE_EVENT_FN(evl_thread_event, evl_switched_oob,
 	TP_PROTO(struct evl_thread *thread),
-	TP_ARGS(thread)
+	TP_ARGS(thread),
+	evl_hold_events, evl_release_events
 );
 
 /* @thread came in-band: see evl_switching_inband. */
-DEFINE_EVENT(evl_thread_event, evl_switched_inband,
+DEFINE_EVENT_FN(evl_thread_event, evl_switched_inband,
 	TP_PROTO(struct evl_thread *thread),
-	TP_ARGS(thread)
+	TP_ARGS(thread),
+	evl_hold_events, evl_release_events
 );
 
 /* @thread has to come in-band as soon as it can. */
-DEFINE_EVENT(evl_thread_event, evl_kick_thread,
+DEFINE_EVENT_FN(evl_thread_event, evl_kick_thread,
 	TP_PROTO(struct evl_thread *thread),
-	TP_ARGS(thread)
+	TP_ARGS(thread),
+	evl_hold_events, evl_release_events
 );
 
 /* --- Scheduling --------------------------------------------------------------- */
 
 /* The scheduler was asked for, and looks for who is to run on this CPU. */
-TRACE_EVENT(evl_schedule,
+TRACE_EVENT_FN(evl_schedule,
 	TP_PROTO(struct evl_rq *rq),
 	TP_ARGS(rq),
 
@@ -185,10 +200,11 @@ TRACE_EVENT(evl_schedule,
 		__entry->state = rq->curr->state;
 	),
 	TP_printk("cpu=%d curr=%s pid=%d state=%s", __entry->cpu, __get_str(name),
-		  __entry->pid, evl_print_state(__entry->state))
+		  __entry->pid, evl_print_state(__entry->state)),
+	evl_hold_events, evl_release_events
 );
 
-TRACE_EVENT(evl_switch_context,
+TRACE_EVENT_FN(evl_switch_context,
 	TP_PROTO(struct evl_thread *prev, struct evl_thread *next),
 	TP_ARGS(prev, next),
 
@@ -213,13 +229,14 @@ TRACE_EVENT(evl_switch_context,
 	TP_printk("prev_name=%s prev_pid=%d prev_prio=%d prev_state=%s ==> next_name=%s next_pid=%d next_prio=%d",
 		  __get_str(prev_name), __entry->prev_pid, __entry->prev_prio,
 		  evl_print_state(__entry->prev_state), __get_str(next_name),
-		  __entry->next_pid, __entry->next_prio)
+		  __entry->next_pid, __entry->next_prio),
+	evl_hold_events, evl_release_events
 );
 
 /* --- Stages ------------------------------------------------------------------- */
 
 /* @thread is about to come in-band, for what @cause stands for, EVL_HMDIAG_*. */
-TRACE_EVENT(evl_switching_inband,
+TRACE_EVENT_FN(evl_switching_inband,
 	TP_PROTO(struct evl_thread *thread, int cause, u64 details),
 	TP_ARGS(thread, cause, details),
 
@@ -237,12 +254,13 @@ TRACE_EVENT(evl_switching_inband,
 	),
 	TP_printk("name=%s pid=%d cause=%s details=%#llx", __get_str(name),
 		  __entry->pid, evl_print_hmdiag(__entry->cause),
-		  (unsigned long long)__entry->details)
+		  (unsigned long long)__entry->details),
+	evl_hold_events, evl_release_events
 );
 
 /* --- Requests ------------------------------------------------------------------- */
 
-TRACE_EVENT(evl_oob_sysentry,
+TRACE_EVENT_FN(evl_oob_sysentry,
 	TP_PROTO(u32 nr, unsigned long a0, unsigned long a1, unsigned long a2),
 	TP_ARGS(nr, a0, a1, a2),
 
@@ -262,10 +280,11 @@ TRACE_EVENT(evl_oob_sysentry,
 		  __print_symbolic(__entry->nr, { sys_evl_read, "oob_read" },
 				   { sys_evl_write, "oob_write" },
 				   { sys_evl_ioctl, "oob_ioctl" }),
-		  (int)__entry->a0, __entry->a1, __entry->a2)
+		  (int)__entry->a0, __entry->a1, __entry->a2),
+	evl_hold_events, evl_release_events
 );
 
-TRACE_EVENT(evl_oob_sysexit,
+TRACE_EVENT_FN(evl_oob_sysexit,
 	TP_PROTO(u32 nr, long result),
 	TP_ARGS(nr, result),
 
@@ -281,28 +300,28 @@ TRACE_EVENT(evl_oob_sysexit,
 		  __print_symbolic(__entry->nr, { sys_evl_read, "oob_read" },
 				   { sys_evl_write, "oob_write" },
 				   { sys_evl_ioctl, "oob_ioctl" }),
-		  __entry->result)
+		  __entry->result),
+	evl_hold_events, evl_release_events
 );
 
-/* @thread, which is current, calls Linux: from out-of-band if @oob. */
-TRACE_EVENT(evl_inband_sysentry,
-	TP_PROTO(struct evl_thread *thread, bool oob),
-	TP_ARGS(thread, oob),
+/* @thread, which is current and out-of-band, calls Linux. */
+TRACE_EVENT_FN(evl_inband_sysentry,
+	TP_PROTO(struct evl_thread *thread),
+	TP_ARGS(thread),
 
 	TP_STRUCT__entry(
 		__string(name, thread->name)
 		__field(pid_t, pid)
 		__field(int, nr)
-		__field(bool, oob)
 	),
 	TP_fast_assign(
 		evl_assign_str(name, thread->name);
 		__entry->pid = evl_trace_pid(thread);
 		__entry->nr = syscall_get_nr(current, task_pt_regs(current));
-		__entry->oob = oob;
 	),
-	TP_printk("name=%s pid=%d syscall=%d from=%s", __get_str(name), __entry->pid,
-		  __entry->nr, __entry->oob ? "oob" : "inband")
+	TP_printk("name=%s pid=%d syscall=%d", __get_str(name), __entry->pid,
+		  __entry->nr),
+	evl_hold_events, evl_release_events
 );
 
 /* --- Timers ------------------------------------------------------------------- */
@@ -333,30 +352,34 @@ DECLARE_EVENT_CLASS(evl_timer_event,
 		  __entry->cpu, (long long)__entry->date, (long long)__entry->interval)
 );
 
-DEFINE_EVENT(evl_timer_event, evl_timer_start,
+DEFINE_EVENT_FN(evl_timer_event, evl_timer_start,
 	TP_PROTO(struct evl_timer *timer),
-	TP_ARGS(timer)
+	TP_ARGS(timer),
+	evl_hold_events, evl_release_events
 );
 
-DEFINE_EVENT(evl_timer_event, evl_timer_stop,
+DEFINE_EVENT_FN(evl_timer_event, evl_timer_stop,
 	TP_PROTO(struct evl_timer *timer),
-	TP_ARGS(timer)
+	TP_ARGS(timer),
+	evl_hold_events, evl_release_events
 );
 
 /* Its handler is called next. */
-DEFINE_EVENT(evl_timer_event, evl_timer_expire,
+DEFINE_EVENT_FN(evl_timer_event, evl_timer_expire,
 	TP_PROTO(struct evl_timer *timer),
-	TP_ARGS(timer)
+	TP_ARGS(timer),
+	evl_hold_events, evl_release_events
 );
 
 /* It goes with another clock, or CPU, from now on. */
-DEFINE_EVENT(evl_timer_event, evl_timer_move,
+DEFINE_EVENT_FN(evl_timer_event, evl_timer_move,
 	TP_PROTO(struct evl_timer *timer),
-	TP_ARGS(timer)
+	TP_ARGS(timer),
+	evl_hold_events, evl_release_events
 );
 
 /* The next interrupt of this CPU is due at @date, on the monotonic clock. */
-TRACE_EVENT(evl_timer_shot,
+TRACE_EVENT_FN(evl_timer_shot,
 	TP_PROTO(ktime_t date),
 	TP_ARGS(date),
 
@@ -367,14 +390,15 @@ TRACE_EVENT(evl_timer_shot,
 		__entry->date = date;
 	),
 	TP_printk("date=%lld%s", (long long)__entry->date,
-		  __entry->date == KTIME_MAX ? " (none)" : "")
+		  __entry->date == KTIME_MAX ? " (none)" : ""),
+	evl_hold_events, evl_release_events
 );
 
 /* --- Sleeping and waking up --------------------------------------------------------- */
 
 /* @thread, current, is going to wait on @wchan, which is NULL if time is all that it
  * waits for. */
-TRACE_EVENT(evl_sleep_on,
+TRACE_EVENT_FN(evl_sleep_on,
 	TP_PROTO(struct evl_thread *thread, struct evl_wait_channel *wchan,
 		 ktime_t timeout, enum evl_tmode tmode, struct evl_clock *clock),
 	TP_ARGS(thread, wchan, timeout, tmode, clock),
@@ -404,11 +428,12 @@ TRACE_EVENT(evl_sleep_on,
 		  __entry->wchan, (long long)__entry->timeout,
 		  !__entry->timeout ? " (none)" :
 		  __entry->tmode == EVL_ABS ? " (date)" : " (delay)",
-		  evl_print_clock(__entry->clock))
+		  evl_print_clock(__entry->clock)),
+	evl_hold_events, evl_release_events
 );
 
 /* What @thread, whose run queue is locked, waits for ends by that. */
-TRACE_EVENT(evl_wakeup_thread,
+TRACE_EVENT_FN(evl_wakeup_thread,
 	TP_PROTO(struct evl_thread *thread, u32 info),
 	TP_ARGS(thread, info),
 
@@ -430,11 +455,12 @@ TRACE_EVENT(evl_wakeup_thread,
 	),
 	TP_printk("name=%s pid=%d prio=%d cpu=%d state=%s info=%s", __get_str(name),
 		  __entry->pid, __entry->prio, __entry->cpu,
-		  evl_print_state(__entry->state), evl_print_info(__entry->info))
+		  evl_print_state(__entry->state), evl_print_info(__entry->info)),
+	evl_hold_events, evl_release_events
 );
 
 /* The wait of @thread is ended by force, for @reason. */
-TRACE_EVENT(evl_unblock_thread,
+TRACE_EVENT_FN(evl_unblock_thread,
 	TP_PROTO(struct evl_thread *thread, u32 reason),
 	TP_ARGS(thread, reason),
 
@@ -451,11 +477,12 @@ TRACE_EVENT(evl_unblock_thread,
 		__entry->reason = reason;
 	),
 	TP_printk("name=%s pid=%d state=%s reason=%s", __get_str(name), __entry->pid,
-		  evl_print_state(__entry->state), evl_print_info(__entry->reason))
+		  evl_print_state(__entry->state), evl_print_info(__entry->reason)),
+	evl_hold_events, evl_release_events
 );
 
 /* @thread, current, is back from its wait: @result is what it gets for it. */
-TRACE_EVENT(evl_finish_wait,
+TRACE_EVENT_FN(evl_finish_wait,
 	TP_PROTO(struct evl_thread *thread, struct evl_wait_channel *wchan, int result),
 	TP_ARGS(thread, wchan, result),
 
@@ -472,11 +499,12 @@ TRACE_EVENT(evl_finish_wait,
 		__entry->result = result;
 	),
 	TP_printk("name=%s pid=%d wchan=%p result=%d", __get_str(name), __entry->pid,
-		  __entry->wchan, __entry->result)
+		  __entry->wchan, __entry->result),
+	evl_hold_events, evl_release_events
 );
 
 /* All who wait on @wchan, which is locked, are woken up, for @reason. */
-TRACE_EVENT(evl_flush_wait,
+TRACE_EVENT_FN(evl_flush_wait,
 	TP_PROTO(struct evl_wait_channel *wchan, u32 reason),
 	TP_ARGS(wchan, reason),
 
@@ -491,14 +519,15 @@ TRACE_EVENT(evl_flush_wait,
 		__entry->reason = reason;
 	),
 	TP_printk("wchan=%s:%p reason=%s", __get_str(wchan_name), __entry->wchan,
-		  evl_print_info(__entry->reason))
+		  evl_print_info(__entry->reason)),
+	evl_hold_events, evl_release_events
 );
 
 /* --- Priorities ---------------------------------------------------------------------- */
 
 /* The effective priority of @thread, whose run queue is locked, is going to be @prio
  * in @class: by a request, or by a mutex which it owns. */
-TRACE_EVENT(evl_thread_update_prio,
+TRACE_EVENT_FN(evl_thread_update_prio,
 	TP_PROTO(struct evl_thread *thread, const struct evl_sched_class *class, int prio),
 	TP_ARGS(thread, class, prio),
 
@@ -525,13 +554,14 @@ TRACE_EVENT(evl_thread_update_prio,
 	TP_printk("name=%s pid=%d old=%s:%d new=%s:%d base_prio=%d%s", __get_str(name),
 		  __entry->pid, evl_print_policy(__entry->old_policy), __entry->old_prio,
 		  evl_print_policy(__entry->new_policy), __entry->new_prio,
-		  __entry->base_prio, __entry->boosted ? " boosted" : "")
+		  __entry->base_prio, __entry->boosted ? " boosted" : ""),
+	evl_hold_events, evl_release_events
 );
 
 /* --- Health --------------------------------------------------------------------------- */
 
 /* @thread would be told of @code, EVL_HMDIAG_*, if it wants to: see its mode. */
-TRACE_EVENT(evl_thread_notify,
+TRACE_EVENT_FN(evl_thread_notify,
 	TP_PROTO(struct evl_thread *thread, int code, u64 details),
 	TP_ARGS(thread, code, details),
 
@@ -554,7 +584,8 @@ TRACE_EVENT(evl_thread_notify,
 		  (unsigned long long)__entry->details,
 		  __entry->mode ? __print_flags(__entry->mode, "|",
 						{ EVL_T_HMSIG, "signal" },
-						{ EVL_T_HMOBS, "observable" }) : "-")
+						{ EVL_T_HMOBS, "observable" }) : "-"),
+	evl_hold_events, evl_release_events
 );
 
 /* --- Elements ---------------------------------------------------------------------------- */
@@ -578,20 +609,22 @@ DECLARE_EVENT_CLASS(evl_element_event,
 );
 
 /* It has a name, and is yet to be seen by others. */
-DEFINE_EVENT(evl_element_event, evl_element_new,
+DEFINE_EVENT_FN(evl_element_event, evl_element_new,
 	TP_PROTO(const char *class, const char *name, u32 clone_flags),
-	TP_ARGS(class, name, clone_flags)
+	TP_ARGS(class, name, clone_flags),
+	evl_hold_events, evl_release_events
 );
 
-DEFINE_EVENT(evl_element_event, evl_element_dispose,
+DEFINE_EVENT_FN(evl_element_event, evl_element_dispose,
 	TP_PROTO(const char *class, const char *name, u32 clone_flags),
-	TP_ARGS(class, name, clone_flags)
+	TP_ARGS(class, name, clone_flags),
+	evl_hold_events, evl_release_events
 );
 
 /* --- Marks -------------------------------------------------------------------------------- */
 
 /* What a program wrote to /dev/evl/trace. */
-TRACE_EVENT(evl_trace,
+TRACE_EVENT_FN(evl_trace,
 	TP_PROTO(const char *text),
 	TP_ARGS(text),
 
@@ -601,11 +634,12 @@ TRACE_EVENT(evl_trace,
 	TP_fast_assign(
 		evl_assign_str(text, text);
 	),
-	TP_printk("%s", __get_str(text))
+	TP_printk("%s", __get_str(text)),
+	evl_hold_events, evl_release_events
 );
 
 /* A driver saw what it was looking for: to take a snapshot by. */
-TRACE_EVENT(evl_trigger,
+TRACE_EVENT_FN(evl_trigger,
 	TP_PROTO(const char *issuer),
 	TP_ARGS(issuer),
 
@@ -615,11 +649,12 @@ TRACE_EVENT(evl_trigger,
 	TP_fast_assign(
 		evl_assign_str(issuer, issuer);
 	),
-	TP_printk("issuer=%s", __get_str(issuer))
+	TP_printk("issuer=%s", __get_str(issuer)),
+	evl_hold_events, evl_release_events
 );
 
 /* A latency which is the worst one so far, ns. */
-TRACE_EVENT(evl_latspot,
+TRACE_EVENT_FN(evl_latspot,
 	TP_PROTO(s64 latency),
 	TP_ARGS(latency),
 
@@ -629,7 +664,8 @@ TRACE_EVENT(evl_latspot,
 	TP_fast_assign(
 		__entry->latency = latency;
 	),
-	TP_printk("latency=%lld ns", (long long)__entry->latency)
+	TP_printk("latency=%lld ns", (long long)__entry->latency),
+	evl_hold_events, evl_release_events
 );
 
 #endif /* !EVL_CORE_TRACE_H || TRACE_HEADER_MULTI_READ */

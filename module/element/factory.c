@@ -19,6 +19,7 @@
 #include <linux/slab.h>
 #include <linux/wait.h>
 #include <evl/mutex.h>
+#include "core/trace.h"
 #include "element/element.h"
 #include "element/monitor/monitor.h"
 #include "element/observable/observable.h"
@@ -385,10 +386,11 @@ int evl_check_published(void)
 }
 
 /* Linux frees a module which fails to load without asking who uses it. All opens
- * are refused by now: besides that of Linux, uses are short. */
+ * are refused by now: besides that of Linux, uses are short, and it takes its events
+ * back by itself. */
 static void wait_for_openers(void)
 {
-	while (module_refcount(THIS_MODULE) > 1)
+	while (module_refcount(THIS_MODULE) > 1 + evl_count_events())
 		msleep(1);
 }
 

@@ -52,8 +52,8 @@
  *			thread, is back in user space if it is current, soon
  *			otherwise. @work calls it too, and is at the disposal
  *			of the host. Any context
- *   host_trace_begin(ht), host_trace_end(ht)	bracket an event of the trace, with a
- *			struct host_trace to remember things in. Any context
+ *   host_trace_begin(), host_trace_end(ht)	bracket an event of the trace; the former
+ *			returns a struct host_trace for the latter. Any context
  *   host_params_changed(h, policy, prio)	host_set_inband_prio() will be
  *			called with these once @h is in-band; a host which runs
  *			threads as Linux tasks may want to know at once. Atomic,

@@ -188,6 +188,28 @@ static void run_xbuf(void)
 	close(fd);
 }
 
+/* --- The trace of the kernel ------------------------------------------------- */
+
+static int set_event(const char *value)
+{
+	int fd = open("/sys/kernel/tracing/events/evl/evl_oob_sysentry/enable", O_WRONLY);
+	int ret = fd < 0 || write(fd, value, 1) != 1 ? -1 : 0;
+
+	close(fd);
+
+	return ret;
+}
+
+/* One event more than oob_ioctl_badfd. */
+static void run_traced(void)
+{
+	must(evl_switch_inband());
+	must(set_event("1"));
+	must(evl_switch_oob());
+	measure("oob_ioctl_badfd_1_event_recorded", 1000, oob_ioctl(-1, EVL_THRIOC_GET_STATE, NULL));
+	must(set_event("0"));
+}
+
 /* Any argument means that evl.ko is yet to be loaded. */
 int main(int argc, char *argv[])
 {
@@ -211,6 +233,7 @@ int main(int argc, char *argv[])
 	run_stages();
 	run_yield();
 	run_xbuf();
+	run_traced();
 
 	return 0;
 }

@@ -41,6 +41,7 @@ enum evl_test_case {
 	TEST_TRAPS_IRQ,
 	TEST_TRAPS_NMI,
 	TEST_TRAPS_PROBE,
+	TEST_TRACE,
 	/* With a cross-buffer, and the program at its other end. */
 	TEST_XBUF_GET,
 	TEST_XBUF_READ,

@@ -159,6 +159,7 @@ evl/xbuf-abi.h|const char *s = EVL_XBUF_DEV
 evl/thread-abi.h|const char *s = EVL_THREAD_DEV
 evl/observable-abi.h|const char *s = EVL_OBSERVABLE_DEV
 evl/trace-abi.h|const char *s = EVL_TRACE_DEV
+evl/trace.h|const char *s = EVL_TRACE_DEV; return EVL_TRCIOC_SNAPSHOT != 0 && evl_trace_open()
 evl/control-abi.h|const char *s = EVL_CONTROL_DEV
 SHOWN
 

@@ -13,6 +13,7 @@ extern int evl_init(void);
 #ifndef __cplusplus
 #include <evl/ring_ptr.h>
 #endif
+#include <evl/trace.h>
 
 static DEFINE_EVL_MUTEX(mutex);
 static DEFINE_EVL_EVENT(event);
@@ -92,7 +93,9 @@ static int use(int fd)
 		evl_mod_pollfd(fd, fd, POLLIN, evl_ptrval(set)) + evl_poll(fd, set, 4) +
 		evl_set_schedattr(fd, &attrs) + evl_update_observable(fd, &notice, 1) +
 		evl_set_thread_mode(fd, T_WOSS | EVL_T_HMSIG, &old) +
-		(evl_send_proxy(fd, "x", 1) > 0) + evl_unlock_mutex(&mutex);
+		(evl_send_proxy(fd, "x", 1) > 0) + evl_unlock_mutex(&mutex) +
+		(evl_trace_write(evl_trace_open(), "x", 1) > 0) +
+		(evl_trace_printf(fd, "mark %d", fd) > 0) + evl_trace_snapshot(fd);
 }
 
 #ifndef __cplusplus

@@ -213,14 +213,14 @@ run_in_guests() {
 	done
 }
 
-# Each time the module comes and goes, the kernel patches itself where others run. Emulated processors trip over that once
-# in some hundred times, if they run side by side.
+# Each time the module comes and goes, or an event is turned on, the kernel patches itself where others run. Emulated
+# processors trip over that once in some hundred times, if they run side by side.
 run_suites() {
 	local suite patching=() others=()
 	: >"$out/seen"
 	for suite; do
 		case $suite in
-		load | load-oobcpus) patching+=("$suite") ;;
+		load | load-oobcpus | load-trace | trace) patching+=("$suite") ;;
 		*) others+=("$suite") ;;
 		esac
 	done

@@ -126,19 +126,23 @@ struct host_trace {
 	bool unwatched;
 };
 
-static inline void host_trace_begin(struct host_trace *ht)
+static __always_inline struct host_trace host_trace_begin(void)
 {
-	ht->flags = hard_local_irq_save();
-	ht->unwatched = !rcu_is_watching();
-	if (ht->unwatched)
+	struct host_trace ht;
+
+	ht.flags = hard_local_irq_save();
+	ht.unwatched = !rcu_is_watching();
+	if (ht.unwatched)
 		rcu_oob_prepare_lock();
+
+	return ht;
 }
 
-static inline void host_trace_end(struct host_trace *ht)
+static __always_inline void host_trace_end(struct host_trace ht)
 {
-	if (ht->unwatched)
+	if (ht.unwatched)
 		rcu_oob_finish_lock();
-	hard_local_irq_restore(ht->flags);
+	hard_local_irq_restore(ht.flags);
 }
 
 static inline void host_notify(struct host_task *h, struct irq_work *work)

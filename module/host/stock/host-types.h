@@ -109,8 +109,8 @@ static inline bool host_is_asleep(struct host_task *h)
 
 /* We are part of Linux, which is what its events are made for. */
 struct host_trace { };
-static inline void host_trace_begin(struct host_trace *ht) { }
-static inline void host_trace_end(struct host_trace *ht) { }
+static inline struct host_trace host_trace_begin(void) { return (struct host_trace){ }; }
+static inline void host_trace_end(struct host_trace ht) { }
 
 void host_resched_point(void);
 void host_notify(struct host_task *h, struct irq_work *work);

@@ -97,6 +97,7 @@ void test_traps_thread(struct context *cx);
 void test_traps_irq(struct context *cx);
 void test_traps_nmi(struct context *cx);
 void test_traps_probe(struct context *cx);
+void test_trace(struct context *cx);
 void test_xbuf_hold(struct context *cx);
 void test_xbuf_gone(struct context *cx);
 void test_xbuf_get(struct context *cx);

@@ -57,6 +57,7 @@ static void (*const cases[TEST_NR_CASES])(struct context *cx) = {
 	[TEST_TRAPS_IRQ] = test_traps_irq,
 	[TEST_TRAPS_NMI] = test_traps_nmi,
 	[TEST_TRAPS_PROBE] = test_traps_probe,
+	[TEST_TRACE] = test_trace,
 	[TEST_XBUF_GET] = test_xbuf_get,
 	[TEST_XBUF_READ] = test_xbuf_read,
 	[TEST_XBUF_WRITE] = test_xbuf_write,
