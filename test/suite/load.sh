@@ -73,7 +73,7 @@ check "evl.ko loads" load
 expect "loading says one line" 1 "$(count_logged)"
 logged | grep -q "evl: [0-9.]* on the [a-zA-Z_ ()]* host, kernel $(uname -r), ABI 32\.\.37, CPUs 0-1"
 expect "which tells version, host, kernel, ABI and CPUs" 0 $?
-for node in control poll thread/clone monitor/clone xbuf/clone proxy/clone clock/monotonic clock/realtime; do
+for node in control poll trace thread/clone monitor/clone xbuf/clone proxy/clone clock/monotonic clock/realtime; do
 	check "there is /dev/evl/$node" test -c /dev/evl/$node
 done
 check "a second load is refused" refused load
@@ -96,6 +96,7 @@ try_unload mutex
 try_unload group
 try_unload open /dev/evl/control
 try_unload open /dev/evl/poll
+try_unload open /dev/evl/trace
 try_unload open /dev/evl/clock/monotonic
 try_unload open /dev/evl/monitor/clone
 try_unload open /dev/evl/xbuf/clone

@@ -416,6 +416,7 @@ static void forced_waits(void)
 	text = check_event(text, "evl_unblock_thread", name, "reason=break");
 	text = check_event(text, "evl_finish_wait", name, "result=-4");
 
+	atomic_store(&w.attached, false);
 	start_worker(&w);
 	await(worker_sleeps(&w));
 	start_recording("");
@@ -511,6 +512,8 @@ static void play(struct worker *w)
 	attach_worker(w);
 	while (!atomic_load(&p->stop)) {
 		start = now();
+		/* From in-band, it would find what the other one gave without asking the core. */
+		check_ok(evl_switch_oob());
 		for (int n = 0; n < 20; n++) {
 			check_ok(evl_put_sem(&p->ping));
 			check_ok(evl_get_sem(&p->pong));
