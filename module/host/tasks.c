@@ -13,6 +13,7 @@
 #include <linux/hash.h>
 #include <linux/rculist.h>
 #include <linux/spinlock.h>
+#include "host.h"
 #include "tasks.h"
 
 #define TASK_HASH_BITS	10
