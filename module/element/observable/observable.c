@@ -361,7 +361,10 @@ static void observable_dispose(struct evl_element *element)
 
 	evl_drop_late(o);
 	evl_drop_observers(o);
-	irq_work_sync(&o->wake);
+	/* On PREEMPT_RT, that takes a grace period of RCU even if there is nothing to
+	 * wait for: thousands of observables may go in a row. */
+	if (o->woke)
+		irq_work_sync(&o->wake);
 	kfree(o);
 }
 

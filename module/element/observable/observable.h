@@ -55,6 +55,7 @@ struct evl_observable {
 	struct evl_wait_queue readers;	/* out-of-band ones */
 	wait_queue_head_t inband;	/* readers and pollers */
 	struct irq_work wake;		/* them */
+	bool woke;			/* which was queued, ever */
 	struct evl_poll_head poll;
 	struct rb_root by_task;
 	struct list_head observers;	/* in order of subscription */

@@ -184,8 +184,10 @@ static void deal_out(struct evl_observable *o, struct cast *cast)
 void evl_announce(struct evl_observable *o, __poll_t events)
 {
 	evl_signal_poll_events(&o->poll, events);
-	if (wq_has_sleeper(&o->inband))
+	if (wq_has_sleeper(&o->inband)) {
+		o->woke = true;
 		irq_work_queue(&o->wake);
+	}
 }
 
 /* Lock held, which is dropped. The number of notices which somebody got. */
