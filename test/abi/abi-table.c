@@ -36,6 +36,7 @@
 #include <evl/devices/spidev-abi.h>
 #include <evl/net/socket-abi.h>
 #include <evl/net/device-abi.h>
+#include <asm/evl/fptest.h>
 
 struct row {
 	const char *name;
@@ -397,6 +398,10 @@ static const struct row constants[] = {
 	VALUE(EVL_LAT_LAST, 3),
 	VALUE(HECTIC_OOB_WAIT, 0x10000),
 	VALUE(HECTIC_INBAND_WAIT, 0),
+#ifdef __x86_64__
+	VALUE(evl_x86_xmm2, 1),
+	VALUE(evl_x86_avx, 2),
+#endif
 	VALUE(EVL_RX_DROP, 0),
 	VALUE(EVL_RX_ACCEPT, 1),
 	VALUE(EVL_RX_SKIP, 2),
