@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* For those who build on the library: elements by class, modes, features. */
+/*
+ * For those who build on the library: elements by class, modes, features, the signal
+ * which warns. Newer programs get evl_init() and evl_get_version() from here.
+ */
 #ifndef _EVL_SYS_H
 #define _EVL_SYS_H
 
+#include <evl/version.h>
 #include <evl/init.h>
 #include <evl/factory-abi.h>
 #include <evl/control-abi.h>
+#include <evl/thread-abi.h>
+#include <signal.h>
+#include <unistd.h>
+#include <evl/signal-abi.h>
 
 __EVL_BEGIN_DECLS
 
@@ -72,6 +80,59 @@ __evl_api int evl_get_current_mode(void)
 __evl_api unsigned int evl_detect_fpu(void)
 {
 	return evl_init() ? 0 : __evl_hl_home()->core.fpu_features;
+}
+
+__evl_inline const char *__evl_hl_cause(int code)
+{
+	switch (code) {
+	case EVL_HMDIAG_SIGDEMOTE:
+		return "forced in-band by a signal";
+	case EVL_HMDIAG_SYSDEMOTE:
+		return "switched in-band by a system call";
+	case EVL_HMDIAG_EXDEMOTE:
+		return "switched in-band by a CPU exception";
+	case EVL_HMDIAG_WATCHDOG:
+		return "watchdog: thread hogs a CPU out-of-band";
+	case EVL_HMDIAG_LKDEPEND:
+		return "mutex depends on the in-band stage";
+	case EVL_HMDIAG_LKIMBALANCE:
+		return "mutex unlocked but not held";
+	case EVL_HMDIAG_LKSLEEP:
+		return "weak thread sleeps while it holds a mutex";
+	case EVL_HMDIAG_STAGEX:
+		return "blocked by a stage exclusion lock";
+	case EVL_HMDIAG_OVERRUN:
+		return "missed its schedule";
+	default:
+		return "unknown cause";
+	}
+}
+
+/*
+ * A handler for SIGDEBUG which names the cause on standard output. Nobody
+ * installs it but the application; without one, the signal is fatal.
+ */
+__evl_api void evl_sigdebug_handler(int sig, siginfo_t *si, void *ctxt)
+{
+	int saved_errno = errno;
+	const char *cause;
+	char text[96];
+	size_t len;
+
+	(void)sig;
+	(void)ctxt;
+
+	if (!sigdebug_marked(si))
+		return;
+
+	/* No stdio in a signal handler. */
+	cause = __evl_hl_cause(sigdebug_cause(si));
+	memcpy(text, "evl: ", 5);
+	len = strlen(cause);
+	memcpy(text + 5, cause, len);
+	text[5 + len] = '\n';
+	if (write(1, text, len + 6) < 0)
+		errno = saved_errno;
 }
 
 __EVL_END_DECLS

@@ -3,6 +3,7 @@
 #ifndef _EVL_VERSION_H
 #define _EVL_VERSION_H
 
+#include <evl/detail/base.h>
 #include <evl/control-abi.h>
 
 /* Level of the programming interface, in the numbering of libevl. */
@@ -20,5 +21,27 @@
 #endif
 
 #define EVL_VERSION_STRING	"evl.0.50"
+
+__EVL_BEGIN_DECLS
+
+struct evl_version {
+	int api_level;			/* __EVL__ */
+	int abi_level;			/* EVL_ABI_PREREQ */
+	const char *version_string;
+};
+
+/* Revisions of this library. Any stage, any thread. */
+__evl_api struct evl_version evl_get_version(void)
+{
+	struct evl_version version;
+
+	version.api_level = __EVL__;
+	version.abi_level = EVL_ABI_PREREQ;
+	version.version_string = EVL_VERSION_STRING;
+
+	return version;
+}
+
+__EVL_END_DECLS
 
 #endif /* _EVL_VERSION_H */

@@ -140,6 +140,8 @@ evl/compat.h|struct evl_core_info i; return EVL_ABI_LEVEL + EVL_ABI_BASE + EVL_T
 evl/thread.h|int i = PTHREAD_STACK_MIN > INT_MAX; bool b = true; cpu_set_t *s; struct evl_core_info c; return EVL_CLONE_PRIVATE + SCHED_FIFO
 evl/thread.h|struct foo { int a; } f; return container_of(&f.a, struct foo, a) == &f
 evl/sched.h|struct sched_param p; size_t s; return SCHED_WEAK + SCHED_QUOTA
+evl/version.h|struct evl_version v = evl_get_version(); const char *s = v.version_string; return v.api_level - __EVL__ + v.abi_level - EVL_ABI_PREREQ
+evl/sys.h|struct evl_version v = evl_get_version(); siginfo_t *si; void (*f)(int, siginfo_t *, void *) = &evl_sigdebug_handler; return evl_init() + __EVL__ + EVL_T_INBAND
 evl/sys.h|va_list ap; struct evl_element_ids eids; return EVL_CLONE_OBSERVABLE
 evl/poll.h|struct pollfd p; return POLLIN
 evl/proxy.h|va_list ap; FILE *f = stdout; return EVL_CLONE_INPUT

@@ -29,7 +29,6 @@
 #include <time.h>
 #include <sys/types.h>
 #include <evl/types-abi.h>
-#include <evl/version.h>
 
 #ifndef CLOCK_MONOTONIC
 #error "POSIX is hidden: include EVL headers first, or define _POSIX_C_SOURCE=200809L"
@@ -147,5 +146,8 @@ __evl_inline __u64 __evl_hl_date(struct __evl_timespec *bounce, const struct tim
 	return __evl_hl_ptr64(bounce);
 }
 #endif
+
+/* It has a call of its own, which takes what is above. */
+#include <evl/version.h>
 
 #endif /* _EVL_DETAIL_BASE_H */
