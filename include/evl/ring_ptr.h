@@ -79,7 +79,7 @@ struct __evl_hl_ring {
 	lfatomic_t *tail;
 	lfatomic_t *entries;
 	lfatomic_t lap;			/* number of entries */
-	lfatomic_t first;		/* in the upper bits of what is taken first */
+	lfatomic_t first;		/* laps of the entry which is taken first */
 	unsigned int order;
 };
 
@@ -212,8 +212,7 @@ __evl_inline bool __evl_hl_ring_dequeue(lfatomic_t *cells, unsigned int order, v
 /*
  * Defines the calls for a ring of 2^order pointers in memory of the program: ring is its
  * address, a multiple of 8, and better one of EVL_RING_ALIGNMENT. Several processes may
- * share the memory, since a ring has no address of its own in it. For files, not for the
- * inside of a function:
+ * share the memory, since a ring has no address of its own in it. At file scope:
  *
  * bool evl_enqueue_<name>(void *ptr, struct evl_ring_cursor *cursor)
  *	Appends a pointer, any, NULL too. False if the ring is full: it has 2^order
@@ -258,7 +257,7 @@ __evl_inline bool __evl_hl_ring_dequeue(lfatomic_t *cells, unsigned int order, v
 	}										\
 	__evl_inline void evl_clear_##__name(void)					\
 	{										\
-		memset(__ring, 0, SIZEOF_EVL_RINGPTR(__order));				\
+		memset((void *)(__ring), 0, SIZEOF_EVL_RINGPTR(__order));		\
 	}
 
 /* Same, for a ring which is there from the start. */
