@@ -82,7 +82,11 @@ rmdir $instance
 
 exec 5<$events/evl_schedule/format
 check "a file of an event is open: unloading is safe" try_unload
-cat <&5 >/dev/null 2>&1
+# Linux 6.1 itself does not survive that, whichever module the event was of.
+case $(uname -r) in
+6.1.*) ;;
+*) cat <&5 >/dev/null 2>&1 ;;
+esac
 exec 5<&-
 wait_for unload
 [ -d /sys/module/evl ] || load

@@ -359,7 +359,6 @@ static void observable_dispose(struct evl_element *element)
 {
 	struct evl_observable *o = container_of(element, struct evl_observable, element);
 
-	evl_drop_late(o);
 	evl_drop_observers(o);
 	/* On PREEMPT_RT, that takes a grace period of RCU even if there is nothing to
 	 * wait for: thousands of observables may go in a row. */

@@ -104,7 +104,6 @@ void evl_drop_observers(struct evl_observable *observable);
 /* --- Sending (send.c) ------------------------------------------------------------- */
 
 void evl_send_late(struct evl_work *work);
-void evl_drop_late(struct evl_observable *observable);
 /* There is room, or there are notices, for somebody. Lock held. */
 void evl_announce(struct evl_observable *observable, __poll_t events);
 

@@ -310,7 +310,9 @@ static bool put_off(struct evl_observable *o, const struct evl_notice_record *re
 
 	late->record = *record;
 	list_add_tail(&late->next, &o->late);
-	evl_call_inband(&o->late_work);
+	/* The work holds the observable, which never has to wait for it then. */
+	if (evl_call_inband(&o->late_work))
+		evl_get_element(&o->element);
 
 	return true;
 }
@@ -341,15 +343,7 @@ void evl_send_late(struct evl_work *work)
 		evl_free(late);
 		cond_resched();
 	}
-}
-
-void evl_drop_late(struct evl_observable *o)
-{
-	struct late_notice *late;
-
-	evl_cancel_work(&o->late_work);
-	while ((late = take_late(o)))
-		evl_free(late);
+	evl_drop_element(&o->element);
 }
 
 bool evl_send_observable(struct evl_observable *o, u32 tag, union evl_value event)
