@@ -45,6 +45,22 @@ static void *read_all(void *arg)
 	return NULL;
 }
 
+/* Until this reader is back in line for the next notice. */
+static void await_reader(int nr)
+{
+	unsigned int state;
+	char path[96];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/class/thread/bench-reader%d:%d/state", nr, getpid());
+	do {
+		file = fopen(path, "r");
+		if (!file || fscanf(file, "%x", &state) != 1)
+			die("cannot read %s", path);
+		fclose(file);
+	} while (!(state & EVL_T_PEND) && sched_yield() == 0);
+}
+
 static void run(const char *kind, int count, int prio, void *(*subscriber)(void *))
 {
 	pthread_t *threads = calloc(count, sizeof(threads[0]));
@@ -58,7 +74,8 @@ static void run(const char *kind, int count, int prio, void *(*subscriber)(void 
 	for (n = 0; n < count; n++)
 		threads[n] = start_thread(prio, subscriber, (void *)(intptr_t)n);
 	pthread_barrier_wait(&ready);
-	usleep(200000);
+	for (n = 0; n < count && subscriber == read_all; n++)
+		await_reader(n);
 
 	must(evl_switch_oob());
 	snprintf(name, sizeof(name), "observable_update_%s_%dsub", kind, count);

@@ -114,7 +114,7 @@ static void test_requests(void **state)
 
 	(void)state;
 	evl_set_fpregs(features(), 5);
-	usleep(2000);
+	sched_yield();
 	found = evl_check_fpregs(features(), 5, bad);
 	assert_int_equal(bad, -1);
 	assert_int_equal(found, 5);

@@ -12,6 +12,7 @@
 #include <evl/evl.h>
 #include <evl/sem.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,22 @@ static void start(void *(*body)(void *), long arg, pthread_t *tid)
 		error(1, ret, "pthread_create");
 }
 
+/* Does the thread of this name, which attached, wait for something by now? */
+static bool waits(const char *name)
+{
+	char path[128];
+	unsigned int state;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/devices/virtual/thread/%s:%d/state", name, getpid());
+	file = fopen(path, "r");
+	if (!file || fscanf(file, "%x", &state) != 1)
+		error(1, 0, "cannot read %s", path);
+	fclose(file);
+
+	return state & (EVL_T_PEND | EVL_T_DELAY);
+}
+
 int main(int argc, char *argv[])
 {
 	int nguests = argc > 1 ? atoi(argv[1]) : 0, n;
@@ -128,10 +145,8 @@ int main(int argc, char *argv[])
 	start(sleep_for_long, 0, &tid);
 	for (n = 0; n < nguests; n++)
 		start(come_and_go, n, &guests[n]);
-	while (nready < 3)
-		usleep(10000);
-	/* They are about to wait. */
-	usleep(200000);
+	while (nready < 3 || !waits("crowd waiter") || !waits("loser") || !waits("sleeper"))
+		sched_yield();
 
 	puts("ready");
 	fflush(stdout);
