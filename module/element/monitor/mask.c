@@ -65,8 +65,7 @@ static void value_changed(struct evl_monitor *mon)
 
 	evl_signal_poll_events(&event->poll_head, mask_value(mon) ?
 			       EPOLLIN | EPOLLRDNORM : EPOLLOUT | EPOLLWRNORM);
-	if (wq_has_sleeper(&event->inband))
-		irq_work_queue(&event->wake_inband);
+	evl_wake_inband_waiters(&event->inband);
 }
 
 static bool collect(struct evl_monitor *mon, struct mask_wait *wait)
@@ -195,11 +194,6 @@ static void place_changed(struct evl_wait_channel *wchan, struct evl_thread *wai
 		wchan->cursor = waiter;
 }
 
-static void wake_inband(struct irq_work *work)
-{
-	wake_up_all(&container_of(work, struct evl_event, wake_inband)->inband);
-}
-
 void evl_init_mask(struct evl_monitor *mon)
 {
 	struct evl_event *event = &mon->event;
@@ -207,13 +201,12 @@ void evl_init_mask(struct evl_monitor *mon)
 	evl_init_wchan(&event->wchan, "flags");
 	event->wchan.requeue = place_changed;
 	evl_init_poll_head(&event->poll_head);
-	init_waitqueue_head(&event->inband);
-	init_irq_work(&event->wake_inband, wake_inband);
+	evl_init_inband_waiters(&event->inband);
 }
 
 void evl_destroy_mask(struct evl_monitor *mon)
 {
-	irq_work_sync(&mon->event.wake_inband);
+	evl_destroy_inband_waiters(&mon->event.inband);
 }
 
 void evl_post_mask(struct evl_monitor *mon, u32 bits, bool all)
@@ -308,7 +301,7 @@ int evl_read_mask_inband(struct evl_monitor *mon, u32 *bits)
 		*bits = 0;
 		if (!evl_try_mask(mon, bits, false))
 			return 0;
-		ret = wait_event_interruptible(mon->event.inband, mask_value(mon));
+		ret = wait_event_interruptible(mon->event.inband.queue, mask_value(mon));
 		if (ret)
 			return ret;
 	}

@@ -3,13 +3,12 @@
 #ifndef EVL_ELEMENT_MONITOR_H
 #define EVL_ELEMENT_MONITOR_H
 
-#include <linux/irq_work.h>
-#include <linux/wait.h>
 #include <evl/factory.h>
 #include <evl/monitor.h>
 #include <evl/mutex.h>
 #include <evl/poll_head.h>
 #include <evl/monitor-abi.h>
+#include "element/inband.h"
 
 enum monitor_kind {
 	MONITOR_GATE,		/* EVL_MONITOR_GATE, any protocol */
@@ -40,8 +39,7 @@ struct evl_event {
 	/* COUNT, MASK */
 	struct evl_poll_head poll_head;
 	/* MASK: in-band readers and pollers. */
-	wait_queue_head_t inband;
-	struct irq_work wake_inband;
+	struct evl_inband_waiters inband;
 };
 
 /* What user space can read of @state is a copy, but for the owner of a gate and

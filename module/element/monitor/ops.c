@@ -401,7 +401,7 @@ static __poll_t monitor_poll(struct file *filp, poll_table *pt)
 	if (mon->kind != MONITOR_MASK)
 		return EPOLLERR;
 
-	poll_wait(filp, &mon->event.inband, pt);
+	poll_wait(filp, &mon->event.inband.queue, pt);
 	/* Pairs with wq_has_sleeper() in mask.c. */
 	smp_mb();
 

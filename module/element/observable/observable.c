@@ -47,7 +47,7 @@ static int wait_inband(struct evl_observable *o, struct evl_observer *observer,
 	int ret;
 
 	evl_unlock_irqrestore(observable_lock(o), *flags);
-	ret = wait_event_interruptible(o->inband, READ_ONCE(observer->fill) ||
+	ret = wait_event_interruptible(o->inband.queue, READ_ONCE(observer->fill) ||
 				       READ_ONCE(o->removals) != removals);
 	evl_lock_irqsave(observable_lock(o), *flags);
 
@@ -182,7 +182,7 @@ static __poll_t current_events(struct evl_observable *o)
 
 __poll_t evl_poll_observable(struct evl_observable *o, struct file *filp, poll_table *pt)
 {
-	poll_wait(filp, &o->inband, pt);
+	poll_wait(filp, &o->inband.queue, pt);
 
 	return current_events(o);
 }
@@ -308,11 +308,6 @@ static const struct evl_file_ops observable_oob_ops = {
 
 /* --- Life --------------------------------------------------------------------------------- */
 
-static void wake_inband(struct irq_work *work)
-{
-	wake_up_all(&container_of(work, struct evl_observable, wake)->inband);
-}
-
 static struct evl_observable *new_observable(const char *name, u32 clone_flags)
 {
 	struct evl_observable *o;
@@ -323,8 +318,7 @@ static struct evl_observable *new_observable(const char *name, u32 clone_flags)
 		return ERR_PTR(-ENOMEM);
 
 	evl_init_wait(&o->readers, &evl_mono_clock, EVL_WAIT_PRIO, "observable");
-	init_waitqueue_head(&o->inband);
-	init_irq_work(&o->wake, wake_inband);
+	evl_init_inband_waiters(&o->inband);
 	evl_init_poll_head(&o->poll);
 	o->by_task = RB_ROOT;
 	INIT_LIST_HEAD(&o->observers);
@@ -360,10 +354,7 @@ static void observable_dispose(struct evl_element *element)
 	struct evl_observable *o = container_of(element, struct evl_observable, element);
 
 	evl_drop_observers(o);
-	/* On PREEMPT_RT, that takes a grace period of RCU even if there is nothing to
-	 * wait for: thousands of observables may go in a row. */
-	if (o->woke)
-		irq_work_sync(&o->wake);
+	evl_destroy_inband_waiters(&o->inband);
 	kfree(o);
 }
 

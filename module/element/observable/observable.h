@@ -3,14 +3,13 @@
 #ifndef EVL_ELEMENT_OBSERVABLE_H
 #define EVL_ELEMENT_OBSERVABLE_H
 
-#include <linux/irq_work.h>
 #include <linux/rbtree.h>
-#include <linux/wait.h>
 #include <evl/observable.h>
 #include <evl/poll_head.h>
 #include <evl/wait.h>
 #include <evl/work.h>
 #include "element/element.h"
+#include "element/inband.h"
 
 /* The subscriptions of a task. Guarded by the lock of all subscribers. */
 struct evl_subscriber {
@@ -53,9 +52,7 @@ struct evl_observer {
 struct evl_observable {
 	struct evl_element element;
 	struct evl_wait_queue readers;	/* out-of-band ones */
-	wait_queue_head_t inband;	/* readers and pollers */
-	struct irq_work wake;		/* them */
-	bool woke;			/* which was queued, ever */
+	struct evl_inband_waiters inband;	/* readers and pollers */
 	struct evl_poll_head poll;
 	struct rb_root by_task;
 	struct list_head observers;	/* in order of subscription */

@@ -184,10 +184,7 @@ static void deal_out(struct evl_observable *o, struct cast *cast)
 void evl_announce(struct evl_observable *o, __poll_t events)
 {
 	evl_signal_poll_events(&o->poll, events);
-	if (wq_has_sleeper(&o->inband)) {
-		o->woke = true;
-		irq_work_queue(&o->wake);
-	}
+	evl_wake_inband_waiters(&o->inband);
 }
 
 /* Lock held, which is dropped. The number of notices which somebody got. */

@@ -112,7 +112,7 @@ static void relay_input(struct evl_relay *relay)
 
 	for (;;) {
 		count = 0;
-		if (wait_event_interruptible(in->ring.inband,
+		if (wait_event_interruptible(in->ring.inband.queue,
 					     (count = get_shortage(in)) ||
 					     evl_relay_stopping(relay)))
 			evl_drop_relay_signals();
@@ -220,7 +220,7 @@ __poll_t evl_poll_proxy_in(struct evl_proxy *proxy, struct file *filp, poll_tabl
 {
 	struct evl_proxy_in *in = &proxy->in;
 
-	poll_wait(filp, &in->ring.inband, wait);
+	poll_wait(filp, &in->ring.inband.queue, wait);
 	/* Pairs with wq_has_sleeper() in ring.c. */
 	smp_mb();
 

@@ -91,7 +91,7 @@ static void relay_output(struct evl_relay *relay)
 	struct evl_ring_span span;
 
 	for (;;) {
-		if (wait_event_interruptible(ring->inband, evl_ring_fill(ring) ||
+		if (wait_event_interruptible(ring->inband.queue, evl_ring_fill(ring) ||
 					     evl_relay_leaving(relay)))
 			evl_drop_relay_signals();
 		if (evl_relay_stopping(relay) ||
@@ -119,7 +119,7 @@ static void wait_relay(struct evl_ring *ring, struct evl_proxy_out *out, u64 unt
 {
 	unsigned int removals = READ_ONCE(ring->removals);
 
-	wait_event_interruptible(ring->inband,
+	wait_event_interruptible(ring->inband.queue,
 				 READ_ONCE(out->relayed) >= until ||
 				 READ_ONCE(ring->removals) != removals);
 }
@@ -147,7 +147,7 @@ __poll_t evl_poll_proxy_out(struct evl_proxy *proxy, struct file *filp, poll_tab
 {
 	struct evl_ring *ring = &proxy->out.ring;
 
-	poll_wait(filp, &ring->inband, wait);
+	poll_wait(filp, &ring->inband.queue, wait);
 	/* Pairs with wq_has_sleeper() in ring.c. */
 	smp_mb();
 
@@ -159,7 +159,7 @@ void evl_drain_proxy_out(struct evl_proxy *proxy)
 	struct evl_ring *ring = &proxy->out.ring;
 
 	if (evl_ring_busy(ring))
-		wait_event_killable_timeout(ring->inband, !evl_ring_busy(ring),
+		wait_event_killable_timeout(ring->inband.queue, !evl_ring_busy(ring),
 					    evl_grace_left(proxy->grace));
 }
 
@@ -167,7 +167,7 @@ bool evl_leave_proxy_out(struct evl_proxy *proxy)
 {
 	bool ended = evl_leave_relay(&proxy->out.relay, EVL_PROXY_GRACE);
 
-	wake_up_all(&proxy->out.ring.inband);
+	wake_up_all(&proxy->out.ring.inband.queue);
 
 	return ended;
 }

@@ -31,9 +31,9 @@
  *
  *	waiter				waker
  *	------				-----
- *	enter ring->inband		change the ring
+ *	enter ring->inband.queue	change the ring
  *	lock				[wq_has_sleeper(): smp_mb()]
- *	look at the ring		look at ring->inband
+ *	look at the ring		look at ring->inband.queue
  *
  *	state.h		accounting
  *	wait.c		waiting and waking up
@@ -98,8 +98,7 @@ int evl_init_ring(struct evl_ring *ring, size_t size, size_t grain,
 	ring->oob_reads = oob_reads;
 	ring->blocked = RB_ROOT_CACHED;
 	evl_init_wait(&ring->oob, &evl_mono_clock, EVL_WAIT_PRIO, name);
-	init_waitqueue_head(&ring->inband);
-	init_irq_work(&ring->wake, evl_wake_ring_inband);
+	evl_init_inband_waiters(&ring->inband);
 	evl_init_poll_head(&ring->poll);
 
 	return 0;
@@ -107,7 +106,7 @@ int evl_init_ring(struct evl_ring *ring, size_t size, size_t grain,
 
 void evl_destroy_ring(struct evl_ring *ring)
 {
-	irq_work_sync(&ring->wake);
+	evl_destroy_inband_waiters(&ring->inband);
 	evl_destroy_wait(&ring->oob);
 	kvfree(ring->mem);
 }

@@ -6,13 +6,12 @@
 #ifndef EVL_ELEMENT_RING_H
 #define EVL_ELEMENT_RING_H
 
-#include <linux/irq_work.h>
 #include <linux/rbtree.h>
 #include <linux/uio.h>
-#include <linux/wait.h>
 #include <evl/poll_head.h>
 #include <evl/uaccess.h>
 #include <evl/wait.h>
+#include "element/inband.h"
 
 #define EVL_RING_MAX	(1UL << 30)
 #define EVL_RING_SLOTS	8
@@ -32,8 +31,7 @@ struct evl_ring_queue {
 
 struct evl_ring {
 	struct evl_wait_queue oob;	/* out-of-band waiters */
-	wait_queue_head_t inband;	/* in-band waiters, of any sort */
-	struct irq_work wake;		/* wakes up the latter */
+	struct evl_inband_waiters inband;	/* of any sort */
 	struct evl_poll_head poll;	/* out-of-band pollers */
 	bool oob_reads;			/* what the former want */
 

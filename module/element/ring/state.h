@@ -151,7 +151,6 @@ int evl_sleep_on_ring(struct evl_ring *ring, ring_cond cond, size_t want,
 int evl_sleep_for_space(struct evl_ring *ring, size_t want, int mode,
 			unsigned long *flags);
 void evl_wake_ring_waiters(struct evl_ring *ring);
-void evl_wake_ring_inband(struct irq_work *work);
 
 /* The ring changed. The lock is to be dropped by evl_sched_unlock(). */
 static __always_inline void kick_waiters(struct evl_ring *ring)
@@ -160,7 +159,7 @@ static __always_inline void kick_waiters(struct evl_ring *ring)
 	 * waiters, evl_signal_poll_events() for pollers. */
 	smp_mb();
 	if (unlikely(evl_wait_active(&ring->oob.wchan) ||
-		     waitqueue_active(&ring->inband) ||
+		     waitqueue_active(&ring->inband.queue) ||
 		     !list_empty(&ring->poll.watches)))
 		evl_wake_ring_waiters(ring);
 }

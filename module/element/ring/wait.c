@@ -1,23 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Waiting for a ring, on either stage. Locking: see ring.c.
- *
- * In-band waiters are woken up by an irq_work, which must not be a hard one: a
- * wait queue lock sleeps on PREEMPT_RT, and what else hangs on that queue runs
- * code of others, with no lock of ours held.
- */
+/* Waiting for a ring, on either stage. Locking: see ring.c. */
 #include <linux/sched/signal.h>
 #include <evl/thread.h>
 #include "element/ring/state.h"
 
 #define WAKE_BATCH	8
-
-void evl_wake_ring_inband(struct irq_work *work)
-{
-	struct evl_ring *ring = container_of(work, struct evl_ring, wake);
-
-	wake_up_all(&ring->inband);
-}
 
 /*
  * One reader at a time, which has the next one woken up once it took its share.
@@ -62,9 +49,7 @@ void evl_wake_ring_waiters(struct evl_ring *ring)
 		wake_oob(ring);
 
 	signal_pollers(ring);
-
-	if (wq_has_sleeper(&ring->inband))
-		irq_work_queue(&ring->wake);
+	evl_wake_inband_waiters(&ring->inband);
 }
 
 static int sleep_oob(struct evl_ring *ring, size_t want, unsigned long *flags)
@@ -100,7 +85,7 @@ static int sleep_inband(struct evl_ring *ring, ring_cond cond, size_t want,
 	int err;
 
 	evl_sched_unlock(ring_lock(ring), *flags);
-	err = wait_event_interruptible(ring->inband,
+	err = wait_event_interruptible(ring->inband.queue,
 				       check_inband(ring, cond, want, removals));
 	evl_lock_irqsave(ring_lock(ring), *flags);
 
@@ -142,8 +127,7 @@ int evl_sleep_for_space(struct evl_ring *ring, size_t want, int mode,
 	int err;
 
 	if (mode & EVL_RING_OOB) {
-		if (wq_has_sleeper(&ring->inband))
-			irq_work_queue(&ring->wake);
+		evl_wake_inband_waiters(&ring->inband);
 		return evl_sleep_on_ring(ring, ring_can_write, want, mode, flags);
 	}
 

@@ -93,8 +93,8 @@ static __poll_t xbuf_poll(struct file *filp, poll_table *wait)
 	struct evl_xbuf *xbuf = file_xbuf(filp);
 	__poll_t ready = 0;
 
-	poll_wait(filp, &xbuf->in.inband, wait);
-	poll_wait(filp, &xbuf->out.inband, wait);
+	poll_wait(filp, &xbuf->in.inband.queue, wait);
+	poll_wait(filp, &xbuf->out.inband.queue, wait);
 	/* Pairs with wq_has_sleeper() in ring.c. */
 	smp_mb();
 
