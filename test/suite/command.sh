@@ -4,55 +4,11 @@
 
 evl=/usr/bin/evl
 state=/sys/devices/virtual/evl/control/state
-number=0
-failed=0
-
-ok() { number=$((number + 1)); echo "ok $number - $1"; }
-not_ok() {
-	number=$((number + 1))
-	failed=$((failed + 1))
-	echo "not ok $number - $1"
-	shift
-	for line; do echo "# $line"; done
-	sed 's/^/# out: /' out
-	sed 's/^/# err: /' err
-}
-
-# check DESCRIPTION COMMAND...: passes if the command does
-check() {
-	description=$1
-	shift
-	if "$@"; then ok "$description"; else not_ok "$description" "failed: $*"; fi
-}
-
-# expect DESCRIPTION WANTED FOUND
-expect() {
-	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "wanted: $2" "found:  $3"; fi
-}
-
-# run STATUS COMMAND...: what it says is in out and err
-run() {
-	wanted=$1
-	shift
-	timeout 60 "$@" >out 2>err </dev/null
-	status=$?
-	expect "$* ends with status $wanted" "$wanted" $status
-}
+. /test/parts/tap.sh
 
 says() { grep -q -e "$1" out; }
 complains() { [ "$(wc -l <err)" -eq 1 ] && grep -q -e "$1" err && [ ! -s out ]; }
 silent() { [ ! -s err ]; }
-refused() { ! "$@"; }
-loaded() { grep -q '^evl ' /proc/modules; }
-
-wait_for() {
-	tries=0
-	until "$@"; do
-		tries=$((tries + 1))
-		[ $tries -lt 600 ] || return 1
-		sleep 0.1
-	done
-}
 
 # gather [GUESTS]: a crowd of threads, until it is sent home
 gather() {
@@ -240,5 +196,4 @@ check "or that it is not loaded" says "^off   module: evl.ko is not loaded$"
 rm -r /lib/modules
 check "evl.ko loads" insmod /mod/evl.ko
 
-echo "1..$number"
-[ $failed -eq 0 ]
+report

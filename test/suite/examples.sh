@@ -2,46 +2,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The examples: each runs to its end, and says what its comments promise.
 
-number=0
-failed=0
-: >said
+. /test/parts/tap.sh
 
-ok() { number=$((number + 1)); echo "ok $number - $1"; }
-# not_ok DESCRIPTION CAUSE
-not_ok() {
-	number=$((number + 1))
-	failed=$((failed + 1))
-	echo "not ok $number - $1"
-	echo "# $2"
-	sed 's/^/# said: /' said
-}
-
-# check DESCRIPTION COMMAND...: passes if the command does
-check() {
-	description=$1
-	shift
-	if "$@"; then ok "$description"; else not_ok "$description" "failed: $*"; fi
-}
-
-# run STATUS PROGRAM...: what it says is in the file "said"
+# What a program says is in out, in the order of its saying.
 run() {
 	wanted=$1
 	shift
-	timeout 100 "$@" >said 2>&1 </dev/null
+	timeout 100 "$@" >out 2>&1 </dev/null
 	status=$?
-	if [ $status -eq "$wanted" ]; then
-		ok "$* ends with status $wanted"
-	else
-		not_ok "$* ends with status $wanted" "found: $status"
-	fi
+	expect "$* ends with status $wanted" "$wanted" $status
 }
 
-says() { grep -q "$1" said; }
+says() { grep -q "$1" out; }
 # says_lines COUNT PATTERN: that many lines, all of them like this
-says_lines() { [ "$(wc -l <said)" -eq "$1" ] && [ "$(grep -c "$2" said)" -eq "$1" ]; }
-says_exactly() { printf '%s\n' "$@" | cmp -s - said; }
-refused() { ! "$@" 2>/dev/null; }
-loaded() { grep -q "^$1 " /proc/modules; }
+says_lines() { [ "$(wc -l <out)" -eq "$1" ] && [ "$(grep -c "$2" out)" -eq "$1" ]; }
+says_exactly() { printf '%s\n' "$@" | cmp -s - out; }
 
 # --- One thread out-of-band ------------------------------------------------------------
 
@@ -52,7 +27,7 @@ check "ten lines from out-of-band, in order" says_exactly "out-of-band, 0" "out-
 
 run 0 /examples/timer
 # A busy machine may be late for some of them.
-sed -i 's/, late$//' said
+sed -i 's/, late$//' out
 check "ten ticks" says_exactly "tick 0" "tick 1" "tick 2" "tick 3" "tick 4" "tick 5" "tick 6" "tick 7" "tick 8" "tick 9"
 
 # --- Several of them ---------------------------------------------------------------------
@@ -74,7 +49,7 @@ check "once and in order" says "^0 lost or duplicated, 0 out of order: right$"
 # Both listeners hear all of it, in order.
 heard_all() {
 	for who in control display; do
-		[ "$(grep "^$who: " said | tr '\n' ';')" = \
+		[ "$(grep "^$who: " out | tr '\n' ';')" = \
 			"$who: 101325 Pa, notice 0;$who: 101326 Pa, notice 1;$who: 101327 Pa, notice 2;" ] || return 1
 	done
 }
@@ -86,7 +61,7 @@ check "the hidden switch is found" says "^[0-9.]* the loop was sent in-band by a
 
 # --- Latency -------------------------------------------------------------------------------
 
-number_in() { sed -n "s/$1/\1/p" said; }
+number_in() { sed -n "s/$1/\1/p" out; }
 
 # A date a millisecond, each of which is sampled or missed.
 all_dates_count() {
@@ -115,7 +90,7 @@ check "xbuf-peer misses its driver" says "is xbuf-driver.ko loaded?"
 in_step() {
 	awk '$1 != "sample" || $2 != NR - 1 || (NR > 1 && $4 - last != 10000000) { bad = 1 }
 		{ last = $4 }
-		END { exit bad }' said
+		END { exit bad }' out
 }
 
 check "the driver loads" insmod /mod/xbuf-driver.ko
@@ -128,5 +103,4 @@ check "evl.ko stays as long as the driver does" refused rmmod evl
 check "the driver unloads" rmmod xbuf-driver
 check "and is gone" refused loaded xbuf_driver
 
-echo "1..$number"
-[ $failed -eq 0 ]
+report

@@ -6,28 +6,10 @@ holder=/test/holder
 tracefs=/sys/kernel/tracing
 events=$tracefs/events/evl
 instance=$tracefs/instances/load-trace
-number=0
-failed=0
+. /test/parts/tap.sh
 
-ok() { number=$((number + 1)); echo "ok $number - $1"; }
-not_ok() { number=$((number + 1)); failed=$((failed + 1)); echo "not ok $number - $1"; shift; for line; do echo "# $line"; done; }
-# check DESCRIPTION COMMAND...: passes if the command does
-check() {
-	description=$1
-	shift
-	if "$@"; then ok "$description"; else not_ok "$description" "failed: $*"; fi
-}
-refused() { ! "$@"; }
 load() { $holder load /mod/evl.ko ""; }
 unload() { rmmod evl 2>/dev/null; }
-wait_for() {
-	tries=0
-	until "$@"; do
-		tries=$((tries + 1))
-		[ $tries -lt 100 ] || return 1
-		sleep 0.1
-	done
-}
 is_on() { grep -q "$1" "$events/enable"; }
 recorded() { grep -q " $1: " "$tracefs/trace"; }
 # Whatever Linux makes of it: refused as long as somebody uses it, or done. Threads which just went keep it for a moment.
@@ -124,5 +106,4 @@ wait $reader 2>/dev/null
 echo >$tracefs/trace
 check "nothing is left of it" refused test -e $events
 
-echo "1..$number"
-exit $((failed > 0))
+report

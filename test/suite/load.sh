@@ -4,29 +4,10 @@
 
 holder=/test/holder
 module=/mod/evl.ko
-number=0
-failed=0
-
-ok() { number=$((number + 1)); echo "ok $number - $1"; }
-not_ok() { number=$((number + 1)); failed=$((failed + 1)); echo "not ok $number - $1"; shift; for line; do echo "# $line"; done; }
-skip() { number=$((number + 1)); echo "ok $number - $1 # SKIP $2"; }
-
-# check DESCRIPTION COMMAND...: passes if the command does
-check() {
-	description=$1
-	shift
-	if "$@"; then ok "$description"; else not_ok "$description" "failed: $*"; fi
-}
-
-# expect DESCRIPTION WANTED FOUND
-expect() {
-	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "wanted: $2" "found:  $3"; fi
-}
+. /test/parts/tap.sh
 
 load() { $holder load $module "$*"; }
 unload() { rmmod evl 2>/tmp/load.err; }
-loaded() { grep -q '^evl ' /proc/modules; }
-refused() { ! "$@"; }
 # What Linux says of a module which is in use, and no other error.
 unload_is_refused() { refused unload && grep -q 'Resource temporarily unavailable' /tmp/load.err; }
 
@@ -34,15 +15,6 @@ unload_is_refused() { refused unload && grep -q 'Resource temporarily unavailabl
 mark() { echo "evl-test: mark $1" >/dev/kmsg; last_mark="evl-test: mark $1"; }
 logged() { dmesg | sed "1,/$last_mark/d" | grep 'evl: ' | grep -v -e 'out-of-tree' -e 'module verification' -e 'invalid for parameter'; }
 count_logged() { logged | wc -l; }
-
-wait_for() {
-	tries=0
-	until "$@"; do
-		tries=$((tries + 1))
-		[ $tries -lt 600 ] || return 1
-		sleep 0.1
-	done
-}
 
 # try_to_hold COMMAND...: has a program hold something until release, if it gets it
 try_to_hold() {
@@ -323,5 +295,4 @@ else
 	skip "180 more, and nothing is lost in them" "takes minutes, LONG=1 make check does it"
 fi
 
-echo "1..$number"
-[ $failed -eq 0 ]
+report

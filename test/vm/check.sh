@@ -67,11 +67,12 @@ build_programs() {
 stage() {
 	local root=$build/root/$1
 	rm -rf "$root"
-	mkdir -p "$root/test" "$root/mod" "$root/examples" "$build/test" "$build/examples"
+	mkdir -p "$root/test/parts" "$root/mod" "$root/examples" "$build/test" "$build/examples"
 	find "$build/test" "$build/examples" -type f -perm -u+x | while read -r program; do
 		cp "$program" "$root${program#"$build"}"
 	done
-	cp test/suite/*.sh test/suite/limits "$root/test" 2>/dev/null || true
+	cp test/suite/*.sh test/suite/limits "$root/test"
+	cp test/suite/parts/*.sh "$root/test/parts"
 	CFLAGS='' DESTDIR=$root PREFIX=/usr tools/install.sh commands
 	[ -z "${LONG:-}" ] || touch "$root/test/thorough"
 	find "$build/$1" -name '*.ko' -exec cp -t "$root/mod" {} +
