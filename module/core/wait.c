@@ -465,9 +465,8 @@ bool evl_flush_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
 	return false;
 }
 
-/* Until the flush in progress, which others may complete meanwhile, is over. Then
- * another one may have begun, even at the same address. */
-static void go_on_flushing(struct evl_wait_channel *wchan, unsigned long *flags)
+/* Another flush may have begun then, even at the same address. */
+void evl_go_on_flushing(struct evl_wait_channel *wchan, unsigned long *flags)
 {
 	u64 round = wchan->flush->round;
 
@@ -485,7 +484,7 @@ static void go_on_flushing(struct evl_wait_channel *wchan, unsigned long *flags)
 void evl_finish_flush(struct evl_wait_channel *wchan, unsigned long *flags)
 {
 	while (unlikely(wchan->flush))
-		go_on_flushing(wchan, flags);
+		evl_go_on_flushing(wchan, flags);
 }
 
 /* Whoever opens a file is counted before it can get in line. Since what is seen here,
@@ -504,7 +503,7 @@ void evl_run_flush(struct evl_wait_channel *wchan, struct evl_flush *flush,
 	wchan->cursor = evl_wait_head(wchan);
 	wchan->helper = NULL;
 	wchan->flush = flush;
-	go_on_flushing(wchan, &flags);
+	evl_go_on_flushing(wchan, &flags);
 	evl_sched_unlock(&wchan->lock, flags);
 }
 
@@ -549,7 +548,7 @@ static noinline void help_flush(struct evl_wait_channel *wchan)
 
 	evl_lock_irqsave(&wchan->lock, flags);
 	if (wchan->flush && is_helper(wchan))
-		go_on_flushing(wchan, &flags);
+		evl_go_on_flushing(wchan, &flags);
 	evl_sched_unlock(&wchan->lock, flags);
 }
 

@@ -163,7 +163,14 @@ static int set_devname(struct evl_element *element)
 	return 0;
 }
 
-/* -EAGAIN if the name belongs to a dying element. */
+/* Either no reference is left, or those which works of ours hold for a moment. */
+static bool is_leaving(const struct evl_element *element)
+{
+	return !kref_read(&element->refs) ||
+		(READ_ONCE(element->retired) && !atomic_read(&element->nr_files));
+}
+
+/* -EAGAIN if the name belongs to an element which is about to go. */
 static int claim_name(struct evl_element *element)
 {
 	struct evl_factory *factory = element->factory;
@@ -173,7 +180,7 @@ static int claim_name(struct evl_element *element)
 	mutex_lock(&factory->lock);
 	rival = find_rival(element);
 	if (rival)
-		ret = kref_read(&rival->refs) ? -EEXIST : -EAGAIN;
+		ret = is_leaving(rival) ? -EAGAIN : -EEXIST;
 	else
 		ret = set_devname(element);
 	if (!ret) {

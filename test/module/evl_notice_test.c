@@ -37,12 +37,14 @@ static long send(struct session *s, struct evl_notice_test __user *u_req)
 {
 	struct evl_notice_test req;
 	unsigned long flags = 0;
+	unsigned int n;
 
 	if (copy_from_user(&req, u_req, sizeof(req)))
 		return -EFAULT;
 	if (req.irqs_off)
 		flags = hard_local_irq_save();
-	req.taken = evl_send_observable(s->observable, req.tag, evl_intval(req.value));
+	for (n = 0, req.taken = 0; n < req.count; n++)
+		req.taken += evl_send_observable(s->observable, req.tag, evl_intval(req.value + n));
 	if (req.irqs_off)
 		hard_local_irq_restore(flags);
 

@@ -11,8 +11,9 @@
 struct evl_notice_test {
 	__u32 tag;
 	__u32 irqs_off;		/* send with interrupts off */
-	__s64 value;
-	__u32 taken;		/* out */
+	__s64 value;		/* of the first, one more for each of the others */
+	__u32 count;
+	__u32 taken;		/* out: how many of them */
 };
 
 /* Make the observable of the file; the argument is its name, in user memory, or 0. */

@@ -19,9 +19,18 @@ static int make_one(void)
 	return fd;
 }
 
+/* How many of them somebody got. */
+static int driver_sends_many(int fd, long long first, int count)
+{
+	struct evl_notice_test req = { .tag = TAG, .value = first, .count = count, .irqs_off = true };
+
+	check_sys(ioctl(fd, NOTICE_TEST_SEND, &req));
+	return req.taken;
+}
+
 static bool driver_sends(int fd, unsigned int tag, long long value, bool irqs_off)
 {
-	struct evl_notice_test req = { .tag = tag, .value = value, .irqs_off = irqs_off };
+	struct evl_notice_test req = { .tag = tag, .value = value, .count = 1, .irqs_off = irqs_off };
 
 	check_sys(ioctl(fd, NOTICE_TEST_SEND, &req));
 	return req.taken;
@@ -100,27 +109,63 @@ static void listen_to(struct worker *w)
 
 #define MANY	80
 
+static struct listener listeners[MANY];
+
+static void start_listeners(int fd, int count)
+{
+	static char names[MANY][8];
+	int n;
+
+	for (n = 0; n < MANY; n++) {
+		struct listener *l = listeners + n;
+
+		snprintf(names[n], sizeof(names[n]), "l%d", n);
+		*l = (struct listener){ .fd = fd, .count = count };
+		l->w = (struct worker){ .body = listen_to, .name = names[n], .prio = n % 2 ? 10 : 0,
+					.cpu = other_cpu(), .arg = l };
+		start_worker(&l->w);
+		await(atomic_load(&l->ready));
+	}
+}
+
+static void join_listeners(void)
+{
+	int n;
+
+	for (n = 0; n < MANY; n++) {
+		join_worker(&listeners[n].w);
+		check_eq(listeners[n].result, 1);
+	}
+}
+
 /* More than a driver reaches at once from where it is, in order all the same. */
 static void many_with_interrupts_off(void)
 {
-	static struct listener l[MANY];
-	static char names[MANY][8];
 	int fd = make_one(), n;
 
-	for (n = 0; n < MANY; n++) {
-		snprintf(names[n], sizeof(names[n]), "l%d", n);
-		l[n] = (struct listener){ .fd = fd, .count = 20 };
-		l[n].w = (struct worker){ .body = listen_to, .name = names[n], .prio = n % 2 ? 10 : 0,
-					  .cpu = other_cpu(), .arg = l + n };
-		start_worker(&l[n].w);
-		await(atomic_load(&l[n].ready));
-	}
+	start_listeners(fd, 20);
 	for (n = 0; n < 20; n++)
 		check(driver_sends(fd, TAG, n, true));
-	for (n = 0; n < MANY; n++) {
-		join_worker(&l[n].w);
-		check_eq(l[n].result, 1);
-	}
+	join_listeners();
+}
+
+/* What may wait for Linux is bounded; the serial numbers tell of what is lost. */
+static void too_late(void)
+{
+	int fd = make_one(), taken;
+	struct evl_notification nf;
+
+	start_listeners(fd, 32);
+	check_ok(evl_subscribe(fd, 64, 0));
+	taken = driver_sends_many(fd, 0, 100);
+	check_eq(taken, 32);
+	join_listeners();
+	check_eq(receive(fd).serial, 68);
+	while (evl_read_observable(fd, &nf, 1) == 1 && nf.event.lval < 31)
+		;
+	check_eq(nf.serial, 99);
+	check(driver_sends(fd, TAG, 100, false));
+	check_eq(receive(fd).serial, 100);
 }
 
 static void flushed(void)
@@ -188,6 +233,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(names, "a driver's observable has the name it was asked for"),
 	TEST(both_ways, "the driver sends, its files send and receive"),
 	TEST(many_with_interrupts_off, "with interrupts off, many get all there is, and in order"),
+	TEST(too_late, "no more than so many, which is seen from the serial numbers"),
 	TEST(flushed, "the driver sends away who waits: -EBADF"),
 	TEST(dealt_out, "one subscriber each"),
 	TEST(kernel_thread, "a kernel thread is observable, and what is left of it"),

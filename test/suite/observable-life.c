@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Observables: how subscriptions end, crowds of subscribers, threads which are observable. */
 #include "notices.h"
+#include "puppet.h"
+#include <evl/poll.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <sys/resource.h>
 
 /* --- Ends of a subscription --------------------------------------------------------------- */
@@ -54,6 +57,47 @@ static void ends_with_its_program(void)
 	check_eq(kill(pid, 0), 0);
 	check_sys(kill(pid, SIGKILL));
 	wait_signal(pid, SIGKILL);
+}
+
+static atomic_bool reborn;
+
+static void *keep_workers_away(void *arg)
+{
+	pin_to(other_cpu());
+	become(SCHED_FIFO, 50);
+	while (!atomic_load(&reborn))
+		;
+	return arg;
+}
+
+/* What it goes on as has the descriptor only. */
+static void be_reborn(void *arg)
+{
+	int fd = *(int *)arg;
+	char text[16];
+
+	pin_to(0);
+	become(SCHED_FIFO, 50);
+	check_ok(evl_subscribe(fd, 4, 0));
+	check_eq(send_value(fd, TAG, 1), 1);
+	check_sys(fcntl(fd, F_SETFD, 0));
+	snprintf(text, sizeof(text), "%d", fd);
+	execl("/test/reborn", "reborn", text, NULL);
+	check_fail("reborn: %s", strerror(errno));
+}
+
+/* Not even if those who clear away what it had do not get a CPU meanwhile. */
+static void unknown_to_its_next_program(void)
+{
+	pthread_t thread;
+	int fd;
+
+	check_ok(evl_init());
+	fd = new_observable(0);
+	check_eq(pthread_create(&thread, NULL, keep_workers_away, NULL), 0);
+	wait_success(fork_child(be_reborn, &fd));
+	atomic_store(&reborn, true);
+	check_eq(pthread_join(thread, NULL), 0);
 }
 
 static void child_does_not_inherit(void *arg)
@@ -258,6 +302,131 @@ static void many_senders(void)
 	join_crowd(m, 60, 6 * 100);
 }
 
+/* --- Order of importance ------------------------------------------------------------------------------ */
+
+#define IN_BETWEEN	200		/* subscribers which never read */
+#define BATCH		16
+#define ROUNDS		20
+
+static struct {
+	int fd, pfd;
+	sem_t leave;
+	atomic_bool stop;
+	atomic_int nr;			/* subscribers so far */
+	atomic_long last;		/* serial number the important reader has seen */
+} order;
+
+static void subscribe_only(struct worker *w)
+{
+	(void)w;
+	check_ok(evl_subscribe(order.fd, 1, 0));
+	atomic_fetch_add(&order.nr, 1);
+	while (sem_wait(&order.leave))
+		;
+}
+
+/* Until nothing is sent any more, and all is read. */
+static void read_as_it_comes(struct worker *w)
+{
+	struct evl_notification nf[BATCH];
+	int n;
+
+	attach_worker(w);
+	check_ok(evl_subscribe(order.fd, 1000, 0));
+	atomic_fetch_add(&order.nr, 1);
+	for (;;) {
+		n = evl_read_observable(order.fd, nf, BATCH);
+		if (n < 0)
+			break;
+		atomic_store(&order.last, nf[n - 1].serial);
+	}
+	check_eq(n, -EBADF);
+}
+
+static void poll_as_it_comes(struct worker *w)
+{
+	struct evl_notification nf[BATCH];
+	struct evl_poll_event ev;
+	int pfd, n;
+
+	attach_worker(w);
+	check_ok(evl_subscribe(order.fd, 1000, 0));
+	check_sys(fcntl(order.fd, F_SETFL, O_NONBLOCK));
+	pfd = check_ok(evl_new_poll());
+	check_ok(evl_add_pollfd(pfd, order.fd, POLLIN, evl_nil));
+	atomic_fetch_add(&order.nr, 1);
+	while (evl_poll(pfd, &ev, 1) == 1 && ev.events == POLLIN) {
+		n = check_ok(evl_read_observable(order.fd, nf, BATCH));
+		atomic_store(&order.last, nf[n - 1].serial);
+	}
+}
+
+static void keep_sending(struct worker *w)
+{
+	struct evl_notice batch[BATCH];
+	int n;
+
+	(void)w;
+	for (n = 0; n < BATCH; n++)
+		batch[n] = notice(TAG, n);
+	while (!atomic_load(&order.stop))
+		check_ge(evl_update_observable(order.fd, batch, BATCH), 0);
+}
+
+/* Some other thread takes the CPU of whoever sends, again and again, and often in the middle of it. */
+static void check_not_held_up(void (*important)(struct worker *w))
+{
+	static struct worker others[IN_BETWEEN];
+	static struct evl_notification nf[100000];
+	struct worker reader = { .body = important, .name = "reader", .prio = 95 };
+	struct worker sender = { .body = keep_sending, .name = "sender", .cpu = other_cpu() };
+	struct hog hog;
+	int n, round, shown = 0;
+
+	check_ok(evl_init());
+	order.fd = new_observable(0);
+	sem_init(&order.leave, 0, 0);
+	check_ok(evl_subscribe(order.fd, ARRAY_SIZE(nf), 0));
+	for (n = 0; n < IN_BETWEEN; n++) {
+		others[n] = (struct worker){ .body = subscribe_only, .name = "other" };
+		start_worker(others + n);
+	}
+	await(atomic_load(&order.nr) == IN_BETWEEN);
+	start_worker(&reader);
+	await(atomic_load(&order.nr) == IN_BETWEEN + 1);
+	start_worker(&sender);
+	for (round = 0; round < ROUNDS; round++) {
+		evl_read_observable(order.fd, nf, ARRAY_SIZE(nf));
+		take_cpu(&hog, other_cpu());
+		/* As many as there are, without a look at what may be under way. */
+		n = evl_read_observable(order.fd, nf, ARRAY_SIZE(nf));
+		if (n > 0)
+			await(atomic_load(&order.last) >= nf[n - 1].serial);
+		give_cpu(&hog);
+		shown += n > 0 && n < (int)ARRAY_SIZE(nf);
+	}
+	/* With a full backlog, the last ones are not there. */
+	check_gt(shown, 0);
+	atomic_store(&order.stop, true);
+	join_worker(&sender);
+	check_sys(close(order.fd));
+	join_worker(&reader);
+	for (n = 0; n < IN_BETWEEN; n++)
+		sem_post(&order.leave);
+	for (n = 0; n < IN_BETWEEN; n++)
+		join_worker(others + n);
+}
+
+static void readers_go_on(void)
+{
+	check_not_held_up(read_as_it_comes);
+}
+
+static void pollers_go_on(void)
+{
+	check_not_held_up(poll_as_it_comes);
+}
+
 static atomic_bool over;
 
 static void come_and_go(struct worker *w)
@@ -359,6 +528,8 @@ static void threads_as_observables(void)
 	check_received(efd, TAG, 5);
 	check_ok(evl_unsubscribe(efd));
 	check_ok(evl_detach_self());
+	/* In sysfs, another one of that name would be called otherwise meanwhile. */
+	await(!has_element("observable", own_name("seen")));
 	efd = attach_observable(0, EVL_CLONE_MASTER);
 	check_ok(evl_detach_self());
 }
@@ -473,10 +644,13 @@ static void others_are_not(void)
 static const struct CMUnitTest tests[] = {
 	TEST(ends_with_its_task, "a subscription ends with its task"),
 	TEST(ends_with_its_program, "and when that executes another program"),
+	TEST(unknown_to_its_next_program, "which knows nothing of it"),
 	TEST(not_inherited, "a child has none of its parent's"),
 	TEST(close_ends_waits, "closing its file ends a wait: -EBADF; that of another does not"),
 	TEST(gone_while_subscribed, "observables may go while tasks are subscribed"),
 	TEST(many_readers, "hundreds of readers get all there is"),
+	TEST(readers_go_on, "an important reader does not wait for the CPU of whoever sends"),
+	TEST(pollers_go_on, "nor does who polls"),
 	TEST(many_senders, "whoever sends, all subscribers see the same order"),
 	TEST(subscribers_come_and_go, "subscribers come and go while notices are sent"),
 	TEST(ten_thousand, "a task with ten thousand subscriptions ends"),

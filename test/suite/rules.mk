@@ -2,11 +2,14 @@
 # Parts of suites which are not suites themselves. Programs go beside them, into the guest.
 
 # Run by suites, so no program asks for them by name: they are built along with the examples.
-examples: $(addprefix $(BUILD)/test/,holder leaver leaver.so leaver-static crowd)
+examples: $(addprefix $(BUILD)/test/,holder leaver leaver.so leaver-static crowd reborn)
 $(BUILD)/test/holder: suite/parts/holder.c
 	$(compile)
 
 $(BUILD)/test/crowd: suite/parts/crowd.c
+	$(compile)
+
+$(BUILD)/test/reborn: suite/parts/reborn.c
 	$(compile)
 
 # A program with a plugin which attaches threads, and one without dynamic linking.

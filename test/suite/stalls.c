@@ -3,6 +3,7 @@
 #include "driver.h"
 #include "fault.h"
 #include "helpers.h"
+#include <evl/observable.h>
 #include <evl/proxy.h>
 #include <evl/xbuf.h>
 #include <semaphore.h>
@@ -47,9 +48,11 @@ static void check_life_goes_on(void)
 static int to_lister[2], from_lister[2];
 static struct fault_page page;
 
-static void *list_threads(void *arg)
+static const char *directory = "/dev/evl/thread";
+
+static void *list_directory(void *arg)
 {
-	int dir = check_sys(open("/dev/evl/thread", O_RDONLY | O_DIRECTORY));
+	int dir = check_sys(open(directory, O_RDONLY | O_DIRECTORY));
 
 	check_gt(syscall(SYS_getdents64, dir, page.addr, 4096L), 0);
 	return arg;
@@ -64,7 +67,7 @@ static void run_lister(void *arg)
 	(void)arg;
 	check_eq(read(to_lister[0], &c, 1), 1);
 	new_fault_page(&page);
-	check_eq(pthread_create(&thread, NULL, list_threads, NULL), 0);
+	check_eq(pthread_create(&thread, NULL, list_directory, NULL), 0);
 	await_fault(&page);
 	check_eq(write(from_lister[1], &c, 1), 1);
 	check_eq(read(to_lister[0], &c, 1), 1);
@@ -118,6 +121,63 @@ static void nodes_cannot_be_removed(void)
 	await(!first_element("thread"));
 }
 
+/* --- What they have subscribed to ------------------------------------------------------------------------ */
+
+static int observable;
+static atomic_int nr_subscribed;
+
+static void subscribe_to_it(struct worker *w)
+{
+	(void)w;
+	check_ok(evl_subscribe(observable, 1, 0));
+	atomic_fetch_add(&nr_subscribed, 1);
+	while (sem_wait(&leave))
+		;
+}
+
+static void *close_observable(void *arg)
+{
+	check_sys(close(observable));
+	return arg;
+}
+
+/* An observable on its way out, whose node cannot be removed, and all of its subscribers end. */
+static void observable_cannot_be_removed(void)
+{
+	static struct worker w[MANY];
+	pthread_t closer;
+	pid_t lister;
+	char c = 0;
+
+	raise_limits();
+	check_sys(pipe(to_lister));
+	check_sys(pipe(from_lister));
+	directory = "/dev/evl/observable";
+	lister = fork_child(run_lister, NULL);
+	sem_init(&leave, 0, 0);
+	check_ok(evl_init());
+	observable = check_ok(evl_create_observable(EVL_CLONE_PUBLIC, "/stall"));
+	check_sys(write(to_lister[1], &c, 1));
+	check_eq(read(from_lister[0], &c, 1), 1);
+	for (int i = 0; i < MANY; i++) {
+		w[i] = (struct worker){ .body = subscribe_to_it, .name = "listener" };
+		start_worker(&w[i]);
+	}
+	await(atomic_load(&nr_subscribed) == MANY);
+	check_eq(pthread_create(&closer, NULL, close_observable, NULL), 0);
+	await(fcntl(observable, F_GETFD) == -1);
+	for (int i = 0; i < MANY; i++)
+		sem_post(&leave);
+	for (int i = 0; i < MANY; i++)
+		join_worker(&w[i]);
+	check_life_goes_on();
+	check(has_element("observable", "stall"));
+	check_eq(write(to_lister[1], &c, 1), 1);
+	wait_success(lister);
+	check_eq(pthread_join(closer, NULL), 0);
+	await(!has_element("observable", "stall"));
+}
+
 /* --- Mappings which are being made -------------------------------------------------------------------- */
 
 static int device, proxy;
@@ -149,6 +209,7 @@ static void mappings_take_long(void)
 
 static const struct CMUnitTest tests[] = {
 	TEST_WITHIN(nodes_cannot_be_removed, 150, "whoever lists a directory of nodes, slowly, holds up nothing but those"),
+	TEST_WITHIN(observable_cannot_be_removed, 150, "nor do the subscribers of one of them, when they end"),
 	TEST_WITHIN(mappings_take_long, 150, "nor does who takes long to map a proxy"),
 };
 

@@ -12,6 +12,7 @@
  */
 #include <linux/export.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <evl/clock.h>
@@ -22,6 +23,8 @@
 /* How to read. */
 #define READ_OOB	1		/* by an out-of-band request */
 #define READ_NONBLOCK	2
+
+#define READ_BATCH	64		/* notices read in one go */
 
 /* --- Reading --------------------------------------------------------------------------- */
 
@@ -40,6 +43,12 @@ static int wait_oob(struct evl_observable *o, struct evl_observer *observer,
 	return ret == -EIDRM ? -EBADF : ret;
 }
 
+/* A signal comes first. */
+static bool can_catch_up(struct evl_observable *o)
+{
+	return READ_ONCE(o->readers.wchan.flush) && !signal_pending(current);
+}
+
 static int wait_inband(struct evl_observable *o, struct evl_observer *observer,
 		       unsigned long *flags)
 {
@@ -48,7 +57,8 @@ static int wait_inband(struct evl_observable *o, struct evl_observer *observer,
 
 	evl_unlock_irqrestore(observable_lock(o), *flags);
 	ret = wait_event_interruptible(o->inband.queue, READ_ONCE(observer->fill) ||
-				       READ_ONCE(o->removals) != removals);
+				       READ_ONCE(o->removals) != removals ||
+				       can_catch_up(o));
 	evl_lock_irqsave(observable_lock(o), *flags);
 
 	return o->removals != removals ? -EBADF : ret;
@@ -60,7 +70,10 @@ static int wait_notices(struct evl_observable *o, struct evl_observer *observer,
 {
 	int ret = 0;
 
-	while (!ret && !observer->fill) {
+	for (;;) {
+		evl_catch_up(o, observer, flags);
+		if (ret || observer->fill)
+			break;
 		if (mode & READ_NONBLOCK)
 			return -EAGAIN;
 		ret = mode & READ_OOB ? wait_oob(o, observer, flags) :
@@ -112,14 +125,34 @@ static void take_notices(struct evl_observable *o, struct evl_observer *observer
 	evl_sched_unlock(observable_lock(o), flags);
 }
 
+/* @nr of those which are there, some at a time: there may be millions. The number of
+ * them, or -EFAULT if that is none. */
+static ssize_t get_notices(struct evl_observable *o, struct evl_observer *observer,
+			   u32 nr, struct __evl_notification __user *u_nf)
+{
+	ssize_t done = 0;
+	u32 some;
+	int ret;
+
+	for (;;) {
+		some = min_t(u32, nr - done, READ_BATCH);
+		ret = put_notices(observer, observer->rd, some, u_nf + done);
+		if (ret)
+			return done ? done : ret;
+		take_notices(o, observer, some);
+		done += some;
+		if (done == nr || evl_is_wanted_elsewhere())
+			return done;
+	}
+}
+
 static ssize_t read_notices(struct evl_observable *o, char __user *u_buf, size_t count,
 			    int mode)
 {
 	size_t nr = count / sizeof(struct __evl_notification);
 	struct evl_observer *observer;
 	unsigned long flags;
-	u32 pos = 0;
-	int ret;
+	ssize_t ret;
 
 	evl_lock_irqsave(observable_lock(o), flags);
 	observer = evl_find_observer(o);
@@ -129,20 +162,15 @@ static ssize_t read_notices(struct evl_observable *o, char __user *u_buf, size_t
 		ret = -EINVAL;
 	else
 		ret = nr ? wait_notices(o, observer, mode, &flags) : 0;
-	if (!ret) {
+	if (!ret)
 		nr = min_t(size_t, nr, observer->fill);
-		pos = observer->rd;
-	}
 	evl_unlock_irqrestore(observable_lock(o), flags);
 	if (ret || !nr)
 		return ret;
 
-	ret = put_notices(observer, pos, nr, (void __user *)u_buf);
-	if (ret)
-		return ret;
-	take_notices(o, observer, nr);
+	ret = get_notices(o, observer, nr, (void __user *)u_buf);
 
-	return nr * sizeof(struct __evl_notification);
+	return ret < 0 ? ret : ret * (ssize_t)sizeof(struct __evl_notification);
 }
 
 ssize_t evl_read_observable(struct evl_observable *o, char __user *u_buf, size_t count,
@@ -169,6 +197,7 @@ static __poll_t current_events(struct evl_observable *o)
 
 	evl_lock_irqsave(observable_lock(o), flags);
 	observer = evl_find_observer(o);
+	evl_catch_up(o, observer, &flags);
 	if (!observer)
 		ready |= EPOLLERR;
 	else if (observer->fill)
@@ -323,7 +352,6 @@ static struct evl_observable *new_observable(const char *name, u32 clone_flags)
 	o->by_task = RB_ROOT;
 	INIT_LIST_HEAD(&o->observers);
 	INIT_LIST_HEAD(&o->roomy);
-	INIT_LIST_HEAD(&o->late);
 	evl_init_work(&o->late_work, evl_send_late);
 
 	ret = evl_init_element(&o->element, &evl_observable_factory, name, clone_flags);
@@ -444,6 +472,7 @@ EXPORT_SYMBOL_GPL(evl_alloc_observable);
 void evl_free_observable(struct evl_observable *o)
 {
 	evl_flush_observable(o);
+	evl_retire_observable(o);
 	evl_drop_element(&o->element);
 }
 EXPORT_SYMBOL_GPL(evl_free_observable);

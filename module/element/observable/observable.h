@@ -20,6 +20,9 @@ struct evl_subscriber {
 	struct evl_work end_work;
 };
 
+/* Notices which wait to be sent in-band; more than that are lost. */
+#define EVL_NOTICES_LATE	32
+
 /* A notice in the kernel. */
 struct evl_notice_record {
 	u32 tag;
@@ -62,11 +65,19 @@ struct evl_observable {
 	u64 nr_subscriptions;		/* there ever were */
 	u32 serial;			/* of the next notice */
 	unsigned int removals;		/* times that all readers were sent away */
-	struct list_head late;		/* notices left to late_work */
+	unsigned int pins;		/* see subscribe.c; by that lock, too */
+	struct evl_notice_record late[EVL_NOTICES_LATE];	/* left to late_work: */
+	unsigned int first_late, nr_late;
 	struct evl_work late_work;
 };
 
 #define observable_lock(__o)	(&(__o)->readers.wchan.lock)
+
+/* Its task ended, or is another program. */
+static inline bool evl_observer_is_gone(const struct evl_observer *observer)
+{
+	return READ_ONCE(observer->subscriber->gone);
+}
 
 extern struct evl_factory evl_observable_factory;
 
@@ -103,5 +114,14 @@ void evl_drop_observers(struct evl_observable *observable);
 void evl_send_late(struct evl_work *work);
 /* There is room, or there are notices, for somebody. Lock held. */
 void evl_announce(struct evl_observable *observable, __poll_t events);
+/*
+ * Complete what is being sent: those who look for notices do not depend on a sender
+ * who may be the least important of all. @observer is that of current, or NULL; no
+ * more is done than until it has something to read. Lock held, dropped meanwhile.
+ */
+void evl_catch_up(struct evl_observable *observable, const struct evl_observer *observer,
+		  unsigned long *flags);
+/* Is it time for current to return from a long request? May schedule. */
+bool evl_is_wanted_elsewhere(void);
 
 #endif /* !EVL_ELEMENT_OBSERVABLE_H */

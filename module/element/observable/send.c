@@ -4,15 +4,18 @@
  *
  * A broadcast goes to each subscriber in the order of subscription, some at a time
  * with interrupts let in between, as a flush of the readers: there is one at a time
- * on a wait channel, whoever comes next finishes the one in progress first, and so do
- * readers which it has woken up. Hence all subscribers get all notices in the same
- * order, whatever happens to who sends them, and nothing is allocated. Who subscribes
- * meanwhile is too late for it.
+ * on a wait channel, and whoever comes next finishes the one in progress first. Hence
+ * all subscribers get all notices in the same order, whatever happens to who sends
+ * them, and nothing is allocated. Who subscribes meanwhile is too late for it.
+ *
+ * The order is not that of importance, and who sends may lose the CPU between two
+ * steps. So each step but the last wakes up the most important reader in line, and
+ * those who poll, whether there is something for them or not: they go on with it
+ * (evl_catch_up()).
  */
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <evl/clock.h>
-#include <evl/heap.h>
 #include <evl/thread.h>
 #include <evl/uaccess.h>
 #include "element/observable/observable.h"
@@ -29,6 +32,7 @@ struct cast {
 	struct evl_flush flush;
 	struct evl_notice_record *notices;
 	unsigned int nr;
+	unsigned int nr_dealt;		/* of notices for one subscriber each */
 	unsigned long taken;		/* bit n: somebody got notice n */
 	u64 last;			/* subscription which was there */
 	bool begun;
@@ -75,8 +79,6 @@ static __always_inline int wake_reader(struct evl_observable *o, struct evl_obse
 	if (!waiter || waiter->wchan != &o->readers.wchan)
 		return 0;
 
-	/* Ahead of the wakeup, as in evl_flush_step(). */
-	WRITE_ONCE(o->readers.wchan.helper, waiter);
 	evl_wake_up(&o->readers.wchan, waiter, 0);
 
 	return WAKE_COST;
@@ -87,7 +89,7 @@ static int serve(struct evl_observable *o, struct evl_observer *observer, struct
 {
 	unsigned int n;
 
-	if (unlikely(READ_ONCE(observer->subscriber->gone)))
+	if (unlikely(evl_observer_is_gone(observer)))
 		return LOOK_COST;
 
 	for (n = 0; n < cast->nr; n++)
@@ -97,7 +99,7 @@ static int serve(struct evl_observable *o, struct evl_observer *observer, struct
 	return LOOK_COST + cast->nr + (observer->fill ? wake_reader(o, observer) : 0);
 }
 
-/* --- All of them ------------------------------------------------------------------------ */
+/* --- Steps: lock held ----------------------------------------------------------------- */
 
 static void stamp_notices(struct evl_observable *o, struct cast *cast)
 {
@@ -115,6 +117,26 @@ static void begin_cast(struct evl_observable *o, struct cast *cast)
 	stamp_notices(o, cast);
 }
 
+/* Have the others go on with it. */
+static bool end_step(struct evl_observable *o)
+{
+	evl_wake_up_head(&o->readers.wchan, 0);
+	evl_announce(o, EPOLLIN | EPOLLRDNORM);
+
+	return true;
+}
+
+static bool end_cast(struct evl_observable *o, struct cast *cast)
+{
+	o->cursor = NULL;
+	if (cast->taken)
+		evl_announce(o, EPOLLIN | EPOLLRDNORM);
+
+	return false;
+}
+
+/* --- All of them ------------------------------------------------------------------------ */
+
 static bool cast_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
 {
 	struct evl_observable *o = container_of(wchan, struct evl_observable, readers.wchan);
@@ -130,16 +152,12 @@ static bool cast_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
 		if (observer->seq > cast->last)
 			break;
 		if (left <= 0)
-			return true;
+			return end_step(o);
 		o->cursor = o->cursor->next;
 		left -= serve(o, observer, cast);
 	}
 
-	o->cursor = NULL;
-	if (cast->taken)
-		evl_announce(o, EPOLLIN | EPOLLRDNORM);
-
-	return false;
+	return end_cast(o, cast);
 }
 
 /* It is not about those in line: all keep their places by priority. */
@@ -150,41 +168,67 @@ static bool means_nobody(const struct evl_thread *waiter)
 
 /* --- One of them each -------------------------------------------------------------------- */
 
-/* To the next one which has room. Who is gone has not: it never comes back. */
-static void serve_next(struct evl_observable *o, struct cast *cast, unsigned int n)
-{
-	struct evl_observer *observer, *next;
-
-	list_for_each_entry_safe(observer, next, &o->roomy, next_roomy) {
-		if (unlikely(READ_ONCE(observer->subscriber->gone))) {
-			list_del_init(&observer->next_roomy);
-			continue;
-		}
-		list_move_tail(&observer->next_roomy, &o->roomy);
-		if (push_notice(observer, cast->notices + n))
-			cast->taken |= BIT(n);
-		wake_reader(o, observer);
-		return;
-	}
-}
-
-static void deal_out(struct evl_observable *o, struct cast *cast)
+/* The next notice, to @observer, which has room. Who is gone has not: it never comes
+ * back. What it cost. */
+static int deal_to(struct evl_observable *o, struct evl_observer *observer, struct cast *cast)
 {
 	unsigned int n;
 
-	stamp_notices(o, cast);
-	for (n = 0; n < cast->nr; n++)
-		serve_next(o, cast, n);
-	if (cast->taken)
-		evl_announce(o, EPOLLIN | EPOLLRDNORM);
+	if (unlikely(evl_observer_is_gone(observer))) {
+		list_del_init(&observer->next_roomy);
+		return LOOK_COST;
+	}
+
+	n = cast->nr_dealt++;
+	list_move_tail(&observer->next_roomy, &o->roomy);
+	if (push_notice(observer, cast->notices + n))
+		cast->taken |= BIT(n);
+
+	return LOOK_COST + 1 + wake_reader(o, observer);
 }
 
-/* --- Whoever sends ------------------------------------------------------------------------ */
+static bool deal_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
+{
+	struct evl_observable *o = container_of(wchan, struct evl_observable, readers.wchan);
+	struct cast *cast = container_of(flush, struct cast, flush);
+	struct evl_observer *observer;
+	int left = STEP_COST;
+
+	if (!cast->begun)
+		begin_cast(o, cast);
+
+	while (cast->nr_dealt < cast->nr) {
+		observer = list_first_entry_or_null(&o->roomy, struct evl_observer, next_roomy);
+		if (!observer)
+			break;
+		if (left <= 0)
+			return end_step(o);
+		left -= deal_to(o, observer, cast);
+	}
+
+	return end_cast(o, cast);
+}
+
+/* --- Whoever sends, or waits --------------------------------------------------------------- */
+
+static bool is_called_away(void)
+{
+	return evl_current_oob() ? evl_is_called_away() : signal_pending(current);
+}
 
 void evl_announce(struct evl_observable *o, __poll_t events)
 {
 	evl_signal_poll_events(&o->poll, events);
 	evl_wake_inband_waiters(&o->inband);
+}
+
+void evl_catch_up(struct evl_observable *o, const struct evl_observer *observer,
+		  unsigned long *flags)
+{
+	struct evl_wait_channel *wchan = &o->readers.wchan;
+
+	while (unlikely(wchan->flush) && !(observer && observer->fill) && !is_called_away())
+		evl_go_on_flushing(wchan, flags);
 }
 
 /* Lock held, which is dropped. The number of notices which somebody got. */
@@ -197,14 +241,12 @@ static unsigned int send_unlock(struct evl_observable *o, struct evl_notice_reco
 		.nr = nr,
 	};
 
-	if (list_empty(&o->observers)) {
+	if (o->element.clone_flags & EVL_CLONE_UNICAST)
+		cast.flush.step = deal_step;
+	if (list_empty(&o->observers))
 		evl_unlock_irqrestore(observable_lock(o), flags);
-	} else if (o->element.clone_flags & EVL_CLONE_UNICAST) {
-		deal_out(o, &cast);
-		evl_sched_unlock(observable_lock(o), flags);
-	} else {
+	else
 		evl_run_flush(&o->readers.wchan, &cast.flush, flags);
-	}
 
 	return hweight_long(cast.taken);
 }
@@ -248,15 +290,13 @@ static int send_batch(struct evl_observable *o, const struct evl_notice __user *
 	return send_unlock(o, notices, nr, flags);
 }
 
-/* Between two batches of many: is it time to go? */
-static bool is_wanted_elsewhere(void)
+/* Between two batches of many. */
+bool evl_is_wanted_elsewhere(void)
 {
-	if (evl_current_oob())
-		return evl_is_called_away();
+	if (!evl_current_oob())
+		cond_resched();
 
-	cond_resched();
-
-	return signal_pending(current);
+	return is_called_away();
 }
 
 ssize_t evl_write_observable(struct evl_observable *o, const char __user *u_buf, size_t count)
@@ -279,7 +319,7 @@ ssize_t evl_write_observable(struct evl_observable *o, const char __user *u_buf,
 		sent += ret * sizeof(*u_notices);
 		u_notices += nr;
 		left -= nr;
-		if (left && is_wanted_elsewhere())
+		if (left && evl_is_wanted_elsewhere())
 			break;
 	}
 
@@ -289,24 +329,15 @@ EXPORT_SYMBOL_GPL(evl_write_observable);
 
 /* --- The core, and drivers ------------------------------------------------------------------- */
 
-/* A notice which is to be sent in-band. */
-struct late_notice {
-	struct list_head next;
-	struct evl_notice_record record;
-};
-
-/* Lock held. Lost, if the core heap has no memory left: the serial numbers tell. */
+/* Lock held. Lost, if too many are late already: the serial numbers tell. */
 static bool put_off(struct evl_observable *o, const struct evl_notice_record *record)
 {
-	struct late_notice *late = evl_alloc(sizeof(*late));
-
-	if (!late) {
+	if (o->nr_late == EVL_NOTICES_LATE) {
 		o->serial++;
 		return false;
 	}
 
-	late->record = *record;
-	list_add_tail(&late->next, &o->late);
+	o->late[(o->first_late + o->nr_late++) % EVL_NOTICES_LATE] = *record;
 	/* The work holds the observable, which never has to wait for it then. */
 	if (evl_call_inband(&o->late_work))
 		evl_get_element(&o->element);
@@ -314,33 +345,36 @@ static bool put_off(struct evl_observable *o, const struct evl_notice_record *re
 	return true;
 }
 
-static struct late_notice *take_late(struct evl_observable *o)
+static bool take_late(struct evl_observable *o, struct evl_notice_record *record)
 {
-	struct late_notice *late;
 	unsigned long flags;
+	bool any;
 
 	evl_lock_irqsave(observable_lock(o), flags);
-	late = list_first_entry_or_null(&o->late, struct late_notice, next);
-	if (late)
-		list_del(&late->next);
+	any = o->nr_late;
+	if (any) {
+		*record = o->late[o->first_late];
+		o->first_late = (o->first_late + 1) % EVL_NOTICES_LATE;
+		o->nr_late--;
+	}
 	evl_unlock_irqrestore(observable_lock(o), flags);
 
-	return late;
+	return any;
 }
 
 void evl_send_late(struct evl_work *work)
 {
 	struct evl_observable *o = container_of(work, struct evl_observable, late_work);
-	struct late_notice *late;
+	struct evl_notice_record record;
 	unsigned long flags;
 
-	while ((late = take_late(o))) {
+	while (take_late(o, &record)) {
 		evl_lock_irqsave(observable_lock(o), flags);
-		send_unlock(o, &late->record, 1, flags);
-		evl_free(late);
+		send_unlock(o, &record, 1, flags);
 		cond_resched();
 	}
-	evl_drop_element(&o->element);
+	/* Whoever disposes of it may have to wait, which this queue does not. */
+	evl_put_element(&o->element);
 }
 
 bool evl_send_observable(struct evl_observable *o, u32 tag, union evl_value event)
@@ -355,7 +389,7 @@ bool evl_send_observable(struct evl_observable *o, u32 tag, union evl_value even
 	bool ret;
 
 	evl_lock_irqsave(observable_lock(o), flags);
-	if (atomic && (o->nr_observers > EVL_NOTIFY_NOW || !list_empty(&o->late))) {
+	if (atomic && (o->nr_observers > EVL_NOTIFY_NOW || o->nr_late)) {
 		ret = put_off(o, &record);
 		evl_unlock_irqrestore(observable_lock(o), flags);
 		return ret;

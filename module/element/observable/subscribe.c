@@ -4,11 +4,13 @@
  * unsubscribes, exits or executes another program, or when the observable goes.
  *
  * Locking: the lock of an observable, then subscribers.lock, a leaf, which guards the
- * tasks and what they have subscribed to. Whoever starts from a task has the
- * observable pinned by a reference before it takes the former.
+ * tasks and what they have subscribed to. Whoever starts from a task pins the
+ * observable (@pins) from having looked at the latter until it has the former, with
+ * interrupts off: the observable spins on that before it goes.
  *
  * A task ends atomically: it is marked as gone at once, and its subscriptions, of
- * which there may be many, are left to a worker.
+ * which there may be many, are left to a worker. Its next program, or another task at
+ * the same address, does not find them any more. The worker waits for nobody.
  */
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -98,17 +100,38 @@ static int observer_cmp(struct rb_node *a, const struct rb_node *b)
 	return observer_task_cmp(rb_entry(a, struct evl_observer, node)->task, b);
 }
 
-static struct evl_observer *find_observer_of(struct evl_observable *o,
-					     struct task_struct *task)
-{
-	struct rb_node *node = rb_find(task, &o->by_task, observer_task_cmp);
-
-	return node ? rb_entry(node, struct evl_observer, node) : NULL;
-}
-
 struct evl_observer *evl_find_observer(struct evl_observable *o)
 {
-	return find_observer_of(o, current);
+	struct rb_node *node = rb_find(current, &o->by_task, observer_task_cmp);
+	struct evl_observer *observer;
+
+	if (!node)
+		return NULL;
+
+	observer = rb_entry(node, struct evl_observer, node);
+
+	return unlikely(evl_observer_is_gone(observer)) ? NULL : observer;
+}
+
+/* False if the task of @observer has subscribed. The one before it at the same
+ * address, or its last program, makes room. */
+static bool index_observer(struct evl_observable *o, struct evl_observer *observer)
+{
+	struct evl_observer *other;
+	struct rb_node *node;
+
+	node = rb_find_add(&observer->node, &o->by_task, observer_cmp);
+	if (likely(!node))
+		return true;
+
+	other = rb_entry(node, struct evl_observer, node);
+	if (!evl_observer_is_gone(other))
+		return false;
+
+	rb_replace_node(node, &observer->node, &o->by_task);
+	RB_CLEAR_NODE(node);
+
+	return true;
 }
 
 static void link_observer(struct evl_observable *o, struct evl_observer *observer)
@@ -123,7 +146,8 @@ static void unlink_observer(struct evl_observable *o, struct evl_observer *obser
 {
 	if (o->cursor == &observer->next)
 		o->cursor = observer->next.next;
-	rb_erase(&observer->node, &o->by_task);
+	if (likely(!RB_EMPTY_NODE(&observer->node)))
+		rb_erase(&observer->node, &o->by_task);
 	list_del(&observer->next);
 	list_del(&observer->next_roomy);
 	o->nr_observers--;
@@ -173,7 +197,7 @@ static int insert_observer(struct evl_observable *o, struct evl_observer *observ
 	int ret = 0;
 
 	evl_lock_irqsave(observable_lock(o), flags);
-	if (rb_find_add(&observer->node, &o->by_task, observer_cmp)) {
+	if (!index_observer(o, observer)) {
 		ret = -EEXIST;
 	} else {
 		link_observer(o, observer);
@@ -213,7 +237,7 @@ int evl_subscribe(struct evl_observable *o, u32 backlog_count, u32 flags)
 	return ret;
 }
 
-/* The observable locked, which is dropped. */
+/* The observable locked, which is dropped, and may be gone then. */
 static void remove_unlock(struct evl_observable *o, struct evl_observer *observer,
 			  unsigned long flags)
 {
@@ -246,45 +270,69 @@ void evl_drop_observers(struct evl_observable *o)
 {
 	struct evl_observer *observer;
 	unsigned long flags;
+	bool pinned;
 
 	for (;;) {
 		evl_lock_irqsave(observable_lock(o), flags);
 		observer = list_first_entry_or_null(&o->observers, struct evl_observer, next);
-		if (!observer)
+		if (observer) {
+			remove_unlock(o, observer, flags);
+			cond_resched();
+			continue;
+		}
+		pinned = o->pins;
+		evl_unlock_irqrestore(observable_lock(o), flags);
+		if (!pinned)
 			break;
-		remove_unlock(o, observer, flags);
-		cond_resched();
+		cpu_relax();
 	}
-	evl_unlock_irqrestore(observable_lock(o), flags);
 }
 
 /* --- End of a task -------------------------------------------------------------------- */
 
-/* One of the subscriptions of a task which is gone; its observable, pinned unless that
- * is about to drop it by itself, or NULL if there is none left. */
-static struct evl_observer *first_observer(struct evl_subscriber *subscriber, bool *pinned)
+/* subscribers.lock held. */
+static struct evl_observer *first_observer(struct evl_subscriber *subscriber)
 {
-	struct evl_observer *observer;
-	unsigned long flags;
-
-	evl_lock_irqsave(&subscribers.lock, flags);
-	observer = list_first_entry_or_null(&subscriber->observers, struct evl_observer,
-					    next_of_task);
-	*pinned = observer &&
-		kref_get_unless_zero(&observer->observable->element.refs);
-	evl_unlock_irqrestore(&subscribers.lock, flags);
-
-	return observer;
+	return list_first_entry_or_null(&subscriber->observers, struct evl_observer,
+					next_of_task);
 }
 
-/* Nobody but the observable, which is pinned, or us takes @observer away. */
-static void remove_gone(struct evl_observable *o, struct evl_observer *observer)
+/* The observable of one of the subscriptions, locked, with interrupts off. It may
+ * have dropped that subscription meanwhile. NULL if there is none left. */
+static struct evl_observable *lock_first(struct evl_subscriber *subscriber,
+					 unsigned long *flags)
 {
-	unsigned long flags;
+	struct evl_observable *o = NULL;
+	struct evl_observer *observer;
 
-	evl_lock_irqsave(observable_lock(o), flags);
-	remove_unlock(o, observer, flags);
-	evl_drop_element(&o->element);
+	evl_lock_irqsave(&subscribers.lock, *flags);
+	observer = first_observer(subscriber);
+	if (observer) {
+		o = observer->observable;
+		o->pins++;
+		raw_spin_unlock(&subscribers.lock);
+		raw_spin_lock(observable_lock(o));
+	} else {
+		evl_unlock_irqrestore(&subscribers.lock, *flags);
+	}
+
+	return o;
+}
+
+/* What lock_first() has found, if it is still there; the observable locked. */
+static struct evl_observer *unpin_first(struct evl_subscriber *subscriber,
+					struct evl_observable *o)
+{
+	struct evl_observer *observer;
+
+	raw_spin_lock(&subscribers.lock);
+	o->pins--;
+	observer = first_observer(subscriber);
+	if (observer && observer->observable != o)
+		observer = NULL;
+	raw_spin_unlock(&subscribers.lock);
+
+	return observer;
 }
 
 static void end_subscriptions(struct evl_work *work)
@@ -292,13 +340,15 @@ static void end_subscriptions(struct evl_work *work)
 	struct evl_subscriber *subscriber =
 		container_of(work, struct evl_subscriber, end_work);
 	struct evl_observer *observer;
-	bool pinned;
+	struct evl_observable *o;
+	unsigned long flags;
 
-	while ((observer = first_observer(subscriber, &pinned))) {
-		if (pinned)
-			remove_gone(observer->observable, observer);
+	while ((o = lock_first(subscriber, &flags))) {
+		observer = unpin_first(subscriber, o);
+		if (observer)
+			remove_unlock(o, observer, flags);
 		else
-			schedule_timeout_uninterruptible(1);
+			evl_unlock_irqrestore(observable_lock(o), flags);
 		cond_resched();
 	}
 

@@ -242,6 +242,8 @@ fail_element:
 
 void evl_discard_thread_element(struct evl_thread_element *te)
 {
+	if (te->observable)
+		evl_retire_observable(te->observable);
 	evl_cleanup_element(&te->element);
 	evl_put_thread(&te->thread);
 }

@@ -122,7 +122,8 @@ int evl_init_element(struct evl_element *element, struct evl_factory *factory,
 void evl_cleanup_element(struct evl_element *element);
 
 /* What @element stood for is gone, though it is still referred to: its maker may
- * use its name again. Any stage. */
+ * use its name again, and who wants a public one waits for the last reference unless
+ * it is somebody's file. Any stage. */
 void evl_retire_element(struct evl_element *element);
 
 static inline void evl_get_element(struct evl_element *element)

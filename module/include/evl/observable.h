@@ -32,7 +32,7 @@ void evl_free_observable(struct evl_observable *observable);
  *
  * With interrupts off, the first EVL_NOTIFY_NOW subscribers are the limit: if there
  * are more of them, a worker sends it in-band, and in order with others which were
- * left to it.
+ * left to it. Those which find too many left to it are lost.
  */
 bool evl_send_observable(struct evl_observable *observable, u32 tag, union evl_value event);
 #define EVL_NOTIFY_NOW		32

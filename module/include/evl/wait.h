@@ -163,6 +163,9 @@ bool evl_flush_step(struct evl_wait_channel *wchan, struct evl_flush *flush);
  * channel has to be there on return. */
 void evl_run_flush(struct evl_wait_channel *wchan, struct evl_flush *flush,
 		   unsigned long flags);
+/* Until the flush in progress, which others may complete meanwhile, is over. Lock held,
+ * which may be dropped in between. */
+void evl_go_on_flushing(struct evl_wait_channel *wchan, unsigned long *flags);
 /* Lock held, which may be dropped meanwhile: no flush is in progress on return. */
 void evl_finish_flush(struct evl_wait_channel *wchan, unsigned long *flags);
 /* evl_flush_wait() with the lock held, with interrupts as in @flags; it is dropped. */
