@@ -79,7 +79,7 @@ void evl_schedule_here(void)
 	evl_account_switch(rq, prev, next);
 	if ((prev->state | next->state) & EVL_T_RRB)
 		evl_start_quantum(rq, next);
-	if (prev == rq->root && likely(!rq->vacated))
+	if (prev == rq->root)
 		evl_watch_cpu(rq);
 	rq->vacated = false;
 	rq->curr = next;

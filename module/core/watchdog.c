@@ -7,15 +7,29 @@
  * The timer is not stopped when a CPU goes back to Linux, which happens far
  * more often than it may expire: an idle shot finds out and lets it rest.
  */
+#include <linux/cpumask.h>
 #include <linux/irq_work.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/percpu.h>
 #include <evl/thread.h>
 #include <evl/signal-abi.h>
 #include "core.h"
 
 static unsigned int watchdog_timeout = 4;
-module_param(watchdog_timeout, uint, 0644);
+
+/* Whose timers are there, guarded by kernel_param_lock(). The parameter may be written
+ * to before that, and after. */
+static struct cpumask watched_cpus;
+
+static int change_timeout(const char *val, const struct kernel_param *param);
+
+static const struct kernel_param_ops timeout_ops = {
+	.set = change_timeout,
+	.get = param_get_uint,
+};
+module_param_cb(watchdog_timeout, &timeout_ops, &watchdog_timeout, 0644);
+__MODULE_PARM_TYPE(watchdog_timeout, "uint");
 MODULE_PARM_DESC(watchdog_timeout, "seconds a CPU may be kept from Linux (default 4, 0 for ever)");
 
 /* A thread which was caught on a CPU; told in-band, where one may print. */
@@ -76,13 +90,43 @@ static void report_thread(struct evl_thread *thread)
 	irq_work_queue(&report->work);
 }
 
-/* From root to a thread: the clock ticks from now on. Run queue locked. */
+/*
+ * From root to a thread: the clock ticks from now on, or still does if the CPU was only
+ * vacated. The timer may have found the root in between, and rest. Run queue locked.
+ */
 void evl_watch_cpu(struct evl_rq *rq)
 {
-	rq->oob_since = rq->last_switch;
-	rq->wd_caught = false;
+	if (likely(!rq->vacated)) {
+		rq->oob_since = rq->last_switch;
+		rq->wd_caught = false;
+	}
 	if (!evl_timer_is_running(&rq->wd_timer) && watchdog_timeout)
 		evl_start_timer(&rq->wd_timer, rq->oob_since + timeout(), 0);
+}
+
+/* The timer of @rq follows the timeout, which has changed. */
+static void adjust_timer(struct evl_rq *rq)
+{
+	unsigned long flags;
+
+	evl_lock_irqsave(&rq->lock, flags);
+	if (rq->curr == rq->root || !watchdog_timeout)
+		evl_stop_timer(&rq->wd_timer);
+	else
+		evl_start_timer(&rq->wd_timer, rq->oob_since + timeout(), 0);
+	evl_unlock_irqrestore(&rq->lock, flags);
+}
+
+static int change_timeout(const char *val, const struct kernel_param *param)
+{
+	int cpu, ret;
+
+	ret = param_set_uint(val, param);
+	if (!ret)
+		for_each_cpu(cpu, &watched_cpus)
+			adjust_timer(evl_cpu_rq(cpu));
+
+	return ret;
 }
 
 /*
@@ -165,11 +209,19 @@ void evl_init_watchdog(struct evl_rq *rq)
 	}
 	evl_init_timer_on_cpu(&rq->wd_timer, &evl_mono_clock, rq->cpu, check_cpu,
 			      EVL_GRAVITY_NONE);
+
+	kernel_param_lock(THIS_MODULE);
+	cpumask_set_cpu(rq->cpu, &watched_cpus);
+	kernel_param_unlock(THIS_MODULE);
 }
 
 void evl_exit_watchdog(struct evl_rq *rq)
 {
 	int kind;
+
+	kernel_param_lock(THIS_MODULE);
+	cpumask_clear_cpu(rq->cpu, &watched_cpus);
+	kernel_param_unlock(THIS_MODULE);
 
 	evl_destroy_timer(&rq->wd_timer);
 	for (kind = 0; kind < NR_KINDS; kind++)

@@ -217,6 +217,58 @@ static void hogs_which_move(void)
 		join_worker(&w[i]);
 }
 
+static bool worker_spins(struct worker *w)
+{
+	return atomic_load(&w->attached) && !(worker_bits(w) & EVL_T_INBAND);
+}
+
+/* A thread which spins on another CPU is caught after the delay which is set meanwhile. */
+static void change_while_hogging(const char *from, const char *to)
+{
+	struct worker w = { .body = hog, .name = "hog", .prio = 10, .cpu = other_cpu() };
+
+	if (!other_cpu())
+		check_skip("only one CPU");
+	pin_to(0);
+	set_timeout(from);
+	start_worker(&w);
+	await(worker_spins(&w));
+	set_timeout(to);
+	join_worker(&w);
+}
+
+static void shorter_at_once(void)
+{
+	change_while_hogging("3600", "1");
+}
+
+static void on_at_once(void)
+{
+	change_while_hogging("0", "1");
+}
+
+static void off_at_once(void)
+{
+	struct worker w = { .body = spin_long, .name = "allowed", .prio = 10, .cpu = other_cpu() };
+
+	if (!other_cpu())
+		check_skip("only one CPU");
+	pin_to(0);
+	set_timeout("1");
+	start_worker(&w);
+	await(worker_spins(&w));
+	set_timeout("0");
+	join_worker(&w);
+}
+
+static void nonsense_is_refused(void)
+{
+	int fd = check_sys(open(PARAMETER, O_WRONLY));
+
+	check_errno(write(fd, "soon", 4), EINVAL);
+	close(fd);
+}
+
 static int restore_timeout(void **state)
 {
 	(void)state;
@@ -229,6 +281,10 @@ static const struct CMUnitTest tests[] = {
 	TEST(hog_is_told, "and gets SIGDEBUG if it asked for it"),
 	TEST(breathing_is_enough, "short pauses keep the watchdog calm"),
 	TEST(it_can_be_turned_off, "a delay of zero turns it off"),
+	TEST(shorter_at_once, "a shorter delay counts for who is running already"),
+	TEST(on_at_once, "so does one after none"),
+	TEST(off_at_once, "and none after one"),
+	TEST(nonsense_is_refused, "what is no number is refused"),
 	TEST(two_hogs_are_one, "threads which take turns are caught as well"),
 	TEST(hogs_which_move, "nor does it help them to be moved to and fro"),
 	TEST(many_hogs, "so are those behind them in line, at once"),
