@@ -551,6 +551,51 @@ static void loses_nothing(void)
 	check_eq(value, 1);
 }
 
+/* --- In one go -------------------------------------------------------------------- */
+
+#define ROUNDS	3000
+
+static atomic_bool seen_empty, all_posted;
+
+static void *look_for_nothing(void *arg)
+{
+	pin_to(other_cpu());
+	while (!atomic_load(&all_posted))
+		if (!peek())
+			atomic_store(&seen_empty, true);
+	return arg;
+}
+
+static void wait_in_turns(struct worker *w)
+{
+	attach_worker(w);
+	for (int n = 0; n < ROUNDS; n++)
+		check_ok(evl_wait_exact_flags(&f, n & 1 ? 6 : 3));
+}
+
+/* The waiter takes what was there, what is posted beyond its needs stays. */
+static void never_seem_empty(void)
+{
+	struct worker w = { .body = wait_in_turns, .name = "turns", .prio = 10, .cpu = other_cpu() };
+	pthread_t looker;
+
+	if (!other_cpu())
+		check_skip("only one CPU");
+	new_flags(1);
+	pin_to(0);
+	check_eq(pthread_create(&looker, NULL, look_for_nothing, NULL), 0);
+	start_worker(&w);
+	for (int n = 0; n < ROUNDS; n++) {
+		await(worker_sleeps(&w));
+		check_eq(evl_post_flags(&f, n & 1 ? 3 : 6), 0);
+		await(peek() == (n & 1 ? 1 : 4));
+	}
+	join_worker(&w);
+	atomic_store(&all_posted, true);
+	pthread_join(looker, NULL);
+	check(!atomic_load(&seen_empty));
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(tries, "trywait, post and peek"),
 	TEST(serves_the_first, "flags go to the first waiter which they satisfy"),
@@ -566,6 +611,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(are_not_taken_for_others, "a name opens the kind of monitor which it is the name of"),
 	TEST(reads_and_writes, "flags are read, written and polled on either stage"),
 	TEST(read_is_interrupted, "a signal ends an in-band read"),
+	TEST(never_seem_empty, "who peeks never sees a value in between"),
 	TEST(loses_nothing, "what cannot be told to the caller is not taken either, nor units of a semaphore"),
 };
 

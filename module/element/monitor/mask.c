@@ -80,11 +80,13 @@ static bool collect(struct evl_monitor *mon, struct mask_wait *wait)
 	return true;
 }
 
-/* Waiters take @served, what is left of @bits stays in the value. Lock held. */
+/*
+ * Waiters take @served, what is left of @bits stays in the value: in one go, for whoever
+ * peeks at it. Nobody else may change it, as the lock is held.
+ */
 static void settle(struct evl_monitor *mon, u32 bits, u32 served)
 {
-	atomic_andnot(served, evl_event_value(mon));
-	atomic_or(bits & ~served, evl_event_value(mon));
+	atomic_xchg(evl_event_value(mon), (mask_value(mon) | bits) & ~served);
 	value_changed(mon);
 }
 
