@@ -121,11 +121,6 @@ void evl_cancel_work(struct evl_work *work)
 }
 EXPORT_SYMBOL_GPL(evl_cancel_work);
 
-void evl_queue_later(struct delayed_work *work, unsigned long delay)
-{
-	queue_delayed_work(work_queue, work, delay);
-}
-
 static void destroy_queues(void)
 {
 	if (patient_queue)

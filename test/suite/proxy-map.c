@@ -283,6 +283,52 @@ static void sealing_in_motion(void)
 	pthread_join(thread, NULL);
 }
 
+static atomic_bool mapped_enough;
+
+static void *map_and_unmap(void *arg)
+{
+	while (!atomic_load(&mapped_enough))
+		check_eq(try_map(*(int *)arg, PROT_READ | PROT_WRITE, MAP_SHARED), 0);
+	return arg;
+}
+
+static int module_users(void)
+{
+	char buf[32] = "";
+	int fd = check_sys(open("/sys/module/evl/refcnt", O_RDONLY));
+
+	check_gt(read(fd, buf, sizeof(buf) - 1), 0);
+	close(fd);
+	return atoi(buf);
+}
+
+#define MAPPERS	3
+
+/* However fast they come, mappings do not leave more and more behind, which holds the module as well. */
+static void mapping_without_pause(void)
+{
+	int memfd = new_memfd(MFD_ALLOW_SEALING), fd, before, most = 0;
+	pthread_t thread[MAPPERS];
+
+	init_unlocked();
+	fd = map_only(memfd);
+	before = module_users();
+	for (int n = 0; n < MAPPERS; n++)
+		check_eq(pthread_create(&thread[n], NULL, map_and_unmap, &fd), 0);
+	for (int64_t end = now() + 2 * NSEC_PER_SEC; now() < end; nap()) {
+		int users = module_users();
+
+		if (users > most)
+			most = users;
+	}
+	atomic_store(&mapped_enough, true);
+	for (int n = 0; n < MAPPERS; n++)
+		pthread_join(thread[n], NULL);
+	check_lt(most, before + 20);
+	await(module_users() == before);
+	await(fcntl(memfd, F_ADD_SEALS, F_SEAL_WRITE) == 0);
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(maps_its_file, "mmap maps the file behind"),
 	TEST(maps_in_another_process, "also in another process"),
@@ -294,6 +340,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(sealed, "a file sealed against writing cannot be mapped shared"),
 	TEST(sealing_waits_for_unmapping, "a mapping keeps its file from being sealed"),
 	TEST(sealing_in_motion, "also one which is just being made"),
+	TEST(mapping_without_pause, "mappings which come and go without pause leave nothing behind"),
 };
 
 TEST_MAIN("proxy-map", tests)

@@ -6,10 +6,12 @@
  */
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/hashtable.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mount.h>
+#include <linux/mutex.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <evl/work.h>
@@ -99,30 +101,73 @@ static int check_mapping(struct file *target, struct vm_area_struct *vma)
 /* --- Seals ------------------------------------------------------------------------ */
 
 /*
- * A file cannot be sealed against writing as long as there are shared mappings
- * of it. Ours is not counted before we returned: the hold is what counts until
- * then. The lock which is held for a mapping tells when this one is done. How long
- * that takes is up to others: the lock is tried now and then.
+ * A file cannot be sealed against writing as long as there are shared mappings of it. Ours
+ * is not counted before we returned: the hold is what counts until then. The lock which is
+ * held for a mapping tells when this one is done. How long that takes is up to others: a
+ * patient work waits for it.
+ *
+ * Locking: holds_lock guards the table. A hold comes with its mm locked for writing, and
+ * goes with the same locked for reading: so one is enough for all mappings of a target
+ * which are on their way in an mm.
  */
 struct seal_hold {
-	struct delayed_work work;
-	unsigned long delay;		/* until the next try */
+	struct hlist_node next;
+	struct evl_work work;
 	struct mm_struct *mm;
 	struct file *target;
 };
 
-static void release_hold(struct work_struct *work)
-{
-	struct seal_hold *hold = container_of(to_delayed_work(work), struct seal_hold, work);
+#define HOLD_HASH_BITS	8
 
-	if (!mmap_read_trylock(hold->mm)) {
-		hold->delay = min(2 * hold->delay + 1, HZ / 10UL);
-		evl_queue_later(&hold->work, hold->delay);
-		return;
+static DEFINE_MUTEX(holds_lock);
+static DEFINE_HASHTABLE(holds, HOLD_HASH_BITS);
+
+static unsigned long hold_key(struct mm_struct *mm, struct file *target)
+{
+	return (unsigned long)mm ^ (unsigned long)target;
+}
+
+static bool is_held(struct mm_struct *mm, struct file *target)
+{
+	struct seal_hold *hold;
+	bool found = false;
+
+	mutex_lock(&holds_lock);
+	hash_for_each_possible(holds, hold, next, hold_key(mm, target)) {
+		found = hold->mm == mm && hold->target == target;
+		if (found)
+			break;
 	}
-	mmap_read_unlock(hold->mm);
-	mmdrop(hold->mm);
+	mutex_unlock(&holds_lock);
+
+	return found;
+}
+
+static void add_hold(struct seal_hold *hold)
+{
+	mutex_lock(&holds_lock);
+	hash_add(holds, &hold->next, hold_key(hold->mm, hold->target));
+	mutex_unlock(&holds_lock);
+}
+
+static void remove_hold(struct seal_hold *hold)
+{
+	mutex_lock(&holds_lock);
+	hash_del(&hold->next);
+	mutex_unlock(&holds_lock);
+}
+
+/* What is unmapped after that does not find the hold any more. */
+static void release_hold(struct evl_work *work)
+{
+	struct seal_hold *hold = container_of(work, struct seal_hold, work);
+
+	mmap_read_lock(hold->mm);
+	remove_hold(hold);
 	mapping_unmap_writable(hold->target->f_mapping);
+	mmap_read_unlock(hold->mm);
+
+	mmdrop(hold->mm);
 	fput(hold->target);
 	kfree(hold);
 	/* Those who wait for works wait for the end of this. */
@@ -135,7 +180,10 @@ static int hold_seals(struct file *target, struct vm_area_struct *vma)
 {
 	struct seal_hold *hold;
 
-	hold = kmalloc(sizeof(*hold), GFP_KERNEL);
+	if (is_held(vma->vm_mm, target))
+		return 0;
+
+	hold = kmalloc(sizeof(*hold), GFP_KERNEL_ACCOUNT);
 	if (!hold)
 		return -ENOMEM;
 
@@ -144,13 +192,14 @@ static int hold_seals(struct file *target, struct vm_area_struct *vma)
 		return -EPERM;
 	}
 
-	INIT_DELAYED_WORK(&hold->work, release_hold);
-	hold->delay = 0;
 	hold->target = get_file(target);
 	hold->mm = vma->vm_mm;
 	mmgrab(hold->mm);
 	__module_get(THIS_MODULE);
-	evl_queue_later(&hold->work, hold->delay);
+	add_hold(hold);
+	evl_init_work(&hold->work, release_hold);
+	evl_let_work_wait(&hold->work);
+	evl_call_inband(&hold->work);
 
 	return 0;
 }

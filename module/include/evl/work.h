@@ -28,7 +28,5 @@ bool evl_call_inband(struct evl_work *work);
 void evl_flush_work(struct evl_work *work);
 /* The same, but drop it if it did not start. */
 void evl_cancel_work(struct evl_work *work);
-/* In-band: the same queue for what is worth another try later on. */
-void evl_queue_later(struct delayed_work *work, unsigned long delay);
 
 #endif /* !EVL_WORK_H */
