@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Poll groups shared by threads and processes, and storms. */
 #include "group.h"
+#include "notices.h"
 
 /* --- Sharing ------------------------------------------------------------------------------ */
 
@@ -296,11 +297,265 @@ static void everything_at_once(void)
 		join_worker(&w[i]);
 }
 
+/* --- Ready for some of them only ----------------------------------------------------------- */
+
+struct subscriber {
+	struct worker w;
+	char name[16];
+	int group, ofd;
+	atomic_int subscribed, value;
+};
+
+/* Wait for notices, until one of them is negative. */
+static void follow_notices(struct worker *w)
+{
+	struct subscriber *sub = w->arg;
+	struct evl_poll_event ev;
+	int value;
+
+	attach_worker(w);
+	check_ok(evl_subscribe(sub->ofd, 4, EVL_NOTIFY_ALWAYS));
+	atomic_store(&sub->subscribed, true);
+	do {
+		check_eq(evl_poll(sub->group, &ev, 1), 1);
+		value = receive(sub->ofd).event.lval;
+		atomic_store(&sub->value, value);
+	} while (value >= 0);
+}
+
+static int first_group(void)
+{
+	check_ok(evl_init());
+
+	return new_group();
+}
+
+/* The first ones in line are the first to subscribe. */
+static void start_subscribers(struct subscriber *subs, int nr, int group, int ofd)
+{
+	memset(subs, 0, nr * sizeof(*subs));
+	for (int n = 0; n < nr; n++) {
+		snprintf(subs[n].name, sizeof(subs[n].name), "sub%d", n);
+		subs[n].group = group;
+		subs[n].ofd = ofd;
+		subs[n].w = (struct worker){ .body = follow_notices, .name = subs[n].name,
+			.prio = 60 - n, .cpu = n & 1 ? other_cpu() : 0, .arg = &subs[n] };
+		start_worker(&subs[n].w);
+		await(atomic_load(&subs[n].subscribed) && worker_sleeps(&subs[n].w));
+	}
+}
+
+/* Each notice is for one, in turn: whoever is first in line is woken up for others, too. */
+static void check_subscribers(struct subscriber *subs, int nr, int ofd)
+{
+	for (int n = 0; n < nr; n++) {
+		check_eq(send_value(ofd, TAG, n + 1), 1);
+		await(atomic_load(&subs[n].value) == n + 1);
+		await(worker_sleeps(&subs[0].w));
+	}
+	for (int n = 0; n < nr; n++)
+		check_eq(send_value(ofd, TAG, -1), 1);
+	for (int n = 0; n < nr; n++)
+		join_worker(&subs[n].w);
+}
+
+static void each_for_one(void)
+{
+	int group = first_group(), ofd = new_observable(EVL_CLONE_UNICAST);
+	struct subscriber subs[2];
+
+	attach_fifo(5);
+	add(group, ofd, POLLIN);
+	check_ok(evl_detach_self());
+	become(SCHED_OTHER, 0);
+	start_subscribers(subs, ARRAY_SIZE(subs), group, ofd);
+	check_subscribers(subs, ARRAY_SIZE(subs), ofd);
+}
+
+/* More than are woken up in one go. */
+static void each_of_many(void)
+{
+	int group = first_group(), ofd = new_observable(EVL_CLONE_UNICAST);
+	static struct subscriber subs[40];
+
+	attach_fifo(5);
+	add(group, ofd, POLLIN);
+	check_ok(evl_detach_self());
+	become(SCHED_OTHER, 0);
+	start_subscribers(subs, ARRAY_SIZE(subs), group, ofd);
+	check_subscribers(subs, ARRAY_SIZE(subs), ofd);
+}
+
+/* What is in a group deep down is found through all of them, whichever was added first. */
+static void each_from_afar(void)
+{
+	struct subscriber subs[3];
+	int ofd;
+
+	check_ok(evl_init());
+	ofd = new_observable(EVL_CLONE_UNICAST);
+	for (int last = 0; last < 3; last++) {
+		int outer = new_group(), middle = new_group(), inner = new_group();
+
+		attach_fifo(5);
+		if (last != 0)
+			add(outer, middle, POLLIN);
+		if (last != 1)
+			add(middle, inner, POLLIN);
+		if (last != 2)
+			add(inner, ofd, POLLIN);
+		if (last == 0)
+			add(outer, middle, POLLIN);
+		else if (last == 1)
+			add(middle, inner, POLLIN);
+		else
+			add(inner, ofd, POLLIN);
+		check_ok(evl_detach_self());
+		become(SCHED_OTHER, 0);
+		start_subscribers(subs, ARRAY_SIZE(subs), outer, ofd);
+		check_subscribers(subs, ARRAY_SIZE(subs), ofd);
+		for (unsigned int n = 0; n < ARRAY_SIZE(subs); n++)
+			close(subs[n].w.efd);
+		close(outer);
+		close(middle);
+		close(inner);
+	}
+}
+
+/* Nobody who waits has it: all look, and go back to sleep. */
+static void for_somebody_else(void)
+{
+	int group = first_group(), ofd = new_observable(EVL_CLONE_UNICAST);
+	struct subscriber subs[2];
+
+	attach_fifo(5);
+	check_ok(evl_subscribe(ofd, 4, EVL_NOTIFY_ALWAYS));
+	add(group, ofd, POLLIN);
+	check_ok(evl_detach_self());
+	become(SCHED_OTHER, 0);
+	start_subscribers(subs, ARRAY_SIZE(subs), group, ofd);
+	check_eq(send_value(ofd, TAG, 7), 1);
+	for (unsigned int n = 0; n < ARRAY_SIZE(subs); n++) {
+		await(worker_sleeps(&subs[n].w));
+		check_eq(atomic_load(&subs[n].value), 0);
+	}
+	check_received(ofd, TAG, 7);
+	/* It is the turn of those. */
+	check_eq(send_value(ofd, TAG, 1), 1);
+	await(atomic_load(&subs[0].value) == 1);
+	check_eq(send_value(ofd, TAG, 2), 1);
+	await(atomic_load(&subs[1].value) == 2);
+	check_ok(evl_unsubscribe(ofd));
+	for (unsigned int n = 0; n < ARRAY_SIZE(subs); n++)
+		check_eq(send_value(ofd, TAG, -1), 1);
+	for (unsigned int n = 0; n < ARRAY_SIZE(subs); n++)
+		join_worker(&subs[n].w);
+}
+
+static atomic_bool may_look;
+
+static void look_late(struct worker *w)
+{
+	struct subscriber *sub = w->arg;
+
+	attach_worker(w);
+	check_ok(evl_subscribe(sub->ofd, 4, EVL_NOTIFY_ALWAYS));
+	atomic_store(&sub->subscribed, true);
+	await(atomic_load(&may_look));
+	expect(sub->group, sub->ofd, POLLIN);
+	check_received(sub->ofd, TAG, 3);
+	expect_idle(sub->group);
+}
+
+/* What one thread has read is there for the next one. */
+static void found_by_the_next(void)
+{
+	int group = first_group(), ofd = new_observable(0);
+	struct subscriber sub = { .group = group, .ofd = ofd };
+
+	sub.w = (struct worker){ .body = look_late, .name = "late", .prio = 10, .arg = &sub };
+	start_worker(&sub.w);
+	await(atomic_load(&sub.subscribed));
+	attach_fifo(5);
+	check_ok(evl_subscribe(ofd, 4, EVL_NOTIFY_ALWAYS));
+	add(group, ofd, POLLIN);
+	check_eq(send_value(ofd, TAG, 3), 1);
+	expect(group, ofd, POLLIN);
+	check_received(ofd, TAG, 3);
+	expect_idle(group);
+	atomic_store(&may_look, true);
+	join_worker(&sub.w);
+}
+
+static void wait_for_notice(struct worker *w)
+{
+	struct subscriber *sub = w->arg;
+
+	attach_worker(w);
+	check_ok(evl_subscribe(sub->ofd, 4, EVL_NOTIFY_ALWAYS));
+	check_eq(send_value(sub->ofd, TAG, 4), 1);
+	atomic_store(&sub->subscribed, true);
+	expect(sub->group, sub->ofd, POLLIN);
+	check_received(sub->ofd, TAG, 4);
+}
+
+/* A thread which has notices waits, and another one, which has none, adds the observable. */
+static void added_by_others(void)
+{
+	int group = first_group(), ofd = new_observable(0);
+	struct subscriber sub = { .group = group, .ofd = ofd };
+
+	attach_fifo(5);
+	add(group, new_timer(), POLLIN);
+	check_ok(evl_subscribe(ofd, 4, EVL_NOTIFY_ALWAYS));
+	sub.w = (struct worker){ .body = wait_for_notice, .name = "has", .prio = 10, .arg = &sub };
+	start_worker(&sub.w);
+	await(atomic_load(&sub.subscribed) && worker_sleeps(&sub.w));
+	check_received(ofd, TAG, 4);
+	add(group, ofd, POLLIN);
+	join_worker(&sub.w);
+}
+
+/* All of them are reported in turn to who asks for one. */
+static void one_at_a_time(void)
+{
+	int group = first_group(), fds[4], seen = 0;
+	struct evl_poll_event ev;
+
+	attach_fifo(10);
+	for (int n = 0; n < 4; n++) {
+		if (n < 2) {
+			fds[n] = check_ok(evl_create_observable(0, "one%d:%d", n, getpid()));
+			check_ok(evl_subscribe(fds[n], 4, EVL_NOTIFY_ALWAYS));
+			check_eq(send_value(fds[n], TAG, n), 1);
+		} else {
+			fds[n] = new_ticked_timer();
+		}
+		check_ok(evl_add_pollfd(group, fds[n], POLLIN, evl_intval(n)));
+	}
+	for (int i = 0; i < 200 && seen != 15; i++) {
+		check_eq(evl_poll(group, &ev, 1), 1);
+		seen |= 1 << ev.pollval.lval;
+	}
+	check_eq(seen, 15);
+	/* Each of them once, with room for all. */
+	struct evl_poll_event evs[8];
+
+	check_eq(evl_poll(group, evs, ARRAY_SIZE(evs)), 4);
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(shared_by_threads, "threads share a group, and no message is lost"),
 	TEST(shared_by_processes, "processes share a group"),
 	TEST(killed_waiters, "a group survives the processes which poll it"),
 	TEST(semaphore_pingpong, "no wakeup is lost between two CPUs"),
+	TEST(each_for_one, "a notice wakes up the thread which it is for"),
+	TEST(each_of_many, "among many"),
+	TEST(each_from_afar, "through groups in groups"),
+	TEST(for_somebody_else, "one for somebody else wakes up nobody for long"),
+	TEST(found_by_the_next, "what one thread has read is there for the next one"),
+	TEST(added_by_others, "an observable is ready for others than whoever adds it"),
+	TEST(one_at_a_time, "who asks for one event at a time gets at all that is ready"),
 	TEST(everything_at_once, "members, groups and files change under those who poll"),
 };
 

@@ -348,7 +348,7 @@ static struct evl_observable *new_observable(const char *name, u32 clone_flags)
 
 	evl_init_wait(&o->readers, &evl_mono_clock, EVL_WAIT_PRIO, "observable");
 	evl_init_inband_waiters(&o->inband);
-	evl_init_poll_head(&o->poll);
+	evl_init_personal_poll_head(&o->poll);
 	o->by_task = RB_ROOT;
 	INIT_LIST_HEAD(&o->observers);
 	INIT_LIST_HEAD(&o->roomy);

@@ -34,45 +34,81 @@ void evl_init_poll_head(struct evl_poll_head *head)
 {
 	raw_spin_lock_init(&head->lock);
 	head->nr_watches = 0;
+	head->personal = false;
 	INIT_LIST_HEAD(&head->watches);
 }
 EXPORT_SYMBOL_GPL(evl_init_poll_head);
 
+void evl_init_personal_poll_head(struct evl_poll_head *head)
+{
+	evl_init_poll_head(head);
+	head->personal = true;
+}
+EXPORT_SYMBOL_GPL(evl_init_personal_poll_head);
+
 static void signal_head(struct evl_poll_head *head, __poll_t events, int level);
 
-/* Have @item looked at. True if it is the first one in the list. Lock of its
- * group held. */
+static bool has_earlier_turn(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct evl_poll_item, personal_node)->turn <
+		rb_entry(b, struct evl_poll_item, personal_node)->turn;
+}
+
+/* Behind all others. Lock of the group held. */
+static void give_turn(struct evl_poll_item *item)
+{
+	struct evl_poll_set *set = item->set;
+
+	item->turn = ++set->turn;
+	rb_add(&item->personal_node, &set->personal, has_earlier_turn);
+}
+
+/* Have each thread look at @item. Lock of its group held. */
+static void note_personal_item(struct evl_poll_item *item)
+{
+	struct evl_poll_set *set = item->set;
+
+	rb_erase(&item->personal_node, &set->personal);
+	give_turn(item);
+	set->signaled = item->turn;
+}
+
+/* Have @item looked at. True if the groups above have to know. Lock of its group
+ * held. */
 static bool note_item(struct evl_poll_item *item)
 {
 	struct evl_poll_set *set = item->set;
-	bool first = false;
+	bool news = false;
 
 	if (item->removed)
 		return false;
 
 	item->signals++;
-	if (list_empty(&item->ready)) {
+	if (unlikely(item->personal)) {
+		note_personal_item(item);
+		news = true;
+	} else if (list_empty(&item->ready)) {
 		item->scan = set->nr_scans;
 		list_add_tail(&item->ready, &set->ready);
-		first = !set->nr_ready++;
+		news = !set->nr_ready++;
 	}
 	evl_wake_up_head(&set->waiters.wchan, 0);
 
-	return first;
+	return news;
 }
 
 static void raise_item(struct evl_poll_item *item, int level)
 {
 	struct evl_poll_set *set = item->set;
-	bool first;
+	bool news;
 
 	raw_spin_lock(evl_poll_lock(set));
-	first = note_item(item);
+	news = note_item(item);
 	raw_spin_unlock(evl_poll_lock(set));
 
 	/* The groups above know of a group as long as its ready list is not
 	 * empty: however they are nested, each is told once. */
-	if (!first)
+	if (!news)
 		return;
 
 	/* Pairs with evl_poll_watch(), as in evl_signal_poll_events(). */
@@ -114,6 +150,60 @@ void evl_raise_poll_item(struct evl_poll_item *item)
 	evl_schedule();
 	hard_local_irq_restore(flags);
 	host_sched_end();
+}
+
+/* --- Items which each thread looks at ------------------------------------------- */
+
+/* True if @item is the first one of its group, ever. Lock of the latter held. */
+static bool single_out(struct evl_poll_item *item)
+{
+	struct evl_poll_set *set = item->set;
+	bool first = !set->head.personal;
+
+	if (item->removed || item->personal)
+		return false;
+
+	/* It may have been signaled already. */
+	if (!list_empty(&item->ready)) {
+		list_del_init(&item->ready);
+		set->nr_ready--;
+	}
+	item->personal = true;
+	give_turn(item);
+	WRITE_ONCE(set->head.personal, true);
+
+	return first;
+}
+
+/* The same way up as that of a signal. A group stays what it came to be. */
+static void make_personal(struct evl_poll_item *item, int level)
+{
+	struct evl_poll_set *set = item->set;
+	struct evl_poll_link *link;
+	bool first;
+
+	raw_spin_lock(evl_poll_lock(set));
+	first = single_out(item);
+	raw_spin_unlock(evl_poll_lock(set));
+
+	/* Pairs with evl_poll_watch(): either we see the watch, or it sees that. */
+	smp_mb();
+	if (!first || list_empty(&set->head.watches))
+		return;
+
+	raw_spin_lock_nested(&set->head.lock, level + 1);
+	list_for_each_entry(link, &set->head.watches, next)
+		make_personal(link->item, level + 1);
+	raw_spin_unlock(&set->head.lock);
+}
+
+void evl_make_item_personal(struct evl_poll_item *item)
+{
+	unsigned long flags;
+
+	flags = hard_local_irq_save();
+	make_personal(item, 0);
+	hard_local_irq_restore(flags);
 }
 
 /* --- Connections -------------------------------------------------------------- */
@@ -163,8 +253,10 @@ bool evl_poll_watch(struct evl_poll_head *head, struct evl_poll_wait *wait,
 		raw_spin_unlock(&head->lock);
 	}
 	evl_unlock_irqrestore(&connect_lock, flags);
-	/* Pairs with evl_signal_poll_events(). */
+	/* Pairs with evl_signal_poll_events(), and with make_personal(). */
 	smp_mb();
+	if (unlikely(READ_ONCE(head->personal)))
+		wait->personal = true;
 
 	return link;
 }

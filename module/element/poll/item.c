@@ -215,6 +215,8 @@ static void remove_item(struct evl_poll_item *item)
 		list_del_init(&item->ready);
 		set->nr_ready--;
 	}
+	if (item->personal)
+		rb_erase(&item->personal_node, &set->personal);
 
 	set->nr_items--;
 	item->removed = true;
@@ -376,7 +378,10 @@ static int connect_item(struct evl_poll_item *item, struct evl_file *efilp)
 	if (item->wait.overflow)
 		return -ENOSPC;
 
-	if (ready & READ_ONCE(item->events))
+	/* Others than current may find it ready, too. */
+	if (item->wait.personal)
+		evl_make_item_personal(item);
+	if (item->wait.personal || ready & READ_ONCE(item->events))
 		evl_raise_poll_item(item);
 
 	return 0;

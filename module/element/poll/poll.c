@@ -102,6 +102,7 @@ static int poll_open(struct inode *inode, struct file *filp)
 	evl_init_poll_head(&set->head);
 	set->open = RB_ROOT;
 	set->closed = RB_ROOT;
+	set->personal = RB_ROOT;
 	INIT_LIST_HEAD(&set->ready);
 	INIT_LIST_HEAD(&set->spare);
 	INIT_LIST_HEAD(&set->children);

@@ -25,6 +25,7 @@ struct evl_poll_wait {
 	struct evl_poll_link links[EVL_POLL_MAX_HEADS];
 	bool closed;			/* takes no more of them */
 	bool overflow;			/* no room for one, here or at the head */
+	bool personal;			/* one of the heads is */
 };
 
 /* A file in a group. Guarded by the lock of the set unless said otherwise. */
@@ -32,6 +33,9 @@ struct evl_poll_item {
 	struct evl_poll_set *set;
 	struct list_head ready;		/* in set->ready, or empty */
 	u64 scan;			/* set->nr_scans when it got to its end */
+	bool personal;			/* in set->personal, and never listed */
+	struct rb_node personal_node;
+	u64 turn;			/* set->turn when it was signaled last */
 	struct rb_node node;		/* in set->open or set->closed */
 	int fd;
 	__poll_t events;		/* read without the lock, too */
@@ -69,6 +73,11 @@ struct evl_poll_set {
 	unsigned int nr_ready;		/* items in the list */
 	struct list_head ready;		/* items which may be */
 	u64 nr_scans;			/* which ever began */
+	struct rb_root personal;	/* items for each thread to look at, by turn */
+	u64 turn;			/* of the one which got in there last */
+	u64 signaled;			/* turn of the last one signaled in there */
+	u64 passed_on;			/* the same, when all waiters were woken up last */
+	u64 reported;			/* turn of the last one found ready */
 	struct list_head spare;		/* unused items */
 	struct evl_poll_chunk *chunks;	/* all items */
 
@@ -77,6 +86,16 @@ struct evl_poll_set {
 	struct list_head parents;	/* items of other groups, being this one */
 	u64 visit;
 	int reach;			/* steps down, as of that visit */
+};
+
+/* What a thread has seen of set->ready, and of set->personal. (ready.c) */
+struct evl_poll_look {
+	u64 scan;			/* number of the one in progress */
+	u64 seen;			/* it has looked at all items up to this turn */
+	u64 latest;			/* the last turn when it began to look */
+	u64 pos;			/* it looks at those behind this turn */
+	u64 end;			/* up to this one */
+	u64 rest;			/* and then at those up to that one */
 };
 
 #define EVL_POLL_IN	(EPOLLIN | EPOLLRDNORM)
@@ -147,6 +166,9 @@ bool evl_end_poll_item(struct evl_file *efilp,
 		       void (*end)(struct evl_poll_item *item));
 /* It hears of nothing any more: neither from heads nor from its file. */
 void evl_detach_poll_item(struct evl_poll_item *item);
+/* Whether @item, which is pinned, is ready depends on who asks: so it does for the
+ * groups which its group is in. */
+void evl_make_item_personal(struct evl_poll_item *item);
 /* Note @item, and tell the groups which its group is in. Reschedules. */
 void evl_raise_poll_item(struct evl_poll_item *item);
 

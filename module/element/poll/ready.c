@@ -25,7 +25,16 @@
  * A group in a group is listed above as long as it lists anything itself: it
  * signals when its list is not empty any more, and leaves the list above only
  * if it was seen empty since.
+ *
+ * Whether a personal item is ready depends on the thread which asks, so nobody can
+ * take it off a list for others. Such items are in a tree instead, in the order of
+ * their last signals, which are numbered. Each thread looks at all of them when it
+ * begins to wait, and at those which were signaled since whenever it is woken up. A
+ * signal still wakes up one thread, since it may come with interrupts off, and that
+ * one wakes up all others when it has looked (pass_on()). Groups which such an item is in,
+ * however deep, are personal items in their turn.
  */
+#include <linux/hash.h>
 #include <evl/sched.h>
 #include <evl/thread.h>
 #include <evl/uaccess.h>
@@ -68,6 +77,76 @@ static struct evl_poll_item *next_item(struct evl_poll_set *set, u64 scan)
 	item = list_first_entry_or_null(&set->ready, struct evl_poll_item, ready);
 
 	return item && item->scan < scan ? item : NULL;
+}
+
+/* --- Personal items: lock held ---------------------------------------------------- */
+
+/* Most groups have none of them, and never had. */
+static __always_inline bool has_personal(struct evl_poll_set *set)
+{
+	return unlikely(set->turn);
+}
+
+/* A thread which has seen nothing yet begins behind the one which was reported last:
+ * who asks for few events at a time gets at all items, too. */
+static __always_inline void begin_look(struct evl_poll_set *set, struct evl_poll_look *look)
+{
+	look->scan = begin_scan(set);
+	if (!has_personal(set))
+		return;
+
+	look->latest = set->turn;
+	look->end = set->turn;
+	look->pos = look->seen ?: set->reported;
+	look->rest = look->seen ? 0 : set->reported;
+}
+
+static struct evl_poll_item *first_after(struct evl_poll_set *set, u64 turn)
+{
+	struct rb_node *node = set->personal.rb_node;
+	struct evl_poll_item *item, *best = NULL;
+
+	while (node) {
+		item = rb_entry(node, struct evl_poll_item, personal_node);
+		if (item->turn > turn)
+			best = item;
+		node = item->turn > turn ? node->rb_left : node->rb_right;
+	}
+
+	return best;
+}
+
+/* One which is signaled meanwhile gets a turn after the end: it is for the next look. */
+static noinline struct evl_poll_item *next_personal(struct evl_poll_set *set,
+						    struct evl_poll_look *look)
+{
+	struct evl_poll_item *item;
+
+	item = first_after(set, look->pos);
+	if ((!item || item->turn > look->end) && look->rest) {
+		look->end = look->rest;
+		look->rest = 0;
+		item = first_after(set, 0);
+	}
+	if (!item || item->turn > look->end)
+		return NULL;
+	look->pos = item->turn;
+
+	return item;
+}
+
+/* Which kind comes first is by lot: threads which take turns, and ask for few events,
+ * would get at one of them only otherwise. */
+static __always_inline struct evl_poll_item *
+next_of_all(struct evl_poll_set *set, struct evl_poll_look *look)
+{
+	if (!has_personal(set))
+		return next_item(set, look->scan);
+
+	if (hash_64(look->scan, 1))
+		return next_personal(set, look) ?: next_item(set, look->scan);
+
+	return next_item(set, look->scan) ?: next_personal(set, look);
 }
 
 /* --- Looking at items ------------------------------------------------------------ */
@@ -126,6 +205,7 @@ static bool look_at_item(struct evl_poll_item *item, struct evl_poll_event *ev,
 
 static bool set_is_ready(struct evl_poll_set *set)
 {
+	struct evl_poll_look look = { };
 	struct evl_poll_item *item;
 	struct evl_poll_event ev;
 	unsigned long flags;
@@ -144,6 +224,9 @@ static bool set_is_ready(struct evl_poll_set *set)
 		while (!ready && (item = next_item(set, scan)))
 			ready = look_at_item(item, &ev, &flags);
 	}
+	begin_look(set, &look);
+	while (!ready && has_personal(set) && (item = next_personal(set, &look)))
+		ready = look_at_item(item, &ev, &flags);
 	evl_unlock_irqrestore(evl_poll_lock(set), flags);
 
 	return ready;
@@ -159,59 +242,79 @@ __poll_t evl_poll_group(struct file *filp, struct evl_poll_wait *wait)
 	return set_is_ready(set) ? EVL_POLL_IN : 0;
 }
 
-/* Up to @max events, NULL for none: their number. */
-static int scan_items(struct evl_poll_set *set, u64 scan,
-		      struct evl_poll_event *evs, int max)
+/* Up to @max events, of those which there are when @look begins: their number. */
+static int scan_items(struct evl_poll_set *set, struct evl_poll_look *look,
+		      struct evl_poll_event *evs, int max, bool begin)
 {
 	struct evl_poll_item *item;
 	unsigned long flags;
 	int count = 0;
 
 	evl_lock_irqsave(evl_poll_lock(set), flags);
-	while (count < max && (item = next_item(set, scan)))
-		if (look_at_item(item, &evs[count], &flags))
-			count++;
+	if (begin)
+		begin_look(set, look);
+	while (count < max && (item = next_of_all(set, look))) {
+		if (!look_at_item(item, &evs[count], &flags))
+			continue;
+		count++;
+		if (unlikely(item->personal))
+			set->reported = look->pos;
+	}
 	evl_unlock_irqrestore(evl_poll_lock(set), flags);
 
 	return count;
 }
 
-/* The number of events stored at @u_evs, or -EFAULT. */
-static int collect_events(struct evl_poll_set *set,
+/* The number of events stored at @u_evs, or -EFAULT. If there is none, @look tells what
+ * there was to look at. */
+static int collect_events(struct evl_poll_set *set, struct evl_poll_look *look,
 			  struct evl_poll_event __user *u_evs, int max)
 {
 	struct evl_poll_event evs[POLL_CHUNK];
-	int n, count = 0, err = 0;
-	unsigned long flags;
-	u64 scan;
+	int n, room, err, count = 0;
 
-	evl_lock_irqsave(evl_poll_lock(set), flags);
-	scan = begin_scan(set);
-	evl_unlock_irqrestore(evl_poll_lock(set), flags);
-
-	while (count < max) {
-		n = scan_items(set, scan, evs, min(max - count, POLL_CHUNK));
+	do {
+		room = min(max - count, POLL_CHUNK);
+		n = scan_items(set, look, evs, room, !count);
 		if (!n)
 			break;
 		err = evl_copy_to_user(u_evs + count, evs, n * sizeof(*evs));
 		if (err)
-			break;
+			return err;
 		count += n;
-	}
+	} while (n == room && count < max);
 
-	return err ?: count;
+	return count;
 }
 
 /* --- Waiting ---------------------------------------------------------------------- */
 
-/* Until there is something in the ready list. */
-static int sleep_on_set(struct evl_poll_set *set, ktime_t timeout)
+/* All waiters are to look at what was signaled, unless they were told. Lock held, which
+ * may be dropped meanwhile. */
+static void pass_on(struct evl_poll_set *set, unsigned long *flags)
+{
+	if (likely(set->passed_on == set->signaled))
+		return;
+
+	set->passed_on = set->signaled;
+	if (!evl_wait_active(&set->waiters.wchan))
+		return;
+
+	evl_flush_unlock(&set->waiters.wchan, 0, *flags);
+	evl_lock_irqsave(evl_poll_lock(set), *flags);
+}
+
+/* Until there is something in the ready list, or not in @look. */
+static int sleep_on_set(struct evl_poll_set *set, struct evl_poll_look *look,
+			ktime_t timeout)
 {
 	unsigned long flags;
 	bool ready;
 
 	evl_lock_irqsave(evl_poll_lock(set), flags);
-	ready = set->nr_ready;
+	pass_on(set, &flags);
+	look->seen = look->latest;
+	ready = set->nr_ready || set->signaled > look->seen;
 	if (!ready)
 		evl_add_wait_queue(&set->waiters, timeout, EVL_ABS);
 	evl_unlock_irqrestore(evl_poll_lock(set), flags);
@@ -225,6 +328,7 @@ static void wake_up_next(struct evl_poll_set *set)
 	unsigned long flags;
 
 	evl_lock_irqsave(evl_poll_lock(set), flags);
+	pass_on(set, &flags);
 	if (set->nr_ready)
 		evl_wake_up_head(&set->waiters.wchan, 0);
 	evl_sched_unlock(evl_poll_lock(set), flags);
@@ -235,10 +339,11 @@ static void wake_up_next(struct evl_poll_set *set)
 static int wait_events(struct evl_poll_set *set, struct evl_poll_event __user *u_evs,
 		       int max, ktime_t timeout, bool nonblock)
 {
+	struct evl_poll_look look = { };
 	int ret;
 
 	for (;;) {
-		ret = collect_events(set, u_evs, max);
+		ret = collect_events(set, &look, u_evs, max);
 		if (ret)
 			break;
 		if (evl_is_called_away()) {
@@ -252,7 +357,7 @@ static int wait_events(struct evl_poll_set *set, struct evl_poll_event __user *u
 		}
 		if (nonblock)
 			continue;
-		ret = sleep_on_set(set, timeout);
+		ret = sleep_on_set(set, &look, timeout);
 		if (ret)
 			break;
 	}

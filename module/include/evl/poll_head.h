@@ -35,6 +35,7 @@ struct evl_poll_wait;
 struct evl_poll_head {
 	hard_spinlock_t lock;
 	unsigned int nr_watches;	/* by connect_lock, see head.c */
+	bool personal;			/* see evl_init_personal_poll_head() */
 	struct list_head watches;
 };
 
@@ -42,6 +43,12 @@ struct evl_poll_head {
 #define EVL_POLL_MAX_WATCHES	128	/* of one head */
 
 void evl_init_poll_head(struct evl_poll_head *head);
+/*
+ * The same, if what oob_poll() handlers return depends on the thread which asks. All
+ * threads which wait on a group are woken up by a signal then, for each to ask on its
+ * own behalf, instead of one of them.
+ */
+void evl_init_personal_poll_head(struct evl_poll_head *head);
 
 /*
  * By an oob_poll() handler, before it looks at the condition. True if @wait was
