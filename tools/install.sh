@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Installs what programs and drivers need to build, the commands, and the udev rule; see "make install".
+# Installs what programs and drivers need to build, the commands, manual pages, and the udev rule; see "make install".
 # usage: install.sh [all|commands|udev]
 # Environment: PREFIX DESTDIR UDEVRULESDIR DRIVERDIR CC CFLAGS, as make variables; SHARED=y for libevl.so as well
 set -eu
@@ -109,6 +109,20 @@ commands() {
 	rm -rf "$work"
 }
 
+# A page for each header, made from its comments, and a link to it for each call.
+manuals() {
+	local man=$dest$prefix/share/man work date
+	local -a sources
+	work=$(mktemp -d)
+	date=$(sed -n 's/^\.Dd //p' tools/man/evl.7)
+	# What helps with compilers is no part of EVL.
+	mapfile -t sources < <(find include/evl include/evl/net -maxdepth 1 -name '*.h' ! -name compiler.h | LC_ALL=C sort)
+	LC_ALL=C awk -v out="$work" -v date="$date" -f tools/manual.awk "${sources[@]}"
+	install -D -m 644 -t "$man/man3" "$work"/*.3
+	install -D -m 644 -t "$man/man7" tools/man/evl.7
+	rm -rf "$work"
+}
+
 # The group comes with it, unless this only fills a package.
 udev() {
 	install -D -m 644 tools/evl.rules "$dest$rules/60-evl.rules"
@@ -132,6 +146,7 @@ install -D -m 644 -t "$dest$driver" VERSION
 pkgconfig
 library
 commands
+manuals
 if [ "$(id -u)" -ne 0 ] && ! { mkdir -p "$dest$rules" && [ -w "$dest$rules" ]; } 2>/dev/null; then
 	echo "install: no right to write the udev rule to $rules: sudo make install-udev for the members of group evl"
 else

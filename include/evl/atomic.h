@@ -37,11 +37,7 @@ typedef __u32 uatomic_t;
 
 #endif
 
-/*
- * Changes *ptr to new if it is old, and gives what it was. Fully ordered, and
- * never fails without a reason; the weak form may, where that is cheaper. (The
- * comma takes the qualifiers off, _Atomic among them.)
- */
+/* The comma takes the qualifiers off, _Atomic among them. */
 #define __evl_hl_cmpxchg(__ptr, __old, __new, __form)				\
 	__extension__ ({							\
 		__typeof__((void)0, *(__ptr)) __evl_hl_seen = (__old);		\
@@ -49,6 +45,10 @@ typedef __u32 uatomic_t;
 		__evl_hl_seen;							\
 	})
 
+/*
+ * Changes *ptr to new if it is old, and gives what it was. Fully ordered, and
+ * never fails without a reason; the weak form may, where that is cheaper.
+ */
 #define atomic_cmpxchg(__ptr, __old, __new)	\
 	__evl_hl_cmpxchg(__ptr, __old, __new, strong)
 

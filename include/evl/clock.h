@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clocks. EVL_CLOCK_MONOTONIC and EVL_CLOCK_REALTIME stand for the built-in
- * ones, others are descriptors got from evl_open_element("clock", ...).
+ * Clocks, and sleeping until a date. EVL_CLOCK_MONOTONIC and EVL_CLOCK_REALTIME stand
+ * for the built-in ones, others are descriptors got from evl_open_element("clock", ...).
  */
 #ifndef _EVL_CLOCK_H
 #define _EVL_CLOCK_H

@@ -15,7 +15,11 @@
 #define T_HMSIG		EVL_T_HMSIG
 #define T_HMOBS		EVL_T_HMOBS
 
-/* Before revision 11. */
+/*
+ * int evl_sched_control(int policy, const union evl_sched_ctlparam *param,
+ *			 union evl_sched_ctlinfo *info, int cpu): acts as
+ * evl_control_sched() does, whose name this was before revision 11.
+ */
 #define evl_sched_control(__policy, __param, __info, __cpu)	\
 	evl_control_sched(__policy, __param, __info, __cpu)
 
@@ -23,6 +27,7 @@
 #define proxy_outfd	evl_stdout()
 #define proxy_errfd	evl_stderr()
 
+/* int evl_udelay(useconds_t usecs): sleeps as evl_usleep() does. */
 #define evl_udelay(__usecs)	evl_usleep(__usecs)
 
 #endif /* _EVL_COMPAT_H */

@@ -93,7 +93,7 @@ __evl_api int evl_timedwait_some_flags(struct evl_flags *flg, int bits,
 	return __evl_hl_wait_flags(flg, EVL_MONIOC_WAIT, bits, timeout, r_bits);
 }
 
-/* Variations: without a limit, for any bit, both. */
+/* The same without a limit, for any bit, both. */
 __evl_api int evl_wait_some_flags(struct evl_flags *flg, int bits, int *r_bits)
 {
 	return evl_timedwait_some_flags(flg, bits, &__evl_hl_forever, r_bits);

@@ -92,7 +92,7 @@ __evl_api int evl_init_heap_unlocked(struct evl_heap *heap, void *mem, size_t si
 	return evl_extend_heap_unlocked(heap, mem, size);
 }
 
-/* Forgets about a heap, the memory is for the caller to release. */
+/* Forgets about a heap, the memory is for the caller to release. Any stage, any thread. */
 __evl_api void evl_destroy_heap_unlocked(struct evl_heap *heap)
 {
 	heap->extents = NULL;
@@ -287,7 +287,10 @@ __evl_api int evl_free_block_unlocked(struct evl_heap *heap, void *block)
 	return 0;
 }
 
-/* Size of an allocated block, rounded as above, -EINVAL for anything else. */
+/*
+ * Looks at a block. Any stage, any thread. Returns its size, rounded to what blocks
+ * have, or -EINVAL if it is not an allocated block of this heap.
+ */
 __evl_api ssize_t evl_check_block_unlocked(struct evl_heap *heap, void *block)
 {
 	struct __evl_hl_block found;
@@ -296,9 +299,9 @@ __evl_api ssize_t evl_check_block_unlocked(struct evl_heap *heap, void *block)
 }
 
 /*
- * Same as the unlocked calls, among threads. Creating a heap is for in-band,
- * any thread: -ENXIO before evl_init(), and what creating a mutex gives. The
- * others are for out-of-band, attached threads: -EPERM (NULL) for others.
+ * Makes a heap which threads share. In-band, any thread. Returns 0, or -EINVAL for
+ * memory which is too small or has 4 GiB or more, -ENXIO before evl_init(), and what
+ * creating a mutex gives.
  */
 __evl_api int evl_init_heap(struct evl_heap *heap, void *mem, size_t size)
 {
@@ -315,6 +318,11 @@ __evl_api int evl_init_heap(struct evl_heap *heap, void *mem, size_t size)
 	return ret < 0 ? ret : 0;
 }
 
+/*
+ * Do what the unlocked calls do, one thread at a time. Out-of-band, attached threads.
+ * Returns what these do, or -EPERM (NULL) if not attached, and what locking a mutex
+ * gives (NULL for all of that).
+ */
 __evl_api int evl_extend_heap(struct evl_heap *heap, void *mem, size_t size)
 {
 	int ret;
@@ -327,15 +335,6 @@ __evl_api int evl_extend_heap(struct evl_heap *heap, void *mem, size_t size)
 	evl_unlock_mutex(&heap->lock);
 
 	return ret;
-}
-
-__evl_api void evl_destroy_heap(struct evl_heap *heap)
-{
-	int cancel_state = __evl_hl_hold_cancel();
-
-	evl_destroy_heap_unlocked(heap);
-	evl_close_mutex(&heap->lock);
-	__evl_hl_allow_cancel(cancel_state);
 }
 
 __evl_api void *evl_alloc_block(struct evl_heap *heap, size_t size)
@@ -380,7 +379,20 @@ __evl_api ssize_t evl_check_block(struct evl_heap *heap, void *block)
 	return size;
 }
 
-/* Totals, in bytes: memory provided, memory for blocks, memory in blocks. */
+/* Forgets about a heap, and closes its mutex. In-band, any thread. */
+__evl_api void evl_destroy_heap(struct evl_heap *heap)
+{
+	int cancel_state = __evl_hl_hold_cancel();
+
+	evl_destroy_heap_unlocked(heap);
+	evl_close_mutex(&heap->lock);
+	__evl_hl_allow_cancel(cancel_state);
+}
+
+/*
+ * Totals, in bytes: memory provided, memory for blocks, memory in blocks. Any stage, any
+ * thread, no request.
+ */
 __evl_api size_t evl_heap_raw_size(const struct evl_heap *heap)
 {
 	return heap->raw_size;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Doubly linked circular lists. Mind the order of arguments, element first:
- * it is not that of Linux.
+ * it is not that of Linux. Any stage, any thread, no request; the caller serialises.
  */
 #ifndef _EVL_LIST_H
 #define _EVL_LIST_H
@@ -20,14 +20,19 @@ struct list_head {
 #define DEFINE_LIST_HEAD(__name)	\
 	struct list_head __name = LIST_HEAD_INITIALIZER(__name)
 
-/* An empty list, or an element which is in none. */
+/* Makes an empty list, or an element which is in none; list_init() is the same. */
 __evl_inline void inith(struct list_head *head)
 {
 	head->next = head;
 	head->prev = head;
 }
 
-/* Links after, and unlinks. Unlinked elements keep stale links. */
+__evl_inline void list_init(struct list_head *head)
+{
+	inith(head);
+}
+
+/* Link after, and unlink. Unlinked elements keep stale links. */
 __evl_inline void ath(struct list_head *head, struct list_head *e)
 {
 	e->next = head->next;
@@ -42,27 +47,25 @@ __evl_inline void dth(struct list_head *e)
 	e->next->prev = e->prev;
 }
 
-__evl_inline void list_init(struct list_head *head)
-{
-	inith(head);
-}
-
+/* True if a list has no element. */
 __evl_inline bool list_empty(const struct list_head *head)
 {
 	return head->next == head;
 }
 
-/* Only of an element initialised or removed by list_remove_init(). */
+/* True if an element is in a list: only if initialised, or removed by list_remove_init(). */
 __evl_inline bool list_is_linked(const struct list_head *e)
 {
 	return !list_empty(e);
 }
 
+/* True if an element is the first of a list. */
 __evl_inline bool list_is_heading(const struct list_head *e, const struct list_head *head)
 {
 	return head->next == e;
 }
 
+/* Link ahead of all others, and behind them. Returns the element. */
 __evl_inline struct list_head *list_prepend(struct list_head *e, struct list_head *head)
 {
 	ath(head, e);
@@ -95,6 +98,7 @@ __evl_inline void list_join(struct list_head *src, struct list_head *dst)
 	inith(src);
 }
 
+/* Unlink an element: it is in no list then, as list_is_linked() sees it, if by the second. */
 __evl_inline void list_remove(struct list_head *e)
 {
 	dth(e);
@@ -115,6 +119,7 @@ __evl_inline struct list_head *list_pop(struct list_head *head)
 	return e;
 }
 
+/* What an element is part of; what the first one of a list is, and the last one. */
 #define list_entry(__ptr, __type, __member)	container_of(__ptr, __type, __member)
 
 #define list_first_entry(__head, __type, __member)	\
@@ -123,6 +128,7 @@ __evl_inline struct list_head *list_pop(struct list_head *head)
 #define list_last_entry(__head, __type, __member)	\
 	list_entry((__head)->prev, __type, __member)
 
+/* What the element before, or behind, is part of: NULL at the end of the list. */
 #define list_prev_entry(__pos, __head, __member)				\
 	((__pos)->__member.prev == (__head) ? NULL :				\
 	 list_entry((__pos)->__member.prev, __typeof__(*(__pos)), __member))
@@ -131,20 +137,23 @@ __evl_inline struct list_head *list_pop(struct list_head *head)
 	((__pos)->__member.next == (__head) ? NULL :				\
 	 list_entry((__pos)->__member.next, __typeof__(*(__pos)), __member))
 
+/* Unlinks the first element of a list which has one, and gives what it is part of. */
 #define list_pop_entry(__head, __type, __member)	\
 	list_entry(list_pop(__head), __type, __member)
 
+/* Loop over elements. */
 #define list_for_each(__pos, __head)	\
 	for (__pos = (__head)->next; __pos != (__head); __pos = (__pos)->next)
 
 #define list_for_each_reverse(__pos, __head)	\
 	for (__pos = (__head)->prev; __pos != (__head); __pos = (__pos)->prev)
 
-/* The safe forms let the current element be removed. */
+/* Same, and the current element may be removed. */
 #define list_for_each_safe(__pos, __tmp, __head)				\
 	for (__pos = (__head)->next, __tmp = (__pos)->next;			\
 	     __pos != (__head); __pos = __tmp, __tmp = (__pos)->next)
 
+/* Loop over what elements are part of; the safe forms let the current one be removed. */
 #define list_for_each_entry(__pos, __head, __member)				\
 	for (__pos = list_entry((__head)->next, __typeof__(*__pos), __member);	\
 	     &(__pos)->__member != (__head);					\

@@ -315,7 +315,7 @@ __evl_api int evl_set_mutex_ceiling(struct evl_mutex *mutex, unsigned int ceilin
 	return 0;
 }
 
-/* The ceiling of a mutex, 0 if it has none. Any stage, any thread. -EINVAL. */
+/* Any stage, any thread. Returns the ceiling of a mutex, 0 if it has none, or -EINVAL. */
 __evl_api int evl_get_mutex_ceiling(struct evl_mutex *mutex)
 {
 	struct __evl_hl_monitor *mon = &mutex->monitor;

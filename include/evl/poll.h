@@ -53,7 +53,10 @@ __evl_api int evl_add_pollfd(int efd, int newfd, unsigned int events,
 	return __evl_hl_poll_ctl(efd, EVL_POLL_CTLADD, newfd, events, pollval);
 }
 
-/* Removes a descriptor from a group: -ENOENT if it is not there, -EPERM. */
+/*
+ * Removes a descriptor from a group. Out-of-band, attached threads. -ENOENT if it is
+ * not there, -EBADF, -EPERM.
+ */
 __evl_api int evl_del_pollfd(int efd, int delfd)
 {
 	return __evl_hl_poll_ctl(efd, EVL_POLL_CTLDEL, delfd, 0, evl_nil);

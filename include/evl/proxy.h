@@ -90,7 +90,7 @@ __evl_api ssize_t evl_read_proxy(int proxyfd, void *buf, size_t count)
 	return ret < 0 ? -errno : ret;
 }
 
-/* The name of evl_write_proxy() before revision 26. */
+/* Sends as evl_write_proxy() does, whose name this was before revision 26. */
 __evl_api ssize_t evl_send_proxy(int proxyfd, const void *buf, size_t count)
 {
 	return evl_write_proxy(proxyfd, buf, count);
@@ -154,9 +154,9 @@ __evl_api __evl_printf(2, 3) ssize_t evl_print_proxy(int proxyfd, const char *fm
 }
 
 /*
- * Descriptors of the proxies to the standard streams: -EBADF before
- * evl_init(), if the stream was closed by then, or if the program closed the
- * proxy since, as by closefrom(). Any stage, any thread.
+ * The proxies to the standard streams. Any stage, any thread. Returns a descriptor, or
+ * -EBADF before evl_init(), if the stream was closed by then, or if the program closed
+ * the proxy since, as by closefrom().
  */
 __evl_api int evl_stdout(void)
 {
@@ -169,8 +169,8 @@ __evl_api int evl_stderr(void)
 }
 
 /*
- * Print to the standard streams from any stage: evl_print_proxy() on the
- * proxies above, hence to standard error without them.
+ * Print to the standard streams, as evl_print_proxy() does on the proxies above, hence
+ * to standard error without them.
  */
 __evl_api __evl_printf(1, 0) ssize_t evl_vprintf(const char *fmt, va_list ap)
 {

@@ -76,6 +76,7 @@ __evl_api int evl_create_rwlock(struct evl_rwlock *rwlock)
 	return ret;
 }
 
+/* int evl_new_rwlock(struct evl_rwlock *rwlock): the same. */
 #define evl_new_rwlock(__rwlock)	evl_create_rwlock(__rwlock)
 
 /* Destroys a lock, which nobody may hold. In-band, any thread. -EINVAL. */

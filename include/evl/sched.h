@@ -100,7 +100,7 @@ __evl_api int evl_get_cpustate(int cpu, int *state_r)
 
 /*
  * Moves the caller to the end of the queue of its priority. Out-of-band,
- * attached threads: -EPERM for others.
+ * attached threads. Returns 0, or -EPERM if not attached.
  */
 __evl_api int evl_yield(void)
 {

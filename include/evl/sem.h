@@ -123,9 +123,6 @@ __evl_slow int __evl_hl_post_sem(struct __evl_hl_monitor *mon, __s32 units)
 /*
  * Adds a unit, or gives it to the first waiter. Any stage, any thread.
  * -EOVERFLOW if there are 2^31-1, -EBADF if closed, -EINVAL.
- *
- * Pollers register before they look at the value, we look for them after we
- * changed it: one of us sees the other.
  */
 __evl_api int evl_put_sem(struct evl_sem *sem)
 {
@@ -146,6 +143,10 @@ __evl_api int evl_put_sem(struct evl_sem *sem)
 			return -EOVERFLOW;
 	} while (!__evl_hl_cas(&state->u.event.value, &value, value + 1));
 
+	/*
+	 * Pollers register before they look at the value, we look for them after we
+	 * changed it: one of us sees the other.
+	 */
 	if (__evl_likely(!__atomic_load_n(&state->u.event.pollrefs, __ATOMIC_SEQ_CST)))
 		return 0;
 

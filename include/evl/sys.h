@@ -53,7 +53,7 @@ __evl_api int evl_open_element(const char *type, const char *fmt, ...)
 	return ret;
 }
 
-/* Opens a device which has no named elements (EVL_POLL_DEV). Same errors. */
+/* Opens a device which has no named elements (EVL_POLL_DEV). Otherwise as above. */
 __evl_api int evl_open_raw(const char *type)
 {
 	if (!__evl_hl_ready())
@@ -63,8 +63,8 @@ __evl_api int evl_open_raw(const char *type)
 }
 
 /*
- * State bits (EVL_T_*) of the caller as the core last told them, EVL_T_INBAND
- * if not attached. Any stage, any thread, no request.
+ * What the caller is, as the core last told. Any stage, any thread, no request. Returns
+ * a mask of state bits (EVL_T_*), EVL_T_INBAND if not attached.
  */
 __evl_api int evl_get_current_mode(void)
 {
@@ -110,7 +110,8 @@ __evl_inline const char *__evl_hl_cause(int code)
 
 /*
  * A handler for SIGDEBUG which names the cause on standard output. Nobody
- * installs it but the application; without one, the signal is fatal.
+ * installs it but the application; without one, the signal is fatal. In-band,
+ * where signals are handled.
  */
 __evl_api void evl_sigdebug_handler(int sig, siginfo_t *si, void *ctxt)
 {

@@ -110,11 +110,11 @@ __evl_inline long __evl_hl_request(unsigned int nr, unsigned long a0, unsigned l
 }
 
 /*
- * The out-of-band twins of read(2), write(2) and ioctl(2): same results, -1
- * and errno on failure. The caller moves to the out-of-band stage. Errors:
- * EPERM for a thread which is not attached, EBADF for a file without
- * out-of-band operations, EINVAL (read, write) or ENOTTY (ioctl) for a file
- * which does not have this one, and those of the file.
+ * The out-of-band twins of read(2), write(2) and ioctl(2). Out-of-band, attached
+ * threads: the caller moves there. Returns what these do, or -1 with errno: EPERM
+ * for a thread which is not attached, EBADF for a file without out-of-band
+ * operations, EINVAL (read, write) or ENOTTY (ioctl) for a file which does not have
+ * this one, and those of the file.
  *
  * Cancellation points. As with read(2), what a thread has just read when it is
  * cancelled is lost: data, bits of flags, ticks of a timer, notices of an observable.

@@ -109,10 +109,11 @@ __evl_inline int __evl_hl_attach(int flags, const char *fmt, va_list ap)
  * better detach it as well: the library does so in the next round of destructors only,
  * if there is one.
  *
- * Calls evl_init(). Returns a descriptor of the thread, or what evl_init()
- * fails with, -EBUSY if attached already, -EINVAL for bad flags, a badly formed
- * name, or in a cpuset if its affinity has no CPU for threads, -EEXIST, -ENAMETOOLONG, -EMFILE,
- * -ENFILE, -ENOMEM, -EAGAIN, -ENXIO if the core is stopped.
+ * Calls evl_init(). In-band, threads which are not attached. Returns a descriptor of
+ * the thread, or what evl_init() fails with, -EBUSY if attached already, -EINVAL for
+ * bad flags, a badly formed name, or in a cpuset if its affinity has no CPU for
+ * threads, -EEXIST, -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN, -ENXIO if the
+ * core is stopped.
  */
 __evl_api int evl_attach_thread(int flags, const char *fmt, ...)
 {
@@ -149,8 +150,9 @@ __evl_inline int __evl_hl_detach(struct __evl_hl_thread *self)
 
 /*
  * Detaches the calling thread, and closes the descriptor got by attaching.
- * flags must be 0, else -EINVAL. In-band. -EPERM if not attached, -EBADF if the
- * program closed that descriptor: the thread detaches when it ends then.
+ * flags must be 0, else -EINVAL. In-band, whatever stage it comes from. -EPERM if not
+ * attached, -EBADF if the program closed that descriptor: the thread detaches when it
+ * ends then.
  */
 __evl_api int evl_detach_thread(int flags)
 {
@@ -175,7 +177,10 @@ __evl_api int evl_detach_self(void)
 	return evl_detach_thread(0);
 }
 
-/* Descriptor of the caller, -EPERM if not attached. Any stage, no request. */
+/*
+ * Descriptor of the caller. Any stage, any thread, no request. Returns it, or -EPERM if
+ * not attached.
+ */
 __evl_api int evl_get_self(void)
 {
 	struct __evl_hl_thread *self = __evl_hl_self();
@@ -189,7 +194,10 @@ __evl_api bool evl_is_inband(void)
 	return __evl_hl_is_inband();
 }
 
-/* Moves the caller out-of-band. 0 if it is there, -EPERM if not attached. */
+/*
+ * Moves the caller out-of-band. Any stage, attached threads. Returns 0, at once if it is
+ * there, or -EPERM if not attached.
+ */
 __evl_api int evl_switch_oob(void)
 {
 	struct __evl_hl_process *home = __evl_hl_home();
@@ -210,8 +218,8 @@ __evl_api int evl_switch_oob(void)
 }
 
 /*
- * Moves the caller in-band, with nothing to warn of. 0 if it is there, -EPERM
- * if not attached.
+ * Moves the caller in-band, with nothing to warn of. Any stage, attached threads.
+ * Returns 0, at once if it is there, or -EPERM if not attached.
  */
 __evl_api int evl_switch_inband(void)
 {
@@ -313,7 +321,10 @@ __evl_api int evl_subscribe(int ofd, unsigned int backlog_count, int flags)
 	return ret == -ENOTTY ? -EPERM : ret;
 }
 
-/* The converse: -ENOENT if not subscribed, -EPERM, -EBADF. In-band. */
+/*
+ * Ends that. In-band, any thread. -ENOENT if not subscribed, -EPERM if not an
+ * observable, -EBADF.
+ */
 __evl_api int evl_unsubscribe(int ofd)
 {
 	int ret = __evl_hl_ioctl_inband(ofd, EVL_OBSIOC_UNSUBSCRIBE, NULL);

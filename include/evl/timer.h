@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers. oob_read() on a timer waits for it to tick, and gives the number of
- * ticks since the last read as a 64-bit integer: more than one means overruns.
+ * Timers on a clock, once or with a period. A read by oob_read() waits for a tick, and
+ * gives the number of ticks since the last one as a 64-bit integer: more than one means
+ * overruns.
  */
 #ifndef _EVL_TIMER_H
 #define _EVL_TIMER_H

@@ -24,6 +24,7 @@
 
 __EVL_BEGIN_DECLS
 
+/* What evl_get_version() tells. */
 struct evl_version {
 	int api_level;			/* __EVL__ */
 	int abi_level;			/* EVL_ABI_PREREQ */

@@ -45,7 +45,7 @@ __evl_api int evl_create_xbuf(size_t i_bufsz, size_t o_bufsz,
 	return ret;
 }
 
-/* int evl_new_xbuf(size_t bufsz, const char *fmt, ...): same size both ways. */
+/* int evl_new_xbuf(size_t bufsz, const char *fmt, ...): the same, of one size both ways. */
 #define evl_new_xbuf(__bufsz, ...)	\
 	__evl_hl_named(evl_create_xbuf(__bufsz, __bufsz, EVL_CLONE_PRIVATE, __VA_ARGS__), \
 		       __VA_ARGS__)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Out-of-band ports of network devices. As in evl/net/socket.h, all calls
- * answer -EOPNOTSUPP.
+ * Network devices with an out-of-band port, of which there are none yet: see
+ * evl/net/socket.h. Any stage, any thread. Returns -EOPNOTSUPP, whatever the call, and
+ * sets errno as well.
  */
 #ifndef _EVL_NET_NET_H
 #define _EVL_NET_NET_H
@@ -26,7 +27,7 @@ struct evl_net_devstat {
 	__u32 flags;
 };
 
-/* A descriptor of the device of a name, by either name of the call. */
+/* A descriptor of the device of a name, by either name of the call, and what it did. */
 __evl_api int evl_net_open_dev(const char *ifname)
 {
 	(void)ifname;

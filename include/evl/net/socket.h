@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sockets with an out-of-band side. There is no network out-of-band yet: these
- * calls are here for programs which take <evl/evl.h> for a sign of one, and
- * all answer -EOPNOTSUPP, which errno is set to as well. In-band, sockets work
- * as ever.
+ * calls are here for programs which take <evl/evl.h> for a sign of one. Any stage, any
+ * thread. Returns -EOPNOTSUPP, whatever the call, and sets errno as well. The calls
+ * of libc work as ever.
  */
 #ifndef _EVL_NET_SOCKET_H
 #define _EVL_NET_SOCKET_H
