@@ -100,6 +100,13 @@ if command -v groff >/dev/null; then
 	expect "groff has nothing to say" eval "! groff -mandoc -Tutf8 -ww -z '$man'/man3/evl-*.3 '$man/man7/evl.7' 2>&1 | grep ."
 fi
 
+# --- What documents say of revisions ----------------------------------------------------------------
+
+revision() { sed -n "s/^#define $1[[:space:]]*\([0-9]*\)$/\1/p" "$work"/usr/include/evl/*.h; }
+range="revisions $(revision EVL_ABI_BASE) to $(revision EVL_ABI_LEVEL)"
+expect "the README has the revisions of the ABI" grep -q "\[$range\](doc/abi.md)" README.md
+expect "and so has the page about it" grep -q "^\*\*evl.ko serves $range\.\*\* Our library asks for $(revision EVL_ABI_PREREQ)," doc/abi.md
+
 # --- What makes them ------------------------------------------------------------------------------
 
 made_by() {
