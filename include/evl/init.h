@@ -6,6 +6,7 @@
 #include <evl/detail/shared.h>
 #include <evl/detail/descriptor.h>
 #include <evl/detail/element.h>
+#include <evl/detail/vdso.h>
 #include <evl/detail/attached.h>
 #include <evl/syscall.h>
 #include <evl/clock-abi.h>
@@ -189,6 +190,17 @@ __evl_inline void __evl_hl_disconnect(struct __evl_hl_process *home)
 	__evl_hl_drop_fd(&home->ctlfd, -1);
 }
 
+/*
+ * Pages of the vDSO are not locked as others are: the kernel maps them when they are
+ * touched. Whoever reads a clock out-of-band would be sent in-band for that.
+ */
+__evl_inline void __evl_hl_touch_clock(void)
+{
+	struct timespec now;
+
+	__evl_hl_find_gettime()(CLOCK_MONOTONIC, &now);
+}
+
 __evl_inline int __evl_hl_bootstrap(struct __evl_hl_process *home)
 {
 	int ret;
@@ -196,6 +208,8 @@ __evl_inline int __evl_hl_bootstrap(struct __evl_hl_process *home)
 	ret = __evl_hl_lock_memory();
 	if (ret)
 		return ret;
+
+	__evl_hl_touch_clock();
 
 	ret = __evl_hl_connect(home);
 	if (ret == 0)

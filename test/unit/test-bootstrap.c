@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Bringing the library up, step by step, against a scripted core. */
 #include "fake-core.h"
+#include <sys/resource.h>
 
 static int setup(void **state)
 {
@@ -49,6 +50,52 @@ static void test_all_steps(void **state)
 {
 	(void)state;
 	assert_int_equal(run_in_child(all_steps, NULL), 0);
+}
+
+static long page_faults(void)
+{
+	struct rusage usage;
+
+	assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+	return usage.ru_minflt + usage.ru_majflt;
+}
+
+/* To read a clock touches no page for the first time. */
+static int clock_is_there(void)
+{
+	struct timespec now;
+	long before;
+
+	fake_reset();
+	/* The core here does not, and rights may not do. */
+	if (mlockall(MCL_CURRENT | MCL_FUTURE))
+		return 1;
+
+	assert_int_equal(evl_init(), 0);
+	page_faults();
+	before = page_faults();
+	assert_int_equal(evl_read_clock(EVL_CLOCK_MONOTONIC, &now), 0);
+	assert_int_equal(page_faults(), before);
+
+	return 0;
+}
+
+/* In a program which has not read any: children are born with what their parent did. */
+static int begin_anew(void *arg)
+{
+	(void)arg;
+	execl("/proc/self/exe", "test-bootstrap", "clock", NULL);
+	return -1;
+}
+
+static void test_clock_is_there(void **state)
+{
+	int ret = run_in_child(begin_anew, NULL);
+
+	(void)state;
+	if (ret == 1)
+		skip();
+	assert_int_equal(ret, 0);
 }
 
 /* The status, 100 more if something was left behind. */
@@ -246,10 +293,11 @@ static void test_old_form(void **state)
 	assert_int_equal(run_in_child(old_form, NULL), 0);
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_all_steps, setup),
+		cmocka_unit_test_setup(test_clock_is_there, setup),
 		cmocka_unit_test_setup(test_abi_ranges, setup),
 		cmocka_unit_test_setup(test_missing_devices, setup),
 		cmocka_unit_test_setup(test_other_coreinfo, setup),
@@ -259,6 +307,9 @@ int main(void)
 		cmocka_unit_test_setup(test_concurrent_init, setup),
 		cmocka_unit_test_setup(test_old_form, setup),
 	};
+
+	if (argc > 1 && strcmp(argv[1], "clock") == 0)
+		return clock_is_there();
 
 	return cmocka_run_group_tests_name("bootstrap", tests, NULL, NULL);
 }
