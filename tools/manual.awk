@@ -7,11 +7,13 @@
 # is for the calls, macros and structs which follow, up to the next one. It begins with "TYPE NAME(ARGUMENTS)" for
 # a macro which stands for a function. Sentences which tell the stage begin with "In-band", "Out-of-band", "Any
 # stage" or "Any thread", those which tell the result with "Returns", "0", "True" or an error code; who has none
-# of its own says "Same", "as above", or "as NAME() does".
+# of its own says "Same", "as above", or "as NAME() does". What the first comment says of that is for all calls.
 
 BEGIN {
-	if (out == "" || date == "")
+	if (out == "" || date == "") {
 		fail("usage: awk -v out=FOLDER -v date=DATE -f manual.awk HEADER...")
+		exit
+	}
 }
 
 FNR == 1 { begin_page() }

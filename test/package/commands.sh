@@ -273,6 +273,7 @@ expect "and does not write it" diff "$work/before" <(before)
 printf '# tracer: nop\n#\n# * Snapshot is freed *\n' >"$trace/snapshot"
 run 0 "evl trace" evl trace
 prints "has no snapshot" "no snapshot."
+expect "and tells where to look" grep -qx "evl trace: nothing has come to evl_trigger yet; .* in .*/$tracedir/trace" "$work/err"
 printf '# tracer: nop\n hello-1 [001] 1.0: evl_trigger: x\n' >"$trace/snapshot"
 run 0 "evl trace -p" evl trace -p
 expect "prints the snapshot" diff "$work/out" "$trace/snapshot"
