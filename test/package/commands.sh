@@ -315,13 +315,13 @@ if command -v mandoc >/dev/null; then
 	expect "they are well formed" eval "! mandoc -T lint -W warning '$man'/*.1 | grep -v 'cross reference to self'"
 fi
 
-# completes WORDS WANTED: what may come for the last of the words
+# completes WORDS WANTED [FUNCTION]: what may come for the last of the words
 completes() {
 	local -a COMPREPLY
 	read -ra COMP_WORDS <<<"$1"
 	[[ $1 != *" " ]] || COMP_WORDS+=("")
 	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-	_evl
+	"${3:-_evl}"
 	expect "completes '$1'" diff <(printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd ' ') <(tr ' ' '\n' <<<"$2" | sort | paste -sd ' ')
 }
 # shellcheck disable=SC1091
@@ -343,6 +343,25 @@ completes "evl gdb p" "ps"
 completes "evl check -f $work/usr/li" "$work/usr/libexec"
 completes "evl timeline -" "-o -h"
 completes "evl frobnicate x" ""
+completes "git evlabi --g" "--git-dir=" _git_evlabi
+
+# Names which the shell would take for orders, if it read them as text of its own.
+add_test 'e-$(touch${IFS}ran)' 'exit 0'
+cp "$libexec/tests/b-passes" "$work/a path/evl-eek\`touch\${IFS}ran\`"
+(cd "$work" && git init -q names && cd names && git -c user.name=x -c user.email=x commit -q --allow-empty -m x &&
+	git branch 'eek-$(touch${IFS}ran)' && git branch 'eek;touch${IFS}ran') || exit
+in_names() { (cd "$work/names" && PATH="$work/a path:$PATH" && completes "$@" && [ ! -e ran ]); }
+inside() {
+	in_names "$@"
+	count=$((count + 1))
+	expect "and runs nothing" test ! -e "$work/names/ran"
+	rm -f "$work/names/ran"
+}
+inside "evl test e" 'e-\$\(touch\$\{IFS\}ran\)'
+inside "evl test e-\\$" 'e-\$\(touch\$\{IFS\}ran\)'
+inside "evl ee" 'eek\`touch\$\{IFS\}ran\`'
+inside "git evlabi ee" 'eek-\$\(touch\$\{IFS\}ran\) eek\;touch\$\{IFS\}ran' _git_evlabi
+rm "$libexec/tests"/e-* "$work/a path"/evl-eek*
 
 # --- As an ordinary user ------------------------------------------------------------------------------------------
 
