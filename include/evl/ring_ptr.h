@@ -34,9 +34,12 @@ __EVL_BEGIN_DECLS
 #define EVL_RING_CACHELINE_BYTES	(1U << EVL_RING_CACHELINE_SHIFT)
 #define EVL_RING_ALIGNMENT		256
 
-/* The smallest ring whose entries fill a cache line. Others work as well, from order 0. */
+/*
+ * The smallest ring whose entries fill a cache line. Others work as well, from order 0,
+ * up to what is no larger than an object may be where sizes have 32 bits.
+ */
 #define EVL_RINGPTR_MINORDER		(EVL_RING_CACHELINE_SHIFT - 3)
-#define __EVL_HL_RINGPTR_MAXORDER	28
+#define __EVL_HL_RINGPTR_MAXORDER	(sizeof(size_t) > 4 ? 28 : 26)
 
 typedef __u64 lfatomic_t;
 typedef __s64 lfsatomic_t;
@@ -238,7 +241,7 @@ __evl_inline bool __evl_hl_ring_dequeue(lfatomic_t *cells, unsigned int order, v
 #define DEFINE_EVL_RINGPTR_OPS(__name, __ring, __order)					\
 	_Static_assert((int)(__order) >= 0 &&						\
 		       (int)(__order) <= __EVL_HL_RINGPTR_MAXORDER,			\
-		       "the order of a ring is from 0 to 28");				\
+		       "the order of a ring is from 0 to 28, or 26 with 32 bits");				\
 	__evl_inline bool evl_enqueue_##__name(void *__evl_hl_ptr,			\
 					       struct evl_ring_cursor *__evl_hl_cursor)	\
 	{										\

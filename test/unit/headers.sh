@@ -80,6 +80,11 @@ for order in -1 29; do
 	printf '#include <evl/ring_ptr.h>\nDEFINE_EVL_RINGPTR_DYNAMIC(ring, %s)\n' $order >"$tmp/ring.c"
 	refused "${CC:-gcc}" "$tmp/ring.c"
 done
+# Where sizes have 32 bits, a ring of the next order would be no object any more. No such library is needed to see that.
+for order in 26 27; do
+	printf '#include <evl/ring_ptr.h>\n#define size_t unsigned int\nDEFINE_EVL_RINGPTR_OPS(ring, 0, %s)\n' $order >"$tmp/ring.c"
+	if [ $order -eq 26 ]; then compiles "${CC:-gcc}" "$tmp/ring.c"; else refused "${CC:-gcc}" "$tmp/ring.c"; fi
+done
 
 here=$(dirname "$0")
 compilers=$(printf '%s\n' "${CC:-gcc}" "${CXX:-g++} -x c++"
