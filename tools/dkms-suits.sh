@@ -7,14 +7,17 @@ set -eu
 release=$1
 config=/lib/modules/$release/build/.config
 bounds() { sed -n "s/^BUILD_EXCLUSIVE_$1=\"\(.*\)\"$/\1/p" "$(dirname "$0")/../dkms.conf"; }
+# As the comment above them has it.
+supported() { sed -n 's/^# \(Linux .* to .*\)\.$/\1/p' "$(dirname "$0")/../dkms.conf"; }
 
 refuse() {
 	echo "$*"
 	exit 1
 }
 
+[[ $(uname -m) =~ $(bounds ARCH) ]] || refuse "evl supports machines of $(bounds ARCH), not $(uname -m)"
 [ -e "$config" ] || refuse "its headers are not installed (no $config)"
-[[ $release =~ $(bounds KERNEL) ]] || refuse "evl supports Linux 6.1 to 6.12"
+[[ $release =~ $(bounds KERNEL) ]] || refuse "evl supports $(supported)"
 for option in $(bounds CONFIG); do
 	case $option in
 	!*) ! grep -q "^${option#!}=[ym]" "$config" || refuse "it was built with ${option#!}" ;;

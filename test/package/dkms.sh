@@ -69,12 +69,18 @@ build_driver() {
 		[ "$(modinfo -F depends "$work/driver/xbuf-driver.ko")" = evl ]
 }
 expect "a driver builds with the headers installed, and finds those symbols" build_driver
-expect "it skips a kernel out of bounds" said "skipping kernel 6.99.0-new: evl supports Linux"
+expect "it skips a kernel out of bounds" said "skipping kernel 6.99.0-new: evl supports Linux 6.1 to 6.12$"
 expect "it skips a kernel that lacks an option" said "skipping kernel 6.12.0-bare: it was built without"
 expect "installing again succeeds" tools/dkms.sh install 6.99.0-new
 expect "a new kernel out of bounds is no failure" hook 6.99.0-new
 expect "its log says why evl is not built" said "skipping kernel 6.99.0-new"
 expect "a new kernel that lacks an option is no failure" hook 6.12.0-bare
+# On a machine of another kind.
+mkdir "$work/bin" && printf '#!/bin/sh\ncase $1 in -m) echo aarch64 ;; *) exec /usr/bin/uname "$@" ;; esac\n' >"$work/bin/uname"
+chmod +x "$work/bin/uname"
+elsewhere() { ! PATH="$work/bin:$PATH" tools/dkms-suits.sh "$release" >"$work/log"; }
+expect "no kernel suits on another kind of machine" elsewhere
+expect "which it says" grep -qx "evl supports machines of x86_64, not aarch64" "$work/log"
 # As upgrades left it before.
 add_older() {
 	cp -r "/usr/src/evl-$(cat VERSION)" /usr/src/evl-0.0.1 && echo 0.0.1 >/usr/src/evl-0.0.1/VERSION && dkms add evl/0.0.1
