@@ -158,15 +158,15 @@ one_line "^evl ps: unexpected argument 'x'$"
 # --- Names -----------------------------------------------------------------------------------------------
 
 long=$(printf 'n%.0s' {1..255})
-for name in "with  blanks" "%s%n" "-dash" "quote'\"\\" "[not of the kernel]" "été:1" "$long"; do
+for name in "with  blanks" "%s%n" "-dash" "quote'\"\\" "[not of the kernel]" "été:1" .hidden ..two ... $'\xe2\x82\xac\xf0\x9f\x98\x80' "$long"; do
 	thread "$name" "5 1 1 fifo" 0x4002 9 0 "0 0 0 0 0 0" -
 	run 0 "a thread called '$name'" evl ps -c5
 	prints "shows as that" "CPU   PID   SCHED   PRIO  NAME" "  5   9      fifo     1   $name"
 	rm -r "${EVL_ROOT:?}/$threads/$name"
 done
-thread $'esc\e[31m\tnew\nline\x7f\xc2\x9b' "5 1 1 fifo" 0x4002 9 0 "0 0 0 0 0 0" -
+thread $'esc\e[31m\tnew\nline\x7f\xc2\x9b|\x9b|\xc0\xaf|\xed\xa0\x80|\xf4\x90\x80\x80|\xe2\x82' "5 1 1 fifo" 0x4002 9 0 "0 0 0 0 0 0" -
 run 0 "control characters" evl ps -c5
-prints "do not reach the terminal" "CPU   PID   SCHED   PRIO  NAME" "  5   9      fifo     1   esc?[31m?new?line??"
+prints "do not reach the terminal" "CPU   PID   SCHED   PRIO  NAME" "  5   9      fifo     1   esc?[31m?new?line??|?|??|???|????|??"
 rm -r "${EVL_ROOT:?}/$threads/"esc*
 
 # --- What is not as it should be -----------------------------------------------------------------------------

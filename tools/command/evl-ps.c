@@ -234,10 +234,11 @@ static bool cpu_wanted(int cpu)
 	return cpu_nranges == 0;
 }
 
-/* The device which makes threads is beside them. */
+/* The device which makes threads is beside them. A name may begin with a dot. */
 static bool is_thread(const struct dirent *entry)
 {
-	return entry->d_name[0] != '.' && strcmp(entry->d_name, "clone") != 0;
+	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		strcmp(entry->d_name, "clone") != 0;
 }
 
 static DIR *open_threads(const char *sysdir)
@@ -397,24 +398,65 @@ static void show_state(const struct thread *t)
 	printf(" %-8s", text);
 }
 
+/* Well-formed UTF-8, by its first two bytes; those which follow are 0x80 to 0xbf. */
+static const struct {
+	unsigned char first, last;	/* of the first byte */
+	unsigned char low, high;	/* of the second one */
+	unsigned int length;
+} sequences[] = {
+	{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
+	{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+	{ 0xe1, 0xec, 0x80, 0xbf, 3 },
+	{ 0xed, 0xed, 0x80, 0x9f, 3 },
+	{ 0xee, 0xef, 0x80, 0xbf, 3 },
+	{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
+	{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
+	{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+};
+
+/* Bytes of the character which a text begins with, 0 if it is none. */
+static unsigned int character_length(const unsigned char *p)
+{
+	unsigned int n, len = 2;
+
+	if (*p < 0x80)
+		return 1;
+
+	for (n = 0; n < sizeof(sequences) / sizeof(sequences[0]); n++)
+		if (*p >= sequences[n].first && *p <= sequences[n].last)
+			break;
+	if (n == sizeof(sequences) / sizeof(sequences[0]) ||
+	    p[1] < sequences[n].low || p[1] > sequences[n].high)
+		return 0;
+	while (len < sequences[n].length && (p[len] & 0xc0) == 0x80)
+		len++;
+
+	return len == sequences[n].length ? len : 0;
+}
+
+static bool is_control(const unsigned char *p)
+{
+	return *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0);
+}
+
 /*
  * A name may have any character, and terminals believe some of them to be orders:
- * control characters, which also come as two bytes of UTF-8.
+ * control characters, of which some are a byte by itself that is no UTF-8.
  */
 static void show_name(const struct thread *t)
 {
 	bool of_kernel = !(t->state & EVL_T_USER);
 	const unsigned char *p;
+	unsigned int len;
 
 	if (of_kernel)
 		putchar('[');
-	for (p = (const unsigned char *)t->name; *p; p++) {
-		if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) {
+	for (p = (const unsigned char *)t->name; *p; p += len ? len : 1) {
+		len = character_length(p);
+		if (len && !is_control(p))
+			fwrite(p, 1, len, stdout);
+		else
 			putchar('?');
-			p++;
-		} else {
-			putchar(*p < 0x20 || *p == 0x7f ? '?' : *p);
-		}
 	}
 	if (of_kernel)
 		putchar(']');
