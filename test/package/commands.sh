@@ -280,6 +280,9 @@ expect "prints the snapshot" diff "$work/out" "$trace/snapshot"
 printf '# tracer: nop\n hello-2 [001] 1.0: evl_trigger: y\n' >"$trace/per_cpu/cpu1/snapshot"
 run 0 "evl trace -p -c1" evl trace -p -c1
 expect "prints that of a CPU" diff "$work/out" "$trace/per_cpu/cpu1/snapshot"
+printf ' hello-2 [001] 1.0: evl_trace: \303\251\t\033[2J|\233|\302\233\n' >"$trace/per_cpu/cpu1/snapshot"
+run 0 "names with control characters" evl trace -c1
+prints "do not reach the terminal as such" "$(printf ' hello-2 [001] 1.0: evl_trace: \303\251\t?[2J|?|?')"
 mv "$trace/snapshot" "$trace/trace"
 run 0 "evl trace -p of a kernel without snapshots" evl trace -p
 expect "prints the trace" diff "$work/out" "$trace/trace"

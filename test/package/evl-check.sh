@@ -290,12 +290,12 @@ one_line "^evl check: cannot read .*osrelease: is /proc mounted?$"
 # --- For programs ----------------------------------------------------------------------------------------------------
 
 fine_machine && unload
-put 'sl"ash\es'$'\x01' $cpu/cpu2/cpufreq/scaling_governor
+put 'sl"ash\es'$'\x01\x9b\xc3\xa9\xe2\x82' $cpu/cpu2/cpufreq/scaling_governor
 mkdir -p "$EVL_ROOT/$control" && put 2-3 $control/cpus && put stopped $control/state && put 31 $control/abi
 run 3 "evl check -j with quotes and what else there is" evl_check -j
 json "is JSON" 'd["failures"] == 3 and d["off"] == 3 and d["risks"] == 1'
 json "with all there is" '[f["advice"] for f in d["findings"] if f["subject"] == "module"] == ["sudo evl start"]'
-json "whatever characters it has" 'any("sl\"ash\\es?" in f["found"] for f in d["findings"])'
+json "whatever characters it has" 'any("sl\"ash\\es??\u00e9??" in f["found"] for f in d["findings"])'
 
 # --- Check lists -----------------------------------------------------------------------------------------------------------
 

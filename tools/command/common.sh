@@ -20,6 +20,32 @@ trouble=${trouble:-1}
 say() { printf '%s\n' "$*" 2>/dev/null || die "$trouble" "cannot write to standard output"; }
 show() { cat "$@" 2>/dev/null || die "$trouble" "cannot write to standard output"; }
 
+# For awk, to be run with LC_ALL=C, what others named: printable() for people, whose terminal would take control characters
+# for orders, and quoted() for JSON. What is no UTF-8, of which some are such characters too, is "?".
+# shellcheck disable=SC2016,SC2034
+awk_names='
+	function printable(text,    out) {
+		gsub(/[\001-\010\012-\037\177]|\302[\200-\237]/, "?", text)
+		while (match(text, /[\200-\377]/)) {
+			out = out substr(text, 1, RSTART - 1)
+			text = substr(text, RSTART)
+			if (match(text, /^([\302-\337]|(\340[\240-\277]|[\341-\354\356\357][\200-\277]|\355[\200-\237]|(\360[\220-\277]|[\361-\363][\200-\277]|\364[\200-\217])[\200-\277]))[\200-\277]/)) {
+				out = out substr(text, 1, RLENGTH)
+				text = substr(text, RLENGTH + 1)
+			} else {
+				out = out "?"
+				text = substr(text, 2)
+			}
+		}
+		return out text
+	}
+	function quoted(text) {
+		text = printable(text)
+		gsub(/\t/, "?", text)
+		gsub(/[\\"]/, "\\\\&", text)
+		return "\"" text "\""
+	}'
+
 # about TEXT "$@": answers to whoever asks what the command is for, and else looks whether it can run at all
 about() {
 	(true 3>&1) 2>/dev/null || die "$trouble" "standard output is closed"
