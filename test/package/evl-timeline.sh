@@ -57,6 +57,55 @@ sed '/my \[0\] motor/i CPU:1 [LOST 37 EVENTS]' "$work/trace" >"$work/lost"
 run 0 "with lost events" evl timeline "$work/lost"
 draws "ends what was going on" '"name": "left arm pid=7:812", "pid": 1, "tid": 1, "ts": 52118203.000, "dur": 0.000'
 
+
+# --- Names which look like something else ------------------------------------------------------------
+
+cat >"$work/forged" <<'TRACE'
+          <idle>-0       [001] d..1.    10.000000: evl_switch_context: prev_name=a ==> next_name=z next_pid=99 next_prio=1 prev_pid=1 prev_prio=1 prev_state=W ==> next_name=b next_pid=99 next_prio=98 prev_name=x ==> next_name=c next_pid=7 next_prio=5
+ [0] 9.0: evl_t:-7       [001] d..1.    10.000010: evl_switching_inband: name=c cause=z details= pid=98 pid=7 cause=sysdemote details=0x0
+   LOST 1 EVENTS-7       [001] d..1.    10.000020: evl_wakeup_thread: name=d pid=97 prio=1 pid=8 prio=5 cpu=1 state=W info=-
+               c-7       [001] d..1.    10.000030: evl_switch_context: prev_name=c prev_pid=7 prev_prio=5 prev_state=W ==> next_name=[in-band] next_pid=0 next_prio=-1
+TRACE
+run 0 "names which have the text of fields" evl timeline "$work/forged"
+draws "do not pass for another thread" '"name": "b next_pid=99 next_prio=98 prev_name=x ==> next_name=c", "pid": 1, "tid": 1, "ts": 10000000.000, "dur": 30.000, "args": {"pid": 7, "prio": 5}}'
+draws "nor for another cause" '"name": "in-band", "pid": 2, "tid": 7, "ts": 10000010.000, "dur": 20.000, "args": {"cause": "sysdemote"}}'
+draws "nor for a wakeup of another thread" '"name": "wakes d pid=97 prio=1", "pid": 3, "tid": 1, "ts": 10000020.000, "dur": 0.500, "args": {"pid": 8}}'
+
+printf ' x-1 [001] d..1. 10.000000: evl_trace: \303\251\342\202\254\360\237\230\200|\233|\302\233|\300\257|\355\240\200|\364\220\200\200|\342\202|\tA\\"\n' >"$work/bytes"
+run 0 "what is no UTF-8" evl timeline "$work/bytes"
+draws "has marks in its place" "trace: $(printf '\303\251\342\202\254\360\237\230\200')|?|?|??|???|????|??|?A\\\\\\\""
+is_text() { python3 -c 'import json, sys; json.loads(open(sys.argv[1], "rb").read().decode())' "$work/out"; }
+if command -v python3 >/dev/null; then expect "and the result is JSON" is_text; fi
+if command -v busybox >/dev/null; then
+	mkdir "$work/busybox" && ln -s "$(command -v busybox)" "$work/busybox/awk"
+	cp "$work/out" "$work/json-bytes"
+	PATH="$work/busybox:$PATH" run 0 "with the awk of busybox" evl timeline "$work/bytes"
+	expect "it is the same" diff "$work/out" "$work/json-bytes"
+fi
+
+# --- What is written to ------------------------------------------------------------------------------
+
+cp "$work/trace" "$work/kept"
+run 2 "a trace which would be written to" evl timeline -o "$work/kept" "$work/kept"
+one_line "^evl timeline: $work/kept is the trace itself$"
+ln -s kept "$work/link"
+run 2 "by another name" evl timeline -o "$work/link" "$work/kept"
+one_line "^evl timeline: $work/link is the trace itself$"
+over_input() { evl timeline -o "$work/kept" <"$work/kept"; }
+run 2 "from standard input" over_input
+one_line "^evl timeline: $work/kept is the trace itself$"
+run 1 "what has no events" evl timeline -o "$work/kept" "$work/usr/bin/evl"
+one_line "^evl timeline: there is no event of the core in $work/usr/bin/evl$"
+expect "leaves what was there" diff "$work/trace" "$work/kept"
+chmod 640 "$work/kept"
+run 0 "a link to a file" evl timeline -o "$work/link" "$work/trace"
+expect "has that file written" diff "$work/json" "$work/kept"
+expect "with the rights which it had" test "$(stat -c %a "$work/kept")" = 640
+expect "and is one still" test -h "$work/link"
+expect "no other files are left" test -z "$(find "$work" -maxdepth 1 -name 'kept?*' -o -maxdepth 1 -name 'link?*')"
+
+# --- Mistakes ----------------------------------------------------------------------------------------
+
 run 1 "a trace of something else" evl timeline "$work/usr/bin/evl"
 one_line "^evl timeline: there is no event of the core in $work/usr/bin/evl$"
 run 1 "nothing" evl timeline
