@@ -52,7 +52,6 @@ static const struct subsystem subsystems[] = {
 	{ NULL, evl_exit_threads },
 	{ evl_init_caps, evl_exit_caps },
 	{ evl_init_subscribers, evl_exit_subscribers },
-	{ NULL, evl_exit_trace },
 	{ evl_init_factories, evl_exit_factories },
 	{ host_start, host_stop },
 	{ evl_init_clocks, evl_exit_clocks },

@@ -76,10 +76,9 @@ __evl_api __evl_printf(2, 3) ssize_t evl_trace_printf(int tracefd, const char *f
 }
 
 /*
- * Puts what was recorded so far aside: the file "snapshot" of tracefs has it. Without
- * memory set aside for that (echo 1 >snapshot), recording ends there instead; a kernel
- * without snapshots does nothing. Any stage, any thread; from out-of-band it happens
- * as soon as Linux has the CPU. Returns 0 or -EBADF.
+ * Asks for what was recorded so far to be put aside: that is event evl_trigger, on which
+ * root sets up what is to happen, such as a snapshot ("evl trace" does, doc/tracing.md).
+ * Nothing happens without. Any stage, any thread. Returns 0 or -EBADF.
  */
 __evl_api int evl_trace_snapshot(int tracefd)
 {

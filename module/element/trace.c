@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/evl/trace: programs leave marks among the events of the core, and have what
- * was recorded put aside, from either stage.
+ * /dev/evl/trace: programs leave marks among the events of the core, and ask for what
+ * was recorded to be put aside, from either stage.
  */
 #include <linux/ctype.h>
-#include <linux/irq_work.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/slab.h>
-#include <evl/thread.h>
+#include <evl/trace.h>
 #include <evl/trace-abi.h>
 #include <evl/uaccess.h>
 #include "core/trace.h"
@@ -18,16 +17,59 @@
 
 /* --- Marks -------------------------------------------------------------------- */
 
-/* A mark is one line of text: that of echo(1) ends with a newline, which goes. */
+/* Well-formed UTF-8, by its first two bytes; those which follow are 0x80 to 0xbf. */
+static const struct {
+	u8 first, last;		/* of the first byte */
+	u8 low, high;		/* of the second one */
+	u8 length;
+} sequences[] = {
+	{ 0xc2, 0xc2, 0xa0, 0xbf, 2 },	/* below are control characters */
+	{ 0xc3, 0xdf, 0x80, 0xbf, 2 },
+	{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+	{ 0xe1, 0xec, 0x80, 0xbf, 3 },
+	{ 0xed, 0xed, 0x80, 0x9f, 3 },	/* above are surrogates */
+	{ 0xee, 0xef, 0x80, 0xbf, 3 },
+	{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
+	{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
+	{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+};
+
+/* Bytes of the printable character which @p, ended by a zero, begins with; 0 for none. */
+static size_t character_length(const u8 *p)
+{
+	size_t n, len = 2;
+
+	if (*p < 0x80)
+		return iscntrl(*p) ? 0 : 1;
+
+	for (n = 0; n < ARRAY_SIZE(sequences); n++)
+		if (*p >= sequences[n].first && *p <= sequences[n].last)
+			break;
+	if (n == ARRAY_SIZE(sequences) || p[1] < sequences[n].low || p[1] > sequences[n].high)
+		return 0;
+	while (len < sequences[n].length && (p[len] & 0xc0) == 0x80)
+		len++;
+
+	return len == sequences[n].length ? len : 0;
+}
+
+/*
+ * A mark is one line of text: that of echo(1) ends with a newline, which goes. What is
+ * none becomes blanks: who reads the trace may have a terminal which obeys it.
+ */
 static void make_line(char *text, size_t len)
 {
+	size_t step;
+
 	if (len && text[len - 1] == '\n')
 		len--;
 	text[len] = '\0';
 
-	for (; *text; text++)
-		if (iscntrl(*text))
+	for (; *text; text += step ?: 1) {
+		step = character_length((const u8 *)text);
+		if (!step)
 			*text = ' ';
+	}
 }
 
 static ssize_t write_mark(struct file *filp, const char __user *u_buf, size_t count)
@@ -54,39 +96,17 @@ static ssize_t trace_write(struct file *filp, const char __user *u_buf, size_t c
 
 /* --- Snapshots ---------------------------------------------------------------- */
 
-static void snapshot(struct irq_work *work)
-{
-#ifdef CONFIG_TRACER_SNAPSHOT
-	tracing_snapshot();
-#endif
-}
-
-static struct irq_work snapshot_work = IRQ_WORK_INIT_HARD(snapshot);
-
 /*
- * What Linux does for it takes locks which an out-of-band caller might have caught it
- * holding: for such a one it is done as soon as Linux has this CPU.
+ * A snapshot swaps buffers which root may be about to size or to free: that is safe
+ * only by a trigger, whose removal waits for those on their way. So this is the event
+ * which root sets one up on. Without it, nothing is put aside.
  */
-static void take_snapshot(void)
-{
-	if (evl_current_oob())
-		irq_work_queue(&snapshot_work);
-	else
-		snapshot(&snapshot_work);
-}
-
-/* It may be due on a CPU which Linux does not have: nobody but rmmod waits for it. */
-void evl_exit_trace(void)
-{
-	irq_work_sync(&snapshot_work);
-}
-
 static long trace_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	if (cmd != EVL_TRCIOC_SNAPSHOT)
 		return -ENOTTY;
 
-	take_snapshot();
+	evl_trace_trigger("program");
 
 	return 0;
 }

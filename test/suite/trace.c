@@ -69,6 +69,8 @@ static void try_marks(const struct way *way, int fd, int readonly)
 	check_eq(way->write(fd, "one\n", 4), 4);
 	check_eq(way->write(fd, "two\nlines\t", 10), 10);
 	check_eq(way->write(fd, "cut\0off", 7), 7);
+	check_eq(way->write(fd, "\303\251\342\202\254 \360\237\230\200", 10), 10);
+	check_eq(way->write(fd, "\x9bm|\302\x9bm|\300\257|\355\240\200|\364\220\200\200|\342\202", 21), 21);
 	check_eq(way->write(fd, unmapped, 0), 0);
 	check_eq(way->write(fd, NULL, 0), 0);
 	check_errno(way->write(fd, bad_address(8), 5), EFAULT);
@@ -89,7 +91,9 @@ static void check_marks(char *text)
 	check_event(text, "evl_trace", " two lines \n");
 	check_event(text, "evl_trace", " cut\n");
 	check_no_event(text, "evl_trace", "off");
-	check_eq(count_events(text), 5);
+	check_event(text, "evl_trace", " \303\251\342\202\254 \360\237\230\200\n");
+	check_event(text, "evl_trace", "  m|  m|  |   |    |  \n");
+	check_eq(count_events(text), 7);
 }
 
 static void open_device(int *fd, int *readonly)
@@ -179,26 +183,50 @@ static bool file_has(const char *path, const char *word)
 	return strstr(text, word);
 }
 
-/* It is that of the topmost buffer. */
-static void try_snapshot(bool from_oob)
-{
-	int fd = check_sys(open(DEVICE, O_RDWR));
-	bool supported = access(TRACEFS "/snapshot", F_OK) == 0;
+#define TRIGGER(__where)	__where "/events/evl/evl_trigger/trigger"
 
-	if (supported)
-		check_ok(write_file(TRACEFS "/snapshot", "1"));
-	check_ok(write_file(TRACEFS "/events/evl/evl_trace/enable", "1"));
-	if (from_oob)
-		attach_fifo(10);
+static void ask_for_snapshot(int fd, bool from_oob)
+{
 	check_eq((from_oob ? oob_write : write)(fd, "put aside", 9), 9);
 	check_eq((from_oob ? oob_ioctl : ioctl)(fd, EVL_TRCIOC_SNAPSHOT, 0UL), 0);
 	check(evl_is_inband() != from_oob);
+}
+
+/* The topmost buffer has no memory for one: whoever took it would stop the recording. */
+static void snapshot_needs_a_trigger(void)
+{
+	int fd = check_sys(open(DEVICE, O_RDWR));
+
+	check_ok(write_file(TRACEFS "/trace", ""));
+	check_ok(write_file(TRACEFS "/events/evl/evl_trace/enable", "1"));
+	start_recording("evl_trigger");
+	ask_for_snapshot(fd, false);
+	attach_fifo(10);
+	ask_for_snapshot(fd, true);
+	check_event(stop_recording(), "evl_trigger", "issuer=program\n");
 	check_ok(write_file(TRACEFS "/events/evl/evl_trace/enable", "0"));
-	if (!supported)
-		return;
-	await(file_has(TRACEFS "/snapshot", "evl_trace: put aside"));
-	check(!file_has(TRACEFS "/trace", "put aside"));
-	check_ok(write_file(TRACEFS "/snapshot", "0"));
+	check(file_has(TRACEFS "/tracing_on", "1"));
+	check(file_has(TRACEFS "/trace", "evl_trace: put aside"));
+	check(!file_has(TRACEFS "/trace", "SNAPSHOT"));
+}
+
+static void try_snapshot(bool from_oob)
+{
+	int fd = check_sys(open(DEVICE, O_RDWR));
+	bool put_aside;
+
+	if (access(INSTANCE "/snapshot", F_OK))
+		check_skip("this kernel has no snapshots");
+	start_recording("evl_trace");
+	check_ok(write_file(TRIGGER(INSTANCE), "snapshot"));
+	if (from_oob)
+		attach_fifo(10);
+	ask_for_snapshot(fd, from_oob);
+	check_ok(write_file(TRIGGER(INSTANCE), "!snapshot"));
+	put_aside = file_has(INSTANCE "/snapshot", "evl_trace: put aside");
+	check_no_event(stop_recording(), "evl_trace", "put aside");
+	check_ok(write_file(INSTANCE "/snapshot", "0"));
+	check(put_aside);
 }
 
 static void snapshot_inband(void)
@@ -209,6 +237,43 @@ static void snapshot_inband(void)
 static void snapshot_oob(void)
 {
 	try_snapshot(true);
+}
+
+/* Root has the memory freed, and set aside again, while programs ask. */
+static atomic_bool settled;
+
+static void ask_all_the_time(struct worker *w)
+{
+	int fd = *(int *)w->arg;
+
+	attach_worker(w);
+	while (!atomic_load(&settled)) {
+		check_sys(oob_ioctl(fd, EVL_TRCIOC_SNAPSHOT, 0UL));
+		check_sys(ioctl(fd, EVL_TRCIOC_SNAPSHOT, 0UL));
+		nap();
+	}
+}
+
+static void snapshot_under_change(void)
+{
+	int fd = check_sys(open(DEVICE, O_RDWR));
+	struct worker w = { .body = ask_all_the_time, .name = "asks", .prio = 10, .cpu = other_cpu(), .arg = &fd };
+	int64_t end;
+
+	if (access(TRACEFS "/snapshot", F_OK))
+		check_skip("this kernel has no snapshots");
+	check_ok(evl_init());
+	start_worker(&w);
+	for (end = now() + 3 * NSEC_PER_SEC; now() < end; ) {
+		check_ok(write_file(TRACEFS "/snapshot", "1"));
+		check_ok(write_file(TRIGGER(TRACEFS), "snapshot"));
+		nap();
+		check_ok(write_file(TRIGGER(TRACEFS), "!snapshot"));
+		check_ok(write_file(TRACEFS "/snapshot", "0"));
+	}
+	atomic_store(&settled, true);
+	join_worker(&w);
+	check(file_has(TRACEFS "/tracing_on", "1"));
 }
 
 /* --- What events tell ----------------------------------------------------------------------- */
@@ -755,12 +820,14 @@ static void bpf_listens(void)
 
 static const struct CMUnitTest tests[] = {
 	TEST(node_is_like_its_siblings, "/dev/evl/trace has the rights of its siblings"),
-	TEST(marks_inband, "marks from in-band: 127 bytes, one line, EFAULT, EBADF, ENOTTY"),
+	TEST(marks_inband, "marks from in-band: 127 bytes, one line of UTF-8, EFAULT, EBADF, ENOTTY"),
 	TEST(marks_oob, "the same from out-of-band, without leaving that stage"),
 	TEST(marks_by_library, "marks by the calls of the library"),
 	TEST(closed_meanwhile, "a descriptor which was closed is none"),
-	TEST(snapshot_inband, "what was recorded is put aside"),
+	TEST(snapshot_needs_a_trigger, "a snapshot is root's to grant: without a trigger, recording goes on"),
+	TEST(snapshot_inband, "with one, what was recorded is put aside"),
 	TEST(snapshot_oob, "from out-of-band too"),
+	TEST(snapshot_under_change, "and while its memory comes and goes"),
 	TEST(sleeps_and_wakes, "a thread sleeps, is woken up, and runs"),
 	TEST(waits_with_a_limit, "waits which end with time, and the timers for them"),
 	TEST(periodic_timer, "a timer of the user starts, expires and stops"),

@@ -178,7 +178,6 @@ int evl_init_caps(void);	/* of threads */
 void evl_exit_caps(void);
 int evl_init_subscribers(void);	/* of observables */
 void evl_exit_subscribers(void);
-void evl_exit_trace(void);
 int evl_init_factories(void);	/* all of those below; nothing is to be seen yet */
 void evl_exit_factories(void);
 int evl_publish_factories(void);	/* the last step which may fail */
