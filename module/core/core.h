@@ -169,7 +169,8 @@ void evl_note_migration(struct evl_thread *thread);
 /* host_ops.follow_move, .relocate and .asleep: see stage.c. */
 void evl_follow_move(struct host_task *h);
 bool evl_relocate_thread(struct host_task *h, int cpu);
-bool evl_thread_asleep(struct host_task *h, enum host_cause cause);
+bool evl_thread_asleep(struct host_task *h, enum host_cause cause,
+		       unsigned long details);
 
 /* Propagate base parameters to the in-band scheduler if they changed. In-band
  * task context. */

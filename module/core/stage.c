@@ -152,7 +152,8 @@ bool evl_relocate_thread(struct host_task *h, int cpu)
  * out-of-band stage by that, and others run. False if it is not asleep any more.
  * Atomic.
  */
-bool evl_thread_asleep(struct host_task *h, enum host_cause cause)
+bool evl_thread_asleep(struct host_task *h, enum host_cause cause,
+		       unsigned long details)
 {
 	struct evl_thread *thread = evl_thread_of_host(h);
 	unsigned long flags;
@@ -178,7 +179,7 @@ bool evl_thread_asleep(struct host_task *h, enum host_cause cause)
 	evl_sched_unlock(&rq->lock, flags);
 
 	if (left && cause == HOST_CAUSE_TRAP && thread->state & EVL_T_WOSS)
-		evl_notify_thread(thread, EVL_HMDIAG_EXDEMOTE, 0);
+		evl_notify_thread(thread, EVL_HMDIAG_EXDEMOTE, details);
 
 	return left;
 }

@@ -127,8 +127,9 @@ struct host_ops {
 	 * false if it is in-band (stock). Atomic. */
 	bool (*relocate)(struct host_task *h, int cpu);
 	/* @h fell asleep inside Linux: true if it did leave the stage by that, for
-	 * @cause (stock). Atomic. */
-	bool (*asleep)(struct host_task *h, enum host_cause cause);
+	 * @cause, with @details as for demote() (stock). Atomic. */
+	bool (*asleep)(struct host_task *h, enum host_cause cause,
+		       unsigned long details);
 	/* @h, current and in-band, exits or executes another program. Atomic. */
 	void (*exit)(struct host_task *h);
 	/* Keep @h from being destroyed: false if that is about to happen. Any

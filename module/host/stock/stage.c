@@ -99,7 +99,9 @@ static void left_asleep(struct irq_work *work)
 {
 	struct host_task *h = container_of(work, struct host_task, asleep_work);
 
-	host_ops->asleep(h, h->task->ptrace ? HOST_CAUSE_PTRACE : HOST_CAUSE_TRAP);
+	/* It is on its way into user memory, from where it entered the kernel. */
+	host_ops->asleep(h, h->task->ptrace ? HOST_CAUSE_PTRACE : HOST_CAUSE_TRAP,
+			 instruction_pointer(task_pt_regs(h->task)));
 }
 
 /* --- Stages ----------------------------------------------------------------- */
