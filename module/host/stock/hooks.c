@@ -4,7 +4,7 @@
  *
  *  - prctl(2), when it carries one of our requests, by redirection;
  *  - system calls of out-of-band threads, by a watch on what Linux has look at them
- *    first (see stage.c), their traps and signals, by a tracepoint, a die notifier
+ *    first (see stage.c), their traps and signals, by tracepoints, a die notifier
  *    and a watch on get_signal(): all send them in-band;
  *  - exit of attached tasks, by a watch on exit_signals(), which is early enough
  *    for nobody to know of it yet (a joiner may reuse the name of the thread);
@@ -13,6 +13,7 @@
  *  - steps of the wall clock, by a watch on clock_was_set().
  */
 #include <linux/kdebug.h>
+#include <linux/sched/signal.h>
 #include <linux/syscalls.h>
 #include <linux/unistd.h>
 #include <asm/syscall.h>
@@ -65,10 +66,14 @@ static bool notrace before_signal(struct ftrace_regs *fregs)
 {
 	struct host_task *h = host_current();
 
-	if (h && h->oob)
+	if (h && h->oob && h->trapped)
+		host_ops->demote(h, HOST_CAUSE_TRAP, instruction_pointer(current_pt_regs()));
+	else if (h && h->oob)
 		host_ops->demote(h, HOST_CAUSE_SIGNAL, 0);
-	if (h)
+	if (h) {
+		h->trapped = false;
 		stock_queue_work(h);
+	}
 
 	return false;
 }
@@ -237,6 +242,24 @@ static void on_page_fault(void *data, unsigned long address,
 	demote_on_trap(regs, HOST_CAUSE_TRAP);
 }
 
+/*
+ * Linux tells nobody of some exceptions in user space, of general protection faults
+ * for one, but the task itself by a signal. Its lock is held: before_signal() follows.
+ */
+static void on_signal(void *data, int sig, struct kernel_siginfo *info,
+		      struct task_struct *task, int group, int result)
+{
+	struct host_task *h;
+
+	if (task != current || info == SEND_SIG_NOINFO || info == SEND_SIG_PRIV ||
+	    info->si_code <= SI_USER)
+		return;
+
+	h = host_current();
+	if (h && (sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL))
+		h->trapped = true;
+}
+
 static int on_die(struct notifier_block *nb, unsigned long event, void *data)
 {
 	struct die_args *args = data;
@@ -270,6 +293,7 @@ static void on_exec(void *data, struct task_struct *task, pid_t old_pid,
 
 static struct host_tracehook tracehooks[] = {
 	{ .name = "page_fault_user", .probe = on_page_fault },
+	{ .name = "signal_generate", .probe = on_signal },
 	{ .name = "sched_migrate_task", .probe = on_migrate },
 	{ .name = "sched_process_exec", .probe = on_exec },
 };

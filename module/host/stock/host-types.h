@@ -39,6 +39,7 @@ struct host_task {
 	bool blocked;			/* asleep until picked */
 	bool asleep;			/* inside Linux, while out-of-band */
 	bool busy;			/* sees to what is due; may sleep for that */
+	bool trapped;			/* a signal of an exception is pending */
 	bool own_dispatch;		/* the task has its system calls dispatched */
 	int home;			/* CPU whose run queue it is on */
 	unsigned long due;		/* DUE_*, see stock.h */
