@@ -247,12 +247,18 @@ void host_mayday(struct host_task *h)
 }
 
 /*
- * Out-of-band, not by irq_work: with PREEMPT_RT that waits for a kernel thread, and
- * a signal cannot be sent from an interrupt anyway. In-band, task work alone would
- * wait for whatever the task sleeps on in Linux.
+ * A task tells itself there and then: it may be about to wait for long. Else, not by
+ * irq_work out-of-band: with PREEMPT_RT that waits for a kernel thread, and a signal
+ * cannot be sent from an interrupt anyway. In-band, task work alone would wait for
+ * whatever the task sleeps on in Linux.
  */
 void host_notify(struct host_task *h, struct irq_work *work)
 {
+	if (h->task == current && preemptible()) {
+		host_ops->deliver(h);
+		return;
+	}
+
 	stock_queue_work(h);
 	if (!READ_ONCE(h->oob))
 		irq_work_queue(work);
