@@ -115,6 +115,7 @@ struct worker {
 	const char *name;
 	int prio;
 	int cpu;
+	int flags;	/* EVL_CLONE_*, to attach with */
 	void *arg;
 	int efd;
 	atomic_int tid;
@@ -127,7 +128,7 @@ struct worker {
 __attribute__((unused))
 static void attach_worker(struct worker *w)
 {
-	w->efd = check_ok(evl_attach_self("%s:%d", w->name, getpid()));
+	w->efd = check_ok(evl_attach_thread(w->flags, "%s:%d", w->name, getpid()));
 	atomic_store(&w->attached, true);
 }
 

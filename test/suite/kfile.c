@@ -5,6 +5,7 @@
  */
 #include "driver.h"
 #include "group.h"
+#include "notices.h"
 #include "puppet.h"
 #include "../module/evl_file_test.h"
 
@@ -418,6 +419,39 @@ static void wait_is_reported(void)
 	end_puppet(&a);
 }
 
+/* By the observable of the thread, which goes in-band all the same. */
+static void wait_is_noticed(void)
+{
+	struct evl_notification nf;
+	int fd = open_file();
+	struct puppet a;
+
+	catch_sigdebug();
+	start_observable_puppet(&a, "a", 10, 0);
+	check_ok(evl_subscribe(a.w.efd, 4, 0));
+	set_nonblocking(a.w.efd, true);
+	check_ok(evl_set_thread_mode(a.w.efd, EVL_T_WOSX | EVL_T_HMOBS, NULL));
+	for (int i = 0; i < 5; i++) {
+		unsigned int isw;
+
+		check_ok(inband(fd, FILE_TEST_LOCK));
+		begin_wait(&a, lock_oob, &fd);
+		isw = state_of(a.w.efd).isw;
+		check_eq(evl_read_observable(a.w.efd, &nf, 1), -EAGAIN);
+		check_ok(inband(fd, FILE_TEST_UNLOCK));
+		check_ok(result(&a));
+		nf = receive(a.w.efd);
+		check_eq(nf.tag, EVL_HMDIAG_STAGEX);
+		check_eq(nf.issuer, 0);
+		check_eq(nf.event.lval, 0);
+		check_eq(state_of(a.w.efd).isw, isw + 1);
+		check_ok(perform(&a, unlock_oob, &fd));
+		check_eq(evl_read_observable(a.w.efd, &nf, 1), -EAGAIN);
+		check_reports(0);
+	}
+	end_puppet(&a);
+}
+
 static void unwatched_wait_is_not(void)
 {
 	int fd = open_file();
@@ -496,6 +530,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(closed_while_waited_for, "closing the file ends the wait: -EIDRM"),
 	TEST(exit_while_waiting, "a process may exit, or be killed, meanwhile"),
 	TEST(wait_is_reported, "STAGEX: the wait for a stage exclusion lock, once"),
+	TEST(wait_is_noticed, "STAGEX: by the observable of the thread alone"),
 	TEST(unwatched_wait_is_not, "not without the mode"),
 	TEST(inband_wait_is_not, "nor in-band"),
 };

@@ -38,9 +38,7 @@ static void run_puppet(struct worker *w)
 	}
 }
 
-/* Start it without waiting for it, which start_puppet() does. */
-__attribute__((unused))
-static void launch_puppet(struct puppet *p, const char *name, int prio, int cpu)
+static void launch_flagged(struct puppet *p, const char *name, int prio, int cpu, int flags)
 {
 	memset(p, 0, sizeof(*p));
 	snprintf(p->name, sizeof(p->name), "%s", name);
@@ -50,8 +48,16 @@ static void launch_puppet(struct puppet *p, const char *name, int prio, int cpu)
 	p->w.name = p->name;
 	p->w.prio = prio;
 	p->w.cpu = cpu;
+	p->w.flags = flags;
 	p->w.arg = p;
 	start_worker(&p->w);
+}
+
+/* Start it without waiting for it, which start_puppet() does. */
+__attribute__((unused))
+static void launch_puppet(struct puppet *p, const char *name, int prio, int cpu)
+{
+	launch_flagged(p, name, prio, cpu, 0);
 }
 
 static void finish_act(struct puppet *p)
@@ -64,6 +70,14 @@ __attribute__((unused))
 static void start_puppet(struct puppet *p, const char *name, int prio, int cpu)
 {
 	launch_puppet(p, name, prio, cpu);
+	finish_act(p);
+}
+
+/* One which others may subscribe to. */
+__attribute__((unused))
+static void start_observable_puppet(struct puppet *p, const char *name, int prio, int cpu)
+{
+	launch_flagged(p, name, prio, cpu, EVL_CLONE_OBSERVABLE);
 	finish_act(p);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The watchdog: threads which keep a CPU from Linux for too long. */
-#include "helpers.h"
+#include "notices.h"
 #include <evl/sys.h>
 
 #define PARAMETER	"/sys/module/evl/parameters/watchdog_timeout"
@@ -57,6 +57,41 @@ static void hog_is_told(void)
 	run_hog(EVL_T_HMSIG | EVL_T_WOSS);
 	check_eq(take_sigdebug(EVL_HMDIAG_WATCHDOG), 1);
 	check_eq(atomic_load(&sigdebug_foreign), 0);
+}
+
+/* The notice is sent from an interrupt. */
+static void hog_and_read(struct worker *w)
+{
+	struct evl_notification nf;
+	int64_t start;
+
+	attach_worker(w);
+	check_ok(evl_subscribe(w->efd, 4, 0));
+	check_ok(evl_set_thread_mode(w->efd, EVL_T_HMOBS, NULL));
+	start = now();
+	check_ok(evl_switch_oob());
+	spin_in_vain(start);
+	nf = receive(w->efd);
+	check_eq(nf.tag, EVL_HMDIAG_WATCHDOG);
+	check_eq(nf.issuer, 0);
+	check_eq(nf.event.lval, 0);
+	check_ge(ts_ns(nf.date), start + NSEC_PER_SEC);
+	check_le(ts_ns(nf.date), now());
+	check_eq(nf.serial, 0);
+	set_nonblocking(w->efd, true);
+	check_eq(evl_read_observable(w->efd, &nf, 1), -EAGAIN);
+}
+
+static void hog_is_noticed(void)
+{
+	struct worker w = { .body = hog_and_read, .name = "hog", .prio = 10, .cpu = other_cpu(),
+			    .flags = EVL_CLONE_OBSERVABLE };
+
+	set_timeout("1");
+	catch_sigdebug();
+	start_worker(&w);
+	join_worker(&w);
+	check_eq(take_sigdebug(EVL_HMDIAG_WATCHDOG), 0);
 }
 
 static void stop_after(struct worker *w)
@@ -279,6 +314,7 @@ static int restore_timeout(void **state)
 static const struct CMUnitTest tests[] = {
 	TEST(hog_goes_inband, "a thread which spins for too long is forced in-band"),
 	TEST(hog_is_told, "and gets SIGDEBUG if it asked for it"),
+	TEST(hog_is_noticed, "or a notice"),
 	TEST(breathing_is_enough, "short pauses keep the watchdog calm"),
 	TEST(it_can_be_turned_off, "a delay of zero turns it off"),
 	TEST(shorter_at_once, "a shorter delay counts for who is running already"),
