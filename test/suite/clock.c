@@ -40,6 +40,34 @@ static void reads_agree_with_posix(void)
 	}
 }
 
+/* What reads it comes from the kernel, and is not part of what a process locks: only a new image has never touched it. */
+static int read_for_the_first_time(void)
+{
+	struct timespec ts;
+	unsigned int isw;
+	int efd;
+
+	efd = attach_fifo(10);
+	check_ok(evl_switch_oob());
+	isw = state_of(efd).isw;
+	check_ok(evl_read_clock(EVL_CLOCK_MONOTONIC, &ts));
+	check_ok(evl_read_clock(EVL_CLOCK_REALTIME, &ts));
+	check_sys(clock_gettime(CLOCK_MONOTONIC, &ts));
+	return state_of(efd).isw - isw;
+}
+
+static void become_new_image(void *arg)
+{
+	(void)arg;
+	execl("/proc/self/exe", "clock", "--first-read", NULL);
+	check_fail("exec: %s", strerror(errno));
+}
+
+static void first_read_does_not_demote(void)
+{
+	wait_success(fork_child(become_new_image, NULL));
+}
+
 static void reads_do_not_demote(void)
 {
 	int64_t last = 0;
@@ -437,6 +465,7 @@ static void time_namespace(void)
 static const struct CMUnitTest tests[] = {
 	TEST(closed_while_slept_on, "closing a clock waits for no sleeper, and wakes none"),
 	TEST(reads_agree_with_posix, "both clocks read what POSIX says"),
+	TEST(first_read_does_not_demote, "reading does not move the caller, the first time either"),
 	TEST(reads_do_not_demote, "reading never moves the caller, nor goes backwards"),
 	TEST(requests_read_clocks, "GET_TIME answers on both stages"),
 	TEST(descriptors_name_clocks, "a descriptor of a clock serves as well"),
@@ -456,4 +485,10 @@ static const struct CMUnitTest tests[] = {
 	TEST(monotonic_ignores_steps, "the monotonic clock does not care"),
 };
 
-TEST_MAIN("clock", tests)
+int main(int argc, char *argv[])
+{
+	if (argc > 1 && !strcmp(argv[1], "--first-read"))
+		return read_for_the_first_time();
+	prepare_main(argc, argv);
+	return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
+}
