@@ -190,9 +190,11 @@ static void run_xbuf(void)
 
 /* --- The trace of the kernel ------------------------------------------------- */
 
-static int set_event(const char *value)
+#define EVENTS	"/sys/kernel/tracing/events/evl/"
+
+static int set_event(const char *path, const char *value)
 {
-	int fd = open("/sys/kernel/tracing/events/evl/evl_oob_sysentry/enable", O_WRONLY);
+	int fd = open(path, O_WRONLY);
 	int ret = fd < 0 || write(fd, value, 1) != 1 ? -1 : 0;
 
 	close(fd);
@@ -200,14 +202,14 @@ static int set_event(const char *value)
 	return ret;
 }
 
-/* One event more than oob_ioctl_badfd. */
-static void run_traced(void)
+/* As oob_ioctl_badfd, with some events on. */
+static void run_traced(const char *name, const char *path)
 {
 	must(evl_switch_inband());
-	must(set_event("1"));
+	must(set_event(path, "1"));
 	must(evl_switch_oob());
-	measure("oob_ioctl_badfd_1_event_recorded", 1000, oob_ioctl(-1, EVL_THRIOC_GET_STATE, NULL));
-	must(set_event("0"));
+	measure(name, 1000, oob_ioctl(-1, EVL_THRIOC_GET_STATE, NULL));
+	must(set_event(path, "0"));
 }
 
 /* Any argument means that evl.ko is yet to be loaded. */
@@ -233,7 +235,8 @@ int main(int argc, char *argv[])
 	run_stages();
 	run_yield();
 	run_xbuf();
-	run_traced();
+	run_traced("oob_ioctl_badfd_1_event_recorded", EVENTS "evl_oob_sysentry/enable");
+	run_traced("oob_ioctl_badfd_all_events_on", EVENTS "enable");
 
 	return 0;
 }
