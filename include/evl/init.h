@@ -62,23 +62,10 @@ __evl_inline void __evl_hl_reset_child(void)
 	__evl_hl_allow_cancel(cancel_state);
 }
 
-/*
- * What the kernel maps to have clocks read without a call is not locked along with
- * the rest: whoever touches it first has to come in-band for it.
- */
-__evl_inline void __evl_hl_touch_clocks(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-}
-
 __evl_inline int __evl_hl_lock_memory(void)
 {
-	if (__evl_hl_mlockall(__EVL_HL_MCL_ALL) == 0) {
-		__evl_hl_touch_clocks();
+	if (__evl_hl_mlockall(__EVL_HL_MCL_ALL) == 0)
 		return 0;
-	}
 
 	if (errno == EPERM)
 		fprintf(stderr, "evl: not allowed to lock memory (see ulimit -l, CAP_IPC_LOCK)\n");
