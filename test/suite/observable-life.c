@@ -306,6 +306,7 @@ static void many_senders(void)
 
 #define IN_BETWEEN	200		/* subscribers which never read */
 #define BATCH		16
+#define MUCH		100000		/* notices: more than are sent while nobody reads */
 #define ROUNDS		20
 
 static struct {
@@ -332,7 +333,7 @@ static void read_as_it_comes(struct worker *w)
 	int n;
 
 	attach_worker(w);
-	check_ok(evl_subscribe(order.fd, 1000, 0));
+	check_ok(evl_subscribe(order.fd, MUCH, 0));
 	atomic_fetch_add(&order.nr, 1);
 	for (;;) {
 		n = evl_read_observable(order.fd, nf, BATCH);
@@ -350,7 +351,7 @@ static void poll_as_it_comes(struct worker *w)
 	int pfd, n;
 
 	attach_worker(w);
-	check_ok(evl_subscribe(order.fd, 1000, 0));
+	check_ok(evl_subscribe(order.fd, MUCH, 0));
 	check_sys(fcntl(order.fd, F_SETFL, O_NONBLOCK));
 	pfd = check_ok(evl_new_poll());
 	check_ok(evl_add_pollfd(pfd, order.fd, POLLIN, evl_nil));
@@ -377,7 +378,7 @@ static void keep_sending(struct worker *w)
 static void check_not_held_up(void (*important)(struct worker *w))
 {
 	static struct worker others[IN_BETWEEN];
-	static struct evl_notification nf[100000];
+	static struct evl_notification nf[MUCH];
 	struct worker reader = { .body = important, .name = "reader", .prio = 95 };
 	struct worker sender = { .body = keep_sending, .name = "sender", .cpu = other_cpu() };
 	struct hog hog;
@@ -386,7 +387,7 @@ static void check_not_held_up(void (*important)(struct worker *w))
 	check_ok(evl_init());
 	order.fd = new_observable(0);
 	sem_init(&order.leave, 0, 0);
-	check_ok(evl_subscribe(order.fd, ARRAY_SIZE(nf), 0));
+	check_ok(evl_subscribe(order.fd, MUCH, 0));
 	for (n = 0; n < IN_BETWEEN; n++) {
 		others[n] = (struct worker){ .body = subscribe_only, .name = "other" };
 		start_worker(others + n);
@@ -396,14 +397,14 @@ static void check_not_held_up(void (*important)(struct worker *w))
 	await(atomic_load(&order.nr) == IN_BETWEEN + 1);
 	start_worker(&sender);
 	for (round = 0; round < ROUNDS; round++) {
-		evl_read_observable(order.fd, nf, ARRAY_SIZE(nf));
+		evl_read_observable(order.fd, nf, MUCH);
 		take_cpu(&hog, other_cpu());
 		/* As many as there are, without a look at what may be under way. */
-		n = evl_read_observable(order.fd, nf, ARRAY_SIZE(nf));
+		n = evl_read_observable(order.fd, nf, MUCH);
 		if (n > 0)
 			await(atomic_load(&order.last) >= nf[n - 1].serial);
 		give_cpu(&hog);
-		shown += n > 0 && n < (int)ARRAY_SIZE(nf);
+		shown += n > 0 && n < MUCH;
 	}
 	/* With a full backlog, the last ones are not there. */
 	check_gt(shown, 0);
