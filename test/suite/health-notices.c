@@ -344,6 +344,11 @@ static int sleep_on_sem(struct puppet *p)
 	return evl_timedget_sem(p->arg, &date);
 }
 
+static int get_unit(struct puppet *p)
+{
+	return evl_get_sem(p->arg);
+}
+
 static void sleep_owning(void)
 {
 	check_eq(perform(&seen, sleep_on_sem, &sem), -ETIMEDOUT);
@@ -357,6 +362,13 @@ static void sleep_owning(void)
 	check_eq(perform(&seen, unlock, &mutex), 0);
 	check_eq(perform(&seen, sleep_on_sem, &sem), -ETIMEDOUT);
 	expect_silence();
+	/* Told right away, not when the sleep ends. */
+	check_eq(perform(&seen, lock, &mutex), 0);
+	begin(&seen, get_unit, &sem);
+	expect_told(EVL_HMDIAG_LKSLEEP, NULL);
+	check_ok(evl_put_sem(&sem));
+	check_eq(result(&seen), 0);
+	check_eq(perform(&seen, unlock, &mutex), 0);
 }
 
 static void sleeping_owners(void)

@@ -36,6 +36,7 @@ struct cast {
 	unsigned long taken;		/* bit n: somebody got notice n */
 	u64 last;			/* subscription which was there */
 	bool begun;
+	bool shown;			/* to in-band waiters */
 };
 
 /* --- One subscriber: lock held ------------------------------------------------------- */
@@ -117,11 +118,15 @@ static void begin_cast(struct evl_observable *o, struct cast *cast)
 	stamp_notices(o, cast);
 }
 
-/* Have the others go on with it. */
-static bool end_step(struct evl_observable *o)
+/* Have the others go on with it. One of those in-band is enough, but there is no telling
+ * which one would: they are woken up once, since there may be many. */
+static bool end_step(struct evl_observable *o, struct cast *cast)
 {
 	evl_wake_up_head(&o->readers.wchan, 0);
-	evl_announce(o, EPOLLIN | EPOLLRDNORM);
+	evl_signal_poll_events(&o->poll, EPOLLIN | EPOLLRDNORM);
+	if (!cast->shown)
+		evl_wake_inband_waiters(&o->inband);
+	cast->shown = true;
 
 	return true;
 }
@@ -152,7 +157,7 @@ static bool cast_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
 		if (observer->seq > cast->last)
 			break;
 		if (left <= 0)
-			return end_step(o);
+			return end_step(o, cast);
 		o->cursor = o->cursor->next;
 		left -= serve(o, observer, cast);
 	}
@@ -202,7 +207,7 @@ static bool deal_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
 		if (!observer)
 			break;
 		if (left <= 0)
-			return end_step(o);
+			return end_step(o, cast);
 		left -= deal_to(o, observer, cast);
 	}
 

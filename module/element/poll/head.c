@@ -159,17 +159,20 @@ static bool single_out(struct evl_poll_item *item)
 {
 	struct evl_poll_set *set = item->set;
 	bool first = !set->head.personal;
+	bool listed = !list_empty(&item->ready);
 
 	if (item->removed || item->personal)
 		return false;
 
-	/* It may have been signaled already. */
-	if (!list_empty(&item->ready)) {
+	if (listed) {
 		list_del_init(&item->ready);
 		set->nr_ready--;
 	}
 	item->personal = true;
 	give_turn(item);
+	/* Whoever was woken up for it, or will look before sleeping, is to find it. */
+	if (listed)
+		set->signaled = item->turn;
 	WRITE_ONCE(set->head.personal, true);
 
 	return first;

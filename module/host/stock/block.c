@@ -156,6 +156,9 @@ static noinline void pass_resched_point(struct host_task *h)
 			stock_sync_prio(h);
 		if (test_bit(DUE_MASK, &h->due))
 			stock_sync_mask(h);
+		/* Ahead of a wait, which that ends. */
+		if (test_and_clear_bit(DUE_NOTICE, &h->due))
+			host_ops->deliver(h);
 		if (!h->oob)
 			continue;
 		if (READ_ONCE(h->home) != raw_smp_processor_id())
@@ -247,18 +250,15 @@ void host_mayday(struct host_task *h)
 }
 
 /*
- * A task tells itself there and then: it may be about to wait for long. Else, not by
+ * A task tells itself as soon as it can: it may be about to wait for long. Else, not by
  * irq_work out-of-band: with PREEMPT_RT that waits for a kernel thread, and a signal
  * cannot be sent from an interrupt anyway. In-band, task work alone would wait for
  * whatever the task sleeps on in Linux.
  */
 void host_notify(struct host_task *h, struct irq_work *work)
 {
-	if (h->task == current && preemptible()) {
-		host_ops->deliver(h);
-		return;
-	}
-
+	if (h->task == current && !in_interrupt())
+		set_bit(DUE_NOTICE, &h->due);
 	stock_queue_work(h);
 	if (!READ_ONCE(h->oob))
 		irq_work_queue(work);

@@ -14,6 +14,7 @@ extern const struct host_ops *host_ops;
 enum {
 	DUE_PRIO,			/* its priority in Linux (prio.c) */
 	DUE_MASK,			/* its CPUs in Linux (affinity.c) */
+	DUE_NOTICE,			/* signals of its health, by itself (block.c) */
 };
 
 /* Hooks on the kernel (hooks.c). */
