@@ -518,6 +518,43 @@ static void test_wait_dates(void)
 	evl_destroy_wait(&queue);
 }
 
+static int nr_limits;
+
+static ktime_t take_limit(void)
+{
+	nr_limits++;
+
+	return 100 * NSEC_PER_MSEC;
+}
+
+static void wait_for_nothing(void)
+{
+	this_actor()->result = evl_wait_event_timeout(&queue, take_limit(), EVL_REL, false);
+}
+
+/* Woken up far more often than once in that time. */
+static void test_vain_wakeups(void)
+{
+	unsigned long flags;
+	int n;
+
+	evl_init_wait(&queue, &evl_mono_clock, EVL_WAIT_PRIO, "sync_test");
+	nr_limits = 0;
+	start(&low, wait_for_nothing, 5);
+	for (n = 0; !READ_ONCE(low.over) && n < 1000; n++) {
+		evl_lock_irqsave(&queue.wchan.lock, flags);
+		evl_wake_up_head(&queue.wchan, 0);
+		evl_sched_unlock(&queue.wchan.lock, flags);
+		msleep(1);
+	}
+	if (!READ_ONCE(low.over))
+		evl_unblock_thread(low.self, EVL_T_BREAK);
+	join(&low);
+	expect(low.result == -ETIMEDOUT);
+	expect(nr_limits == 1);
+	evl_destroy_wait(&queue);
+}
+
 /* --- Stage exclusion ------------------------------------------------------------------ */
 
 static struct evl_stax stax;
@@ -617,6 +654,7 @@ static const struct {
 	{ "who is woken up runs at once, or when the caller lets it", test_flag_forms },
 	{ "a wait queue used directly", test_wait_queue },
 	{ "timeouts of a wait queue", test_wait_dates },
+	{ "wakeups in vain do not start a timeout over", test_vain_wakeups },
 	{ "stage exclusion", test_stax },
 	{ "stage exclusion for who changes stage inside", test_stax_stage },
 };

@@ -404,6 +404,33 @@ static void interrupted(void)
 	check_eq(atomic_load(&signal_count), 2);
 }
 
+/* Of two writers in-band who want more room than there is, one leaves: the other one gets what it wants. */
+static void one_writer_leaves(void)
+{
+	struct transfer t[2] = { { .count = 40, .way = &ways[1] }, { .count = 10, .way = &ways[1] } };
+	struct worker w[2];
+	char buf[64] = "";
+
+	attach_weak();
+	catch_signal(SIGUSR1, 0);
+	t[0].fd = t[1].fd = new_xbuf(64);
+	for (int leaver = 0; leaver < 2; leaver++) {
+		int other = !leaver;
+
+		check_eq(write(t[0].fd, buf, 64), 64);
+		start_transfer(&w[0], &t[0], false);
+		start_transfer(&w[1], &t[1], false);
+		signal_worker(&w[leaver], SIGUSR1);
+		end_transfer(&w[leaver]);
+		check_eq(t[leaver].result, -1);
+		check_eq(t[leaver].code, EINTR);
+		check_eq(oob_read(t[0].fd, buf, 40), 40);
+		end_transfer(&w[other]);
+		check_eq(t[other].result, t[other].count);
+		check_eq(oob_read(t[0].fd, buf, 24 + t[other].count), 24 + t[other].count);
+	}
+}
+
 static void unblocked(void)
 {
 	struct transfer t = { .count = 10, .way = &ways[1] };
@@ -543,6 +570,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(short_read_of_waiting_reader, "also if it waited first"),
 	TEST(interrupted, "a signal ends a wait: EINTR"),
 	TEST(unblocked, "so does evl_unblock_thread"),
+	TEST(one_writer_leaves, "of two writers, one leaves: the other one gets its room"),
 	TEST(close_wakes_reader, "closing wakes a reader: EIDRM, then EBADF"),
 	TEST(close_wakes_writer, "closing its file wakes a writer: EIDRM; that of another does not"),
 	TEST(poll_tells, "poll tells what can be read and written"),

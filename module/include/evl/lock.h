@@ -5,6 +5,7 @@
  *
  *	mutex, gate		evl_mutex.wchan.lock
  *	other wait channel	evl_wait_channel.lock, of an event after its gate
+ *	subscribers		subscribers.lock (element/observable/subscribe.c)
  *	poll connections	connect_lock (element/poll/head.c)
  *	poll head		evl_poll_head.lock, then those of groups above it
  *	poll group		the wait channel of its waiters, inside the head
