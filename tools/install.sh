@@ -100,7 +100,7 @@ commands() {
 	for file in tools/command/evl-*; do
 		case $file in *.c) ;; *) fill "$file" "$libexec/${file##*/}" 755 ;; esac
 	done
-	install -D -m 644 -t "$libexec" tools/command/common.sh tools/command/trace.* tools/command/kconf-checklist.evl
+	install -D -m 644 -t "$libexec" tools/command/common.sh tools/command/trace.* tools/command/gdb.evl tools/command/kconf-checklist.evl
 	required_options >"$work/kconf-required.evl"
 	install -m 644 -t "$libexec" "$work/kconf-required.evl"
 	install -D -m 644 tools/command/completion.bash "$share/bash-completion/completions/evl"

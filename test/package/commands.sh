@@ -195,18 +195,29 @@ one_line "^evl test: unknown option '-x'"
 # --- The debugger ------------------------------------------------------------------------------------------
 
 run 2 "evl gdb alone" evl gdb
-one_line "^evl gdb: debug which command"
+one_line "^evl gdb: debug what?"
 run 1 "evl gdb of what is not there" evl gdb frobnicate
-one_line "^evl gdb: no 'frobnicate' command in $libexec$"
+one_line "^evl gdb: no 'frobnicate' command in $libexec; a program has a slash in its path$"
 run 1 "evl gdb of a script" evl gdb help
 one_line "^evl gdb: 'help' is a script, which gdb cannot debug$"
 run 2 "evl gdb with arguments which are not for it" evl gdb ps -l
 one_line "^evl gdb: arguments of gdb come after --"
 printf '#!/bin/sh\nprintf "<%%s>" "$@"\necho\n' >"$work/a path/gdb" && chmod +x "$work/a path/gdb"
 PATH="$work/a path:$PATH" run 0 "evl gdb ps" evl gdb ps -- -ex "run -l"
-prints "debugs that" "<-ex><run -l><$libexec/evl-ps>"
+prints "debugs that" "<-x><$libexec/gdb.evl><-ex><run -l><$libexec/evl-ps>"
 PATH="$work/a path:$PATH" run 0 "evl gdb ps without arguments" evl gdb ps
-prints "debugs that too" "<$libexec/evl-ps>"
+prints "debugs that too" "<-x><$libexec/gdb.evl><$libexec/evl-ps>"
+expect "its settings are there" test -r "$libexec/gdb.evl"
+PATH="$work/a path:$PATH" run 0 "evl gdb of a program" evl gdb /bin/ls -- -batch
+prints "debugs that as well" "<-x><$libexec/gdb.evl><-batch></bin/ls>"
+PATH="$work/a path:$PATH" run 0 "evl gdb of a process" evl gdb -p $$
+prints "debugs that one" "<-x><$libexec/gdb.evl><-p><$$>"
+run 1 "evl gdb of no program" evl gdb ./frobnicate
+one_line "^evl gdb: no program at './frobnicate'$"
+run 2 "evl gdb of no number" evl gdb -p 1x
+one_line "^evl gdb: -p needs a number, not '1x'$"
+run 2 "evl gdb -p alone" evl gdb -p
+one_line "^evl gdb: -p needs a value"
 
 # --- The tracer -----------------------------------------------------------------------------------------------
 

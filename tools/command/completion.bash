@@ -29,7 +29,7 @@ _evl_words() {
 	trace:*) _evl_lines -e -eevl -eirq -etimer -eall -E -f -s -d -p -c -t -h ;;
 	test:*) _evl_lines -l -L -k -h && "$3" test -l 2>/dev/null ;;
 	timeline:*) _evl_lines -o -h ;;
-	gdb:gdb) _evl_lines ps -h ;;
+	gdb:gdb) _evl_lines ps -p -h ;;
 	gdb:*) _evl_lines -- ;;
 	start:* | stop:* | help:*) _evl_lines -h ;;
 	esac
