@@ -21,26 +21,13 @@ mkdir -p /lib/modules /var/lib/dkms
 for folder in /lib/modules /var/lib/dkms /usr/src; do
 	mount -t tmpfs tmpfs "$folder" || exit
 done
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. test/package/parts/tap.sh
 mkdir -p "/lib/modules/$release" /lib/modules/6.99.0-new/build/include /lib/modules/6.12.0-bare/build/include
 touch "/lib/modules/$release/modules.order" "/lib/modules/$release/modules.builtin"
 touch /lib/modules/6.99.0-new/build/.config
 ln -s "$PWD/$kernel/kdir" "/lib/modules/$release/build"
 echo "CONFIG_MODULES=y" >/lib/modules/6.12.0-bare/build/.config
 
-count=0
-expect() {
-	local text=$1
-	shift
-	count=$((count + 1))
-	if "$@" >"$work/out" 2>&1; then
-		echo "ok $count - $text"
-	else
-		echo "not ok $count - $text"
-		sed 's/^/# /' "$work/out" "$work/log"
-	fi
-}
 said() { grep -q "$1" "$work/log"; }
 hook() { /usr/lib/dkms/dkms_autoinstaller start "$1" >"$work/log" 2>&1; }
 
@@ -54,7 +41,7 @@ expect "an older version is there" install_older "$work/tree"
 chmod -R go-rwx "$work/tree"
 private() { (umask 077 && "$work/tree/tools/dkms.sh" install); }
 expect "dkms-install succeeds, private as root's files may be" private
-cp "$work/out" "$work/log"
+cp "$work/heard" "$work/log"
 expect "the older version is gone" test -z "$(dkms status evl/0.0.1; find /usr/src -name 'evl-0.0.1')"
 expect "everybody reads the sources, for drivers" test -z "$(find /usr/src/evl-* ! -perm -o=r; find /usr/src/evl-* -type d ! -perm -o=x)"
 expect "it builds for a suitable kernel" said "installed for kernel $release"

@@ -4,20 +4,7 @@
 set -u
 
 cd "$(dirname "$0")/../.." || exit
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-count=0
-expect() {
-	local text=$1
-	shift
-	count=$((count + 1))
-	if "$@" >"$work/out" 2>&1; then
-		echo "ok $count - $text"
-	else
-		echo "not ok $count - $text"
-		sed 's/^/# /' "$work/out"
-	fi
-}
+. test/package/parts/tap.sh
 
 usr=$work/usr
 flags() { PKG_CONFIG_LIBDIR=$usr/lib/pkgconfig pkg-config --define-variable=prefix="$usr" "$@" evl; }
@@ -135,7 +122,7 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 			make --no-print-directory install PREFIX="$work/home/.local" UDEVRULESDIR="$work/rules/rules.d")
 	}
 	expect "an ordinary user installs into the home folder" ordinary
-	cp "$work/out" "$work/said"
+	cp "$work/heard" "$work/said"
 	expect "and is told about the udev rule" grep -q "sudo make install-udev" "$work/said"
 	expect "and has everything else" diff -r "$usr/include" "$work/home/.local/include"
 fi

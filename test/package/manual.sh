@@ -4,20 +4,7 @@
 set -u
 
 cd "$(dirname "$0")/../.." || exit
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-count=0
-expect() {
-	local text=$1
-	shift
-	count=$((count + 1))
-	if "$@" >"$work/out" 2>&1; then
-		echo "ok $count - $text"
-	else
-		echo "not ok $count - $text"
-		sed 's/^/# /' "$work/out"
-	fi
-}
+. test/package/parts/tap.sh
 
 man=$work/usr/share/man
 expect "make install" make --no-print-directory install DESTDIR="$work" PREFIX=/usr

@@ -359,21 +359,7 @@ static void check_subscribers(struct subscriber *subs, int nr, int ofd)
 		join_worker(&subs[n].w);
 }
 
-static void each_for_one(void)
-{
-	int group = first_group(), ofd = new_observable(EVL_CLONE_UNICAST);
-	struct subscriber subs[2];
-
-	attach_fifo(5);
-	add(group, ofd, POLLIN);
-	check_ok(evl_detach_self());
-	become(SCHED_OTHER, 0);
-	start_subscribers(subs, ARRAY_SIZE(subs), group, ofd);
-	check_subscribers(subs, ARRAY_SIZE(subs), ofd);
-}
-
-/* More than are woken up in one go. */
-static void each_of_many(void)
+static void check_each_of(int nr)
 {
 	int group = first_group(), ofd = new_observable(EVL_CLONE_UNICAST);
 	static struct subscriber subs[40];
@@ -382,8 +368,19 @@ static void each_of_many(void)
 	add(group, ofd, POLLIN);
 	check_ok(evl_detach_self());
 	become(SCHED_OTHER, 0);
-	start_subscribers(subs, ARRAY_SIZE(subs), group, ofd);
-	check_subscribers(subs, ARRAY_SIZE(subs), ofd);
+	start_subscribers(subs, nr, group, ofd);
+	check_subscribers(subs, nr, ofd);
+}
+
+static void each_for_one(void)
+{
+	check_each_of(2);
+}
+
+/* More than are woken up in one go. */
+static void each_of_many(void)
+{
+	check_each_of(40);
 }
 
 /* What is in a group deep down is found through all of them, whichever was added first. */
@@ -516,6 +513,41 @@ static void added_by_others(void)
 	join_worker(&sub.w);
 }
 
+static struct {
+	int ofd;
+	atomic_bool stop;
+} repeater;
+
+static void repeat_value(struct worker *w)
+{
+	(void)w;
+	while (!atomic_load(&repeater.stop))
+		check_eq(send_value(repeater.ofd, TAG, 7), 1);
+}
+
+/* What is signaled again while somebody looks is there all the time. */
+static void ready_all_the_time(void)
+{
+	int group = first_group();
+	struct worker w = { .body = repeat_value, .name = "repeat", .cpu = other_cpu() };
+	struct evl_poll_event ev;
+
+	attach_fifo(10);
+	check_sys(fcntl(group, F_SETFL, O_NONBLOCK));
+	/* The first one is looked at first, and is not ready. */
+	for (int n = 0; n < 2; n++) {
+		repeater.ofd = check_ok(evl_create_observable(0, "one%d:%d", n, getpid()));
+		check_ok(evl_subscribe(repeater.ofd, 4, EVL_NOTIFY_ONCHANGE));
+		check_ok(evl_add_pollfd(group, repeater.ofd, POLLIN, evl_intval(n)));
+	}
+	check_eq(send_value(repeater.ofd, TAG, 7), 1);
+	start_worker(&w);
+	for (int i = 0; i < 20000; i++)
+		check_eq(evl_poll(group, &ev, 1), 1);
+	atomic_store(&repeater.stop, true);
+	join_worker(&w);
+}
+
 /* All of them are reported in turn to who asks for one. */
 static void one_at_a_time(void)
 {
@@ -555,6 +587,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(for_somebody_else, "one for somebody else wakes up nobody for long"),
 	TEST(found_by_the_next, "what one thread has read is there for the next one"),
 	TEST(added_by_others, "an observable is ready for others than whoever adds it"),
+	TEST(ready_all_the_time, "what is signaled again meanwhile is not missed"),
 	TEST(one_at_a_time, "who asks for one event at a time gets at all that is ready"),
 	TEST(everything_at_once, "members, groups and files change under those who poll"),
 };

@@ -9,9 +9,9 @@
  * them, and nothing is allocated. Who subscribes meanwhile is too late for it.
  *
  * The order is not that of importance, and who sends may lose the CPU between two
- * steps. So each step but the last wakes up the most important reader in line, and
- * those who poll, whether there is something for them or not: they go on with it
- * (evl_catch_up()).
+ * steps. So each step but the last wakes up the most important reader in line, those
+ * who poll out-of-band, and, once, those who wait in-band, whether there is something
+ * for them or not: they go on with it (evl_catch_up()).
  */
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -140,29 +140,23 @@ static bool end_cast(struct evl_observable *o, struct cast *cast)
 	return false;
 }
 
-/* --- All of them ------------------------------------------------------------------------ */
-
-static bool cast_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
+/* serve_one() tells what it cost, or 0 if there is nobody left to be served. */
+static __always_inline bool run_step(struct evl_wait_channel *wchan, struct evl_flush *flush,
+				     int (*serve_one)(struct evl_observable *o, struct cast *cast))
 {
 	struct evl_observable *o = container_of(wchan, struct evl_observable, readers.wchan);
 	struct cast *cast = container_of(flush, struct cast, flush);
-	struct evl_observer *observer;
-	int left = STEP_COST;
+	int left = STEP_COST, cost;
 
 	if (!cast->begun)
 		begin_cast(o, cast);
 
-	while (o->cursor != &o->observers) {
-		observer = list_entry(o->cursor, struct evl_observer, next);
-		if (observer->seq > cast->last)
-			break;
-		if (left <= 0)
-			return end_step(o, cast);
-		o->cursor = o->cursor->next;
-		left -= serve(o, observer, cast);
-	}
+	do {
+		cost = serve_one(o, cast);
+		left -= cost;
+	} while (cost && left > 0);
 
-	return end_cast(o, cast);
+	return cost ? end_step(o, cast) : end_cast(o, cast);
 }
 
 /* It is not about those in line: all keep their places by priority. */
@@ -171,13 +165,40 @@ static bool means_nobody(const struct evl_thread *waiter)
 	return false;
 }
 
+/* --- All of them ------------------------------------------------------------------------ */
+
+static __always_inline int serve_following(struct evl_observable *o, struct cast *cast)
+{
+	struct evl_observer *observer;
+
+	if (o->cursor == &o->observers)
+		return 0;
+
+	observer = list_entry(o->cursor, struct evl_observer, next);
+	if (observer->seq > cast->last)
+		return 0;
+	o->cursor = o->cursor->next;
+
+	return serve(o, observer, cast);
+}
+
+static bool cast_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
+{
+	return run_step(wchan, flush, serve_following);
+}
+
 /* --- One of them each -------------------------------------------------------------------- */
 
-/* The next notice, to @observer, which has room. Who is gone has not: it never comes
- * back. What it cost. */
-static int deal_to(struct evl_observable *o, struct evl_observer *observer, struct cast *cast)
+/* The next notice goes to the first with room. Who is gone has none: it never comes
+ * back. */
+static __always_inline int serve_roomy(struct evl_observable *o, struct cast *cast)
 {
+	struct evl_observer *observer;
 	unsigned int n;
+
+	observer = list_first_entry_or_null(&o->roomy, struct evl_observer, next_roomy);
+	if (!observer || cast->nr_dealt == cast->nr)
+		return 0;
 
 	if (unlikely(evl_observer_is_gone(observer))) {
 		list_del_init(&observer->next_roomy);
@@ -194,24 +215,7 @@ static int deal_to(struct evl_observable *o, struct evl_observer *observer, stru
 
 static bool deal_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
 {
-	struct evl_observable *o = container_of(wchan, struct evl_observable, readers.wchan);
-	struct cast *cast = container_of(flush, struct cast, flush);
-	struct evl_observer *observer;
-	int left = STEP_COST;
-
-	if (!cast->begun)
-		begin_cast(o, cast);
-
-	while (cast->nr_dealt < cast->nr) {
-		observer = list_first_entry_or_null(&o->roomy, struct evl_observer, next_roomy);
-		if (!observer)
-			break;
-		if (left <= 0)
-			return end_step(o, cast);
-		left -= deal_to(o, observer, cast);
-	}
-
-	return end_cast(o, cast);
+	return run_step(wchan, flush, serve_roomy);
 }
 
 /* --- Whoever sends, or waits --------------------------------------------------------------- */
@@ -232,8 +236,14 @@ void evl_catch_up(struct evl_observable *o, const struct evl_observer *observer,
 {
 	struct evl_wait_channel *wchan = &o->readers.wchan;
 
-	while (unlikely(wchan->flush) && !(observer && observer->fill) && !is_called_away())
+	while (unlikely(wchan->flush) && !(observer && observer->fill)) {
+		if (is_called_away()) {
+			/* Others in-band are not woken up again: they go on. */
+			evl_wake_inband_waiters(&o->inband);
+			break;
+		}
 		evl_go_on_flushing(wchan, flags);
+	}
 }
 
 /* Lock held, which is dropped. The number of notices which somebody got. */

@@ -92,6 +92,7 @@ static __always_inline bool has_personal(struct evl_poll_set *set)
 static __always_inline void begin_look(struct evl_poll_set *set, struct evl_poll_look *look)
 {
 	look->scan = begin_scan(set);
+	look->seen = look->latest;
 	if (!has_personal(set))
 		return;
 
@@ -99,6 +100,12 @@ static __always_inline void begin_look(struct evl_poll_set *set, struct evl_poll
 	look->end = set->turn;
 	look->pos = look->seen ?: set->reported;
 	look->rest = look->seen ? 0 : set->reported;
+}
+
+/* There may be something which @look did not get at. */
+static bool has_more(struct evl_poll_set *set, const struct evl_poll_look *look)
+{
+	return set->nr_ready || set->signaled > look->latest;
 }
 
 static struct evl_poll_item *first_after(struct evl_poll_set *set, u64 turn)
@@ -199,9 +206,9 @@ static bool look_at_item(struct evl_poll_item *item, struct evl_poll_event *ev,
 	return ready && !removed;
 }
 
-/* After so many scans, what is still listed counts as ready: somebody signals
+/* After so many looks, what was not looked at counts as ready: somebody signals
  * faster than we look, and may never stop. */
-#define MAX_SCANS	2
+#define MAX_LOOKS	2
 
 static bool set_is_ready(struct evl_poll_set *set)
 {
@@ -210,23 +217,19 @@ static bool set_is_ready(struct evl_poll_set *set)
 	struct evl_poll_event ev;
 	unsigned long flags;
 	bool ready = false;
-	int scans = 0;
-	u64 scan;
+	int looks = 0;
 
 	evl_lock_irqsave(evl_poll_lock(set), flags);
 	/* Nobody will tell the group above of an item which is listed already. */
-	while (!ready && set->nr_ready) {
-		if (scans++ == MAX_SCANS) {
+	do {
+		if (looks++ == MAX_LOOKS) {
 			ready = true;
 			break;
 		}
-		scan = begin_scan(set);
-		while (!ready && (item = next_item(set, scan)))
+		begin_look(set, &look);
+		while (!ready && (item = next_of_all(set, &look)))
 			ready = look_at_item(item, &ev, &flags);
-	}
-	begin_look(set, &look);
-	while (!ready && has_personal(set) && (item = next_personal(set, &look)))
-		ready = look_at_item(item, &ev, &flags);
+	} while (!ready && has_more(set, &look));
 	evl_unlock_irqrestore(evl_poll_lock(set), flags);
 
 	return ready;
@@ -313,13 +316,24 @@ static int sleep_on_set(struct evl_poll_set *set, struct evl_poll_look *look,
 
 	evl_lock_irqsave(evl_poll_lock(set), flags);
 	pass_on(set, &flags);
-	look->seen = look->latest;
-	ready = set->nr_ready || set->signaled > look->seen;
+	ready = has_more(set, look);
 	if (!ready)
 		evl_add_wait_queue(&set->waiters, timeout, EVL_ABS);
 	evl_unlock_irqrestore(evl_poll_lock(set), flags);
 
 	return ready ? 0 : evl_wait_schedule(&set->waiters.wchan);
+}
+
+static bool look_was_complete(struct evl_poll_set *set, const struct evl_poll_look *look)
+{
+	unsigned long flags;
+	bool ret;
+
+	evl_lock_irqsave(evl_poll_lock(set), flags);
+	ret = !has_more(set, look);
+	evl_unlock_irqrestore(evl_poll_lock(set), flags);
+
+	return ret;
 }
 
 /* What is left is for somebody else. */
@@ -350,14 +364,12 @@ static int wait_events(struct evl_poll_set *set, struct evl_poll_event __user *u
 			ret = -EINTR;
 			break;
 		}
-		/* Some may have been hidden by another thread looking at them. */
-		if (nonblock && !READ_ONCE(set->nr_ready)) {
+		/* Some may have been hidden by another thread looking at them, or by a
+		 * signal which put them off. */
+		if (!nonblock)
+			ret = sleep_on_set(set, &look, timeout);
+		else if (look_was_complete(set, &look))
 			ret = -EAGAIN;
-			break;
-		}
-		if (nonblock)
-			continue;
-		ret = sleep_on_set(set, &look, timeout);
 		if (ret)
 			break;
 	}

@@ -3,26 +3,8 @@
 # For tests of the commands, which read this first: they are installed below $work/usr, and machines are made up below
 # $EVL_ROOT. What is installed is built with sanitizers.
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. test/package/parts/tap.sh
 export EVL_ROOT=$work/root
-count=0
-
-ok() { count=$((count + 1)) && echo "ok $count - $1"; }
-# not_ok TEXT FILE...
-not_ok() {
-	count=$((count + 1))
-	echo "not ok $count - $1"
-	shift
-	sed 's/^/# /' "$@"
-}
-
-# expect TEXT COMMAND...: the command succeeds
-expect() {
-	local text=$1
-	shift
-	if "$@" >"$work/log" 2>&1; then ok "$text"; else not_ok "$text" "$work/log"; fi
-}
 
 # run STATUS TEXT COMMAND...: the command ends so, in a few seconds; what it said is in out and err
 run() {
@@ -34,8 +16,8 @@ run() {
 	if [ $status -eq "$wanted" ]; then
 		ok "$text"
 	else
-		echo "status $status, not $wanted" >"$work/log"
-		not_ok "$text" "$work/log" "$work/out" "$work/err"
+		echo "status $status, not $wanted" >"$work/status"
+		not_ok "$text" "$work/status" "$work/out" "$work/err"
 	fi
 }
 
