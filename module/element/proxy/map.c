@@ -162,7 +162,10 @@ static void release_hold(struct evl_work *work)
 {
 	struct seal_hold *hold = container_of(work, struct seal_hold, work);
 
-	mmap_read_lock(hold->mm);
+	/* The user says how long that takes: it is no hang for Linux to tell of. There
+	 * are no signals for a worker. */
+	while (mmap_read_lock_killable(hold->mm))
+		cond_resched();
 	remove_hold(hold);
 	mapping_unmap_writable(hold->target->f_mapping);
 	mmap_read_unlock(hold->mm);
