@@ -140,23 +140,29 @@ static bool end_cast(struct evl_observable *o, struct cast *cast)
 	return false;
 }
 
-/* serve_one() tells what it cost, or 0 if there is nobody left to be served. */
-static __always_inline bool run_step(struct evl_wait_channel *wchan, struct evl_flush *flush,
-				     int (*serve_one)(struct evl_observable *o, struct cast *cast))
+/* --- All of them ------------------------------------------------------------------------ */
+
+static bool cast_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
 {
 	struct evl_observable *o = container_of(wchan, struct evl_observable, readers.wchan);
 	struct cast *cast = container_of(flush, struct cast, flush);
-	int left = STEP_COST, cost;
+	struct evl_observer *observer;
+	int left = STEP_COST;
 
 	if (!cast->begun)
 		begin_cast(o, cast);
 
-	do {
-		cost = serve_one(o, cast);
-		left -= cost;
-	} while (cost && left > 0);
+	while (o->cursor != &o->observers) {
+		observer = list_entry(o->cursor, struct evl_observer, next);
+		if (observer->seq > cast->last)
+			break;
+		if (left <= 0)
+			return end_step(o, cast);
+		o->cursor = o->cursor->next;
+		left -= serve(o, observer, cast);
+	}
 
-	return cost ? end_step(o, cast) : end_cast(o, cast);
+	return end_cast(o, cast);
 }
 
 /* It is not about those in line: all keep their places by priority. */
@@ -165,40 +171,13 @@ static bool means_nobody(const struct evl_thread *waiter)
 	return false;
 }
 
-/* --- All of them ------------------------------------------------------------------------ */
-
-static __always_inline int serve_following(struct evl_observable *o, struct cast *cast)
-{
-	struct evl_observer *observer;
-
-	if (o->cursor == &o->observers)
-		return 0;
-
-	observer = list_entry(o->cursor, struct evl_observer, next);
-	if (observer->seq > cast->last)
-		return 0;
-	o->cursor = o->cursor->next;
-
-	return serve(o, observer, cast);
-}
-
-static bool cast_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
-{
-	return run_step(wchan, flush, serve_following);
-}
-
 /* --- One of them each -------------------------------------------------------------------- */
 
-/* The next notice goes to the first with room. Who is gone has none: it never comes
- * back. */
-static __always_inline int serve_roomy(struct evl_observable *o, struct cast *cast)
+/* The next notice, to @observer, which has room. Who is gone has not: it never comes
+ * back. What it cost. */
+static int deal_to(struct evl_observable *o, struct evl_observer *observer, struct cast *cast)
 {
-	struct evl_observer *observer;
 	unsigned int n;
-
-	observer = list_first_entry_or_null(&o->roomy, struct evl_observer, next_roomy);
-	if (!observer || cast->nr_dealt == cast->nr)
-		return 0;
 
 	if (unlikely(evl_observer_is_gone(observer))) {
 		list_del_init(&observer->next_roomy);
@@ -215,7 +194,24 @@ static __always_inline int serve_roomy(struct evl_observable *o, struct cast *ca
 
 static bool deal_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
 {
-	return run_step(wchan, flush, serve_roomy);
+	struct evl_observable *o = container_of(wchan, struct evl_observable, readers.wchan);
+	struct cast *cast = container_of(flush, struct cast, flush);
+	struct evl_observer *observer;
+	int left = STEP_COST;
+
+	if (!cast->begun)
+		begin_cast(o, cast);
+
+	while (cast->nr_dealt < cast->nr) {
+		observer = list_first_entry_or_null(&o->roomy, struct evl_observer, next_roomy);
+		if (!observer)
+			break;
+		if (left <= 0)
+			return end_step(o, cast);
+		left -= deal_to(o, observer, cast);
+	}
+
+	return end_cast(o, cast);
 }
 
 /* --- Whoever sends, or waits --------------------------------------------------------------- */
