@@ -465,17 +465,25 @@ bool evl_flush_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
 	return false;
 }
 
+bool evl_flush_some(struct evl_wait_channel *wchan)
+{
+	WRITE_ONCE(wchan->helper_cpu, raw_smp_processor_id());
+	if (wchan->flush->step(wchan, wchan->flush))
+		return true;
+
+	wchan->flush = NULL;
+
+	return false;
+}
+
 /* Another flush may have begun then, even at the same address. */
-void evl_go_on_flushing(struct evl_wait_channel *wchan, unsigned long *flags)
+static void go_on_flushing(struct evl_wait_channel *wchan, unsigned long *flags)
 {
 	u64 round = wchan->flush->round;
 
 	while (wchan->flush && wchan->flush->round == round) {
-		WRITE_ONCE(wchan->helper_cpu, raw_smp_processor_id());
-		if (!wchan->flush->step(wchan, wchan->flush)) {
-			wchan->flush = NULL;
+		if (!evl_flush_some(wchan))
 			return;
-		}
 		evl_sched_unlock(&wchan->lock, *flags);
 		evl_lock_irqsave(&wchan->lock, *flags);
 	}
@@ -484,7 +492,7 @@ void evl_go_on_flushing(struct evl_wait_channel *wchan, unsigned long *flags)
 void evl_finish_flush(struct evl_wait_channel *wchan, unsigned long *flags)
 {
 	while (unlikely(wchan->flush))
-		evl_go_on_flushing(wchan, flags);
+		go_on_flushing(wchan, flags);
 }
 
 /* Whoever opens a file is counted before it can get in line. Since what is seen here,
@@ -503,7 +511,7 @@ void evl_run_flush(struct evl_wait_channel *wchan, struct evl_flush *flush,
 	wchan->cursor = evl_wait_head(wchan);
 	wchan->helper = NULL;
 	wchan->flush = flush;
-	evl_go_on_flushing(wchan, &flags);
+	go_on_flushing(wchan, &flags);
 	evl_sched_unlock(&wchan->lock, flags);
 }
 
@@ -547,8 +555,8 @@ static noinline void help_flush(struct evl_wait_channel *wchan)
 		return;
 
 	evl_lock_irqsave(&wchan->lock, flags);
-	if (wchan->flush && is_helper(wchan))
-		evl_go_on_flushing(wchan, &flags);
+	if (wchan->flush && !wchan->flush->unaided && is_helper(wchan))
+		go_on_flushing(wchan, &flags);
 	evl_sched_unlock(&wchan->lock, flags);
 }
 

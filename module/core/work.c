@@ -27,8 +27,7 @@ struct relay {
 };
 
 static DEFINE_PER_CPU(struct relay, relays);
-static struct workqueue_struct *work_queue;
-static struct workqueue_struct *patient_queue;
+static struct workqueue_struct *queues[EVL_NR_WORK_QUEUES];
 
 static void run_work(struct work_struct *p)
 {
@@ -46,7 +45,7 @@ static void relay_calls(struct irq_work *p)
 	struct evl_work *work, *next;
 
 	llist_for_each_entry_safe(work, next, llist_reverse_order(calls), node)
-		queue_work(work->patient ? patient_queue : work_queue, &work->work);
+		queue_work(queues[work->queue], &work->work);
 }
 
 /*
@@ -73,14 +72,9 @@ void evl_init_work(struct evl_work *work, void (*handler)(struct evl_work *work)
 	INIT_WORK(&work->work, run_work);
 	work->handler = handler;
 	work->pending = 0;
-	work->patient = false;
+	work->queue = EVL_WORK_PROMPT;
 }
 EXPORT_SYMBOL_GPL(evl_init_work);
-
-void evl_let_work_wait(struct evl_work *work)
-{
-	work->patient = true;
-}
 
 bool evl_call_inband(struct evl_work *work)
 {
@@ -123,16 +117,24 @@ EXPORT_SYMBOL_GPL(evl_cancel_work);
 
 static void destroy_queues(void)
 {
-	if (patient_queue)
-		destroy_workqueue(patient_queue);
-	if (work_queue)
-		destroy_workqueue(work_queue);
+	int n;
+
+	for (n = 0; n < EVL_NR_WORK_QUEUES; n++) {
+		if (queues[n])
+			destroy_workqueue(queues[n]);
+		queues[n] = NULL;
+	}
 }
 
 int evl_init_works(void)
 {
+	static const char *const names[] = {
+		[EVL_WORK_PROMPT] = "evl",
+		[EVL_WORK_DISPOSAL] = "evl_disposal",
+		[EVL_WORK_SEALS] = "evl_seals",
+	};
 	struct relay *relay;
-	int cpu;
+	int cpu, n;
 
 	for_each_possible_cpu(cpu) {
 		relay = per_cpu_ptr(&relays, cpu);
@@ -141,14 +143,15 @@ int evl_init_works(void)
 	}
 
 	/* Unbound: an out-of-band thread may be hogging the CPU of the caller. */
-	work_queue = alloc_workqueue("evl", WQ_UNBOUND, 0);
-	patient_queue = alloc_workqueue("evl_patient", WQ_UNBOUND, 0);
-	if (work_queue && patient_queue)
-		return 0;
+	for (n = 0; n < EVL_NR_WORK_QUEUES; n++) {
+		queues[n] = alloc_workqueue("%s", WQ_UNBOUND, 0, names[n]);
+		if (!queues[n]) {
+			destroy_queues();
+			return -ENOMEM;
+		}
+	}
 
-	destroy_queues();
-
-	return -ENOMEM;
+	return 0;
 }
 
 /* A handler which drops the last reference on the module is still running

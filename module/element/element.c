@@ -458,7 +458,7 @@ int evl_init_element(struct evl_element *element, struct evl_factory *factory,
 	kref_init(&element->refs);
 	evl_init_work(&element->put_work, do_put_work);
 	if (has_node(element))
-		evl_let_work_wait(&element->put_work);
+		evl_let_work_wait(&element->put_work, EVL_WORK_DISPOSAL);
 
 	ret = assign_minor(element);
 	if (ret)
@@ -569,7 +569,7 @@ static int attach_file(struct evl_element *element, struct file *filp)
 	atomic_inc(&element->nr_files);
 	evl_open_core_file(&ef->file, filp, ops ?: &no_oob_ops, end_file);
 	if (has_node(element))
-		evl_let_work_wait(&ef->file.end_work);
+		evl_let_work_wait(&ef->file.end_work, EVL_WORK_DISPOSAL);
 
 	return stream_open(file_inode(filp), filp);
 }

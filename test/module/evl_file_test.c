@@ -25,6 +25,7 @@ struct session {
 	hard_spinlock_t lock;		/* of events */
 	__poll_t events;
 	atomic_t watches;
+	bool restless;
 };
 
 static const struct evl_file_ops file_test_oob_ops;
@@ -187,6 +188,8 @@ static void keep_mappers(bool keep)
 
 static long file_test_inband_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
+	struct session *s = filp->private_data;
+
 	switch (cmd) {
 	case FILE_TEST_CROWD:
 		return time_in_crowd(arg);
@@ -195,6 +198,10 @@ static long file_test_inband_ioctl(struct file *filp, unsigned int cmd, unsigned
 		return 0;
 	case FILE_TEST_NR_MAPPERS:
 		return atomic_read(&nr_mappers);
+	case FILE_TEST_RESTLESS:
+		evl_init_personal_poll_head(&s->poll_head);
+		s->restless = true;
+		return 0;
 	default:
 		return file_test_ioctl(filp, cmd, arg);
 	}
@@ -211,6 +218,8 @@ static __poll_t file_test_poll(struct file *filp, struct evl_poll_wait *wait)
 
 	if (evl_poll_watch(&s->poll_head, wait, unwatch))
 		atomic_inc(&s->watches);
+	if (!wait && s->restless)
+		evl_signal_poll_events(&s->poll_head, EPOLLIN);
 
 	return READ_ONCE(s->events);
 }

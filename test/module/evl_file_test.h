@@ -29,5 +29,7 @@ struct evl_file_test_sum {
 /* Whether those who map the device are kept waiting, with their memory map locked; how many are. */
 #define FILE_TEST_KEEP_MAPPERS	_IO('~', 10)
 #define FILE_TEST_NR_MAPPERS	_IO('~', 11)
+/* From now on, it signals events whenever it is asked for them, and has none. Before it is polled. */
+#define FILE_TEST_RESTLESS	_IO('~', 12)
 
 #endif /* !EVL_FILE_TEST_H */

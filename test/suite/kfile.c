@@ -175,6 +175,28 @@ static void watched_by_groups(void)
 	check_eq(watches(fd), 1);
 }
 
+/* Others signal without pause what the caller has no part in. */
+static void polls_end(void)
+{
+	int fd = open_file(), group;
+	struct evl_poll_event ev;
+	struct timespec date;
+
+	check_sys(ioctl(fd, FILE_TEST_RESTLESS, 0L));
+	attach_fifo(10);
+	group = new_group();
+	add(group, fd, POLLIN);
+	set_nonblocking(group, true);
+	check_eq(evl_poll(group, &ev, 1), -EAGAIN);
+	set_nonblocking(group, false);
+	date = ns_ts(1);
+	check_eq(evl_timedpoll(group, &ev, 1, &date), -ETIMEDOUT);
+	date = ns_ts(now() + 20 * NSEC_PER_MSEC);
+	check_eq(evl_timedpoll(group, &ev, 1, &date), -ETIMEDOUT);
+	check_reached(now(), ts_ns(date));
+	check(!evl_is_inband());
+}
+
 static void closed_while_polled(void)
 {
 	int fd = open_file(), group;
@@ -522,6 +544,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(polled, "evl_poll reports the events of a driver"),
 	TEST(wakes_up_pollers, "evl_signal_poll_events wakes up those who poll, from either stage"),
 	TEST(watched_by_groups, "a file is watched as long as it is in a group"),
+	TEST(polls_end, "a poll which does not wait, or has waited, ends whatever is signaled meanwhile"),
 	TEST(closed_while_polled, "closing it while it is polled is POLLNVAL"),
 	TEST(shared_by_a_stage, "a stage exclusion lock is for many tasks of one stage"),
 	TEST(wait_unblocked, "evl_unblock_thread ends the wait for it: -EINTR"),

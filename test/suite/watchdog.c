@@ -5,11 +5,21 @@
 
 #define PARAMETER	"/sys/module/evl/parameters/watchdog_timeout"
 
+static int open_timeout(void)
+{
+	return check_sys(open(PARAMETER, O_WRONLY));
+}
+
+static void write_timeout(int fd, const char *seconds)
+{
+	check_eq(pwrite(fd, seconds, strlen(seconds), 0), strlen(seconds));
+}
+
 static void set_timeout(const char *seconds)
 {
-	int fd = check_sys(open(PARAMETER, O_WRONLY));
+	int fd = open_timeout();
 
-	check_eq(write(fd, seconds, strlen(seconds)), strlen(seconds));
+	write_timeout(fd, seconds);
 	close(fd);
 }
 
@@ -20,6 +30,8 @@ static void spin_in_vain(int64_t start)
 		check_lt(now(), start + 10 * NSEC_PER_SEC);
 }
 
+static atomic_bool spins;
+
 static void hog(struct worker *w)
 {
 	/* Not later: the time counts from where the thread is first out-of-band, unless Linux gets the CPU in between. */
@@ -28,6 +40,7 @@ static void hog(struct worker *w)
 	attach_worker(w);
 	check_ok(evl_set_thread_mode(w->efd, w->result, NULL));
 	check_ok(evl_switch_oob());
+	atomic_store(&spins, true);
 	spin_in_vain(start);
 	check_ge(now(), start + NSEC_PER_SEC);
 	/* Only told to leave: it is a real-time thread still. */
@@ -121,6 +134,7 @@ static void spin_long(struct worker *w)
 {
 	attach_worker(w);
 	check_ok(evl_switch_oob());
+	atomic_store(&spins, true);
 	spin_until(now() + 1500 * NSEC_PER_MSEC);
 	check(!evl_is_inband());
 }
@@ -251,53 +265,45 @@ static void hogs_which_move(void)
 		join_worker(&w[i]);
 }
 
-static bool worker_spins(struct worker *w)
+/*
+ * The timeout changes while a thread spins on another CPU. That one keeps whatever it finds there from running, and
+ * what has a lock of a file system may be among it: so nothing is looked up meanwhile.
+ */
+static void change_while_running(void (*body)(struct worker *w), const char *from, const char *to)
 {
-	return atomic_load(&w->attached) && !(worker_bits(w) & EVL_T_INBAND);
-}
-
-/* A thread which spins on another CPU is caught after the delay which is set meanwhile. */
-static void change_while_hogging(const char *from, const char *to)
-{
-	struct worker w = { .body = hog, .name = "hog", .prio = 10, .cpu = other_cpu() };
+	struct worker w = { .body = body, .name = "hog", .prio = 10, .cpu = other_cpu() };
+	int fd;
 
 	if (!other_cpu())
 		check_skip("only one CPU");
 	pin_to(0);
 	set_timeout(from);
+	fd = open_timeout();
 	start_worker(&w);
-	await(worker_spins(&w));
-	set_timeout(to);
+	await(atomic_load(&spins));
+	write_timeout(fd, to);
 	join_worker(&w);
+	close(fd);
 }
 
 static void shorter_at_once(void)
 {
-	change_while_hogging("3600", "1");
+	change_while_running(hog, "3600", "1");
 }
 
 static void on_at_once(void)
 {
-	change_while_hogging("0", "1");
+	change_while_running(hog, "0", "1");
 }
 
 static void off_at_once(void)
 {
-	struct worker w = { .body = spin_long, .name = "allowed", .prio = 10, .cpu = other_cpu() };
-
-	if (!other_cpu())
-		check_skip("only one CPU");
-	pin_to(0);
-	set_timeout("1");
-	start_worker(&w);
-	await(worker_spins(&w));
-	set_timeout("0");
-	join_worker(&w);
+	change_while_running(spin_long, "1", "0");
 }
 
 static void nonsense_is_refused(void)
 {
-	int fd = check_sys(open(PARAMETER, O_WRONLY));
+	int fd = open_timeout();
 
 	check_errno(write(fd, "soon", 4), EINVAL);
 	close(fd);

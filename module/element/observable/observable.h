@@ -115,9 +115,11 @@ void evl_send_late(struct evl_work *work);
 /* There is room, or there are notices, for somebody. Lock held. */
 void evl_announce(struct evl_observable *observable, __poll_t events);
 /*
- * Complete what is being sent: those who look for notices do not depend on a sender
- * who may be the least important of all. @observer is that of current, or NULL; no
- * more is done than until it has something to read. Lock held, dropped meanwhile.
+ * Go on with what is being sent, until there is something to read for @observer, that of
+ * current: it does not depend on a sender who may be the least important of all. Who is
+ * called away takes one step of it, so that whoever asks again and again gets somewhere.
+ * @observer is NULL for who did not subscribe, and waits for nothing. Lock held, dropped
+ * meanwhile; may schedule.
  */
 void evl_catch_up(struct evl_observable *observable, const struct evl_observer *observer,
 		  unsigned long *flags);

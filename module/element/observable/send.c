@@ -11,7 +11,8 @@
  * The order is not that of importance, and who sends may lose the CPU between two
  * steps. So each step but the last wakes up the most important reader in line, those
  * who poll out-of-band, and, once, those who wait in-band, whether there is something
- * for them or not: they go on with it (evl_catch_up()).
+ * for them or not: each goes on with it until it has a notice (evl_catch_up()). Its last
+ * step has woken up the next one in line.
  */
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -216,9 +217,15 @@ static bool deal_step(struct evl_wait_channel *wchan, struct evl_flush *flush)
 
 /* --- Whoever sends, or waits --------------------------------------------------------------- */
 
-static bool is_called_away(void)
+/* Between two parts of something long. */
+bool evl_is_wanted_elsewhere(void)
 {
-	return evl_current_oob() ? evl_is_called_away() : signal_pending(current);
+	if (evl_current_oob())
+		return evl_is_called_away();
+
+	cond_resched();
+
+	return signal_pending(current);
 }
 
 void evl_announce(struct evl_observable *o, __poll_t events)
@@ -231,15 +238,20 @@ void evl_catch_up(struct evl_observable *o, const struct evl_observer *observer,
 		  unsigned long *flags)
 {
 	struct evl_wait_channel *wchan = &o->readers.wchan;
+	bool away = false;
 
-	while (unlikely(wchan->flush) && !(observer && observer->fill)) {
-		if (is_called_away()) {
-			/* Others in-band are not woken up again: they go on. */
-			evl_wake_inband_waiters(&o->inband);
+	while (unlikely(wchan->flush) && observer && !observer->fill) {
+		evl_flush_some(wchan);
+		evl_sched_unlock(&wchan->lock, *flags);
+		away = evl_is_wanted_elsewhere();
+		evl_lock_irqsave(&wchan->lock, *flags);
+		if (away)
 			break;
-		}
-		evl_go_on_flushing(wchan, flags);
 	}
+
+	/* A poll of current for others is over with that: they have to ask again. */
+	if (away && wchan->flush)
+		evl_wake_inband_waiters(&o->inband);
 }
 
 /* Lock held, which is dropped. The number of notices which somebody got. */
@@ -247,7 +259,7 @@ static unsigned int send_unlock(struct evl_observable *o, struct evl_notice_reco
 				unsigned int nr, unsigned long flags)
 {
 	struct cast cast = {
-		.flush = { .step = cast_step, .meant = means_nobody },
+		.flush = { .step = cast_step, .meant = means_nobody, .unaided = true },
 		.notices = notices,
 		.nr = nr,
 	};
@@ -319,15 +331,6 @@ static noinline int send_batch(struct evl_observable *o,
 	struct evl_notice_record notices[BATCH];
 
 	return send_some(o, notices, u_notices, nr, date);
-}
-
-/* Between two batches of many. */
-bool evl_is_wanted_elsewhere(void)
-{
-	if (!evl_current_oob())
-		cond_resched();
-
-	return is_called_away();
 }
 
 ssize_t evl_write_observable(struct evl_observable *o, const char __user *u_buf, size_t count)

@@ -43,6 +43,11 @@
 /* Events copied to user space at once. */
 #define POLL_CHUNK	16
 
+/* Somebody may signal faster than we look, and never stop. After so many looks what was
+ * not looked at counts as ready for a group above; and as not ready for a caller which
+ * does not wait, or not any longer. */
+#define MAX_LOOKS	4
+
 /* --- The ready list: lock held ------------------------------------------------- */
 
 /* @item was looked at: it stays at the end of the list, or leaves. Nothing is to
@@ -206,10 +211,6 @@ static bool look_at_item(struct evl_poll_item *item, struct evl_poll_event *ev,
 	return ready && !removed;
 }
 
-/* After so many looks, what was not looked at counts as ready: somebody signals
- * faster than we look, and may never stop. */
-#define MAX_LOOKS	2
-
 static bool set_is_ready(struct evl_poll_set *set)
 {
 	struct evl_poll_look look = { };
@@ -292,6 +293,11 @@ static int collect_events(struct evl_poll_set *set, struct evl_poll_look *look,
 
 /* --- Waiting ---------------------------------------------------------------------- */
 
+static bool is_over(struct evl_clock *clock, ktime_t timeout)
+{
+	return timeout != EVL_INFINITE && timeout <= evl_read_clock(clock);
+}
+
 /* All waiters are to look at what was signaled, unless they were told. Lock held, which
  * may be dropped meanwhile. */
 static void pass_on(struct evl_poll_set *set, unsigned long *flags)
@@ -309,7 +315,7 @@ static void pass_on(struct evl_poll_set *set, unsigned long *flags)
 
 /* Until there is something in the ready list, or not in @look. */
 static int sleep_on_set(struct evl_poll_set *set, struct evl_poll_look *look,
-			ktime_t timeout)
+			ktime_t timeout, bool tired)
 {
 	unsigned long flags;
 	bool ready;
@@ -321,7 +327,10 @@ static int sleep_on_set(struct evl_poll_set *set, struct evl_poll_look *look,
 		evl_add_wait_queue(&set->waiters, timeout, EVL_ABS);
 	evl_unlock_irqrestore(evl_poll_lock(set), flags);
 
-	return ready ? 0 : evl_wait_schedule(&set->waiters.wchan);
+	if (!ready)
+		return evl_wait_schedule(&set->waiters.wchan);
+
+	return tired && is_over(set->waiters.clock, timeout) ? -ETIMEDOUT : 0;
 }
 
 static bool look_was_complete(struct evl_poll_set *set, const struct evl_poll_look *look)
@@ -349,12 +358,14 @@ static void wake_up_next(struct evl_poll_set *set)
 }
 
 /* As long as others signal items which are not ready, there is something to look
- * at. A caller which is wanted elsewhere does not go on with that. */
+ * at. A caller which is wanted elsewhere does not go on with that, nor one whose time
+ * is over. */
 static int wait_events(struct evl_poll_set *set, struct evl_poll_event __user *u_evs,
 		       int max, ktime_t timeout, bool nonblock)
 {
 	struct evl_poll_look look = { };
-	int ret;
+	int ret, looks = 0;
+	bool tired;
 
 	for (;;) {
 		ret = collect_events(set, &look, u_evs, max);
@@ -366,9 +377,10 @@ static int wait_events(struct evl_poll_set *set, struct evl_poll_event __user *u
 		}
 		/* Some may have been hidden by another thread looking at them, or by a
 		 * signal which put them off. */
+		tired = ++looks >= MAX_LOOKS;
 		if (!nonblock)
-			ret = sleep_on_set(set, &look, timeout);
-		else if (look_was_complete(set, &look))
+			ret = sleep_on_set(set, &look, timeout, tired);
+		else if (tired || look_was_complete(set, &look))
 			ret = -EAGAIN;
 		if (ret)
 			break;

@@ -104,7 +104,7 @@ static int check_mapping(struct file *target, struct vm_area_struct *vma)
  * A file cannot be sealed against writing as long as there are shared mappings of it. Ours
  * is not counted before we returned: the hold is what counts until then. The lock which is
  * held for a mapping tells when this one is done. How long that takes is up to others: a
- * patient work waits for it.
+ * work which may wait does so.
  *
  * Locking: holds_lock guards the table. A hold comes with its mm locked for writing, and
  * goes with the same locked for reading: so one is enough for all mappings of a target
@@ -201,7 +201,7 @@ static int hold_seals(struct file *target, struct vm_area_struct *vma)
 	__module_get(THIS_MODULE);
 	add_hold(hold);
 	evl_init_work(&hold->work, release_hold);
-	evl_let_work_wait(&hold->work);
+	evl_let_work_wait(&hold->work, EVL_WORK_SEALS);
 	evl_call_inband(&hold->work);
 
 	return 0;

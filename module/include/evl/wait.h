@@ -153,6 +153,7 @@ struct evl_flush {
 	/* Only those for which this is true, unless NULL. It stays so until they leave
 	 * the line; channel lock held. */
 	bool (*meant)(const struct evl_thread *waiter);
+	bool unaided;			/* waiters go on by themselves, if they do at all */
 	int count;			/* of those woken up */
 };
 
@@ -163,9 +164,9 @@ bool evl_flush_step(struct evl_wait_channel *wchan, struct evl_flush *flush);
  * channel has to be there on return. */
 void evl_run_flush(struct evl_wait_channel *wchan, struct evl_flush *flush,
 		   unsigned long flags);
-/* Until the flush in progress, which others may complete meanwhile, is over. Lock held,
- * which may be dropped in between. */
-void evl_go_on_flushing(struct evl_wait_channel *wchan, unsigned long *flags);
+/* A step of the flush in progress: false if that was the last one. Lock held. The caller
+ * reschedules, and lets others in before the next one. */
+bool evl_flush_some(struct evl_wait_channel *wchan);
 /* Lock held, which may be dropped meanwhile: no flush is in progress on return. */
 void evl_finish_flush(struct evl_wait_channel *wchan, unsigned long *flags);
 /* evl_flush_wait() with the lock held, with interrupts as in @flags; it is dropped. */
