@@ -30,17 +30,29 @@ static void spin_in_vain(int64_t start)
 		check_lt(now(), start + 10 * NSEC_PER_SEC);
 }
 
-static atomic_bool spins;
+static atomic_bool may_spin, spins;
+
+/* Until it may spin. A date ahead of that: the time counts from when the thread has the CPU. */
+static int64_t begin_spinning(void)
+{
+	int64_t start;
+
+	do {
+		start = now();
+		check_ok(evl_usleep(1000));
+	} while (!atomic_load(&may_spin));
+	atomic_store(&spins, true);
+	return start;
+}
 
 static void hog(struct worker *w)
 {
-	/* Not later: the time counts from where the thread is first out-of-band, unless Linux gets the CPU in between. */
-	int64_t start = now();
+	int64_t start;
 
 	attach_worker(w);
 	check_ok(evl_set_thread_mode(w->efd, w->result, NULL));
 	check_ok(evl_switch_oob());
-	atomic_store(&spins, true);
+	start = begin_spinning();
 	spin_in_vain(start);
 	check_ge(now(), start + NSEC_PER_SEC);
 	/* Only told to leave: it is a real-time thread still. */
@@ -54,6 +66,7 @@ static void run_hog(int mode)
 
 	set_timeout("1");
 	catch_sigdebug();
+	atomic_store(&may_spin, true);
 	start_worker(&w);
 	join_worker(&w);
 }
@@ -134,7 +147,7 @@ static void spin_long(struct worker *w)
 {
 	attach_worker(w);
 	check_ok(evl_switch_oob());
-	atomic_store(&spins, true);
+	begin_spinning();
 	spin_until(now() + 1500 * NSEC_PER_MSEC);
 	check(!evl_is_inband());
 }
@@ -144,6 +157,7 @@ static void it_can_be_turned_off(void)
 	struct worker w = { .body = spin_long, .name = "allowed", .prio = 10, .cpu = other_cpu() };
 
 	set_timeout("0");
+	atomic_store(&may_spin, true);
 	start_worker(&w);
 	join_worker(&w);
 }
@@ -266,8 +280,8 @@ static void hogs_which_move(void)
 }
 
 /*
- * The timeout changes while a thread spins on another CPU. That one keeps whatever it finds there from running, and
- * what has a lock of a file system may be among it: so nothing is looked up meanwhile.
+ * The timeout changes while a thread spins on another CPU. Linux cannot do much for as long as that lasts: what runs here
+ * may have to wait for it to answer over there, with all others kept off this CPU. So there is nothing but the change.
  */
 static void change_while_running(void (*body)(struct worker *w), const char *from, const char *to)
 {
@@ -280,8 +294,13 @@ static void change_while_running(void (*body)(struct worker *w), const char *fro
 	set_timeout(from);
 	fd = open_timeout();
 	start_worker(&w);
-	await(atomic_load(&spins));
+	await(worker_sleeps(&w));
+	become(SCHED_FIFO, 99);
+	atomic_store(&may_spin, true);
+	while (!atomic_load(&spins))
+		__builtin_ia32_pause();
 	write_timeout(fd, to);
+	become(SCHED_OTHER, 0);
 	join_worker(&w);
 	close(fd);
 }
