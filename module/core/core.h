@@ -172,6 +172,9 @@ bool evl_relocate_thread(struct host_task *h, int cpu);
 bool evl_thread_asleep(struct host_task *h, enum host_cause cause,
 		       unsigned long details);
 
+/* evl_switch_oob() for current, which is in-band, and may be back from a stop. */
+int evl_go_oob(struct evl_thread *curr);
+
 /* Propagate base parameters to the in-band scheduler if they changed. In-band
  * task context. */
 void evl_propagate_params(struct evl_thread *curr);

@@ -149,9 +149,7 @@ static void kick_thread(struct evl_thread *thread, bool unblock)
 				(thread->unblocked && evl_late_reason_locked(thread));
 			abort_wait(&f, EVL_T_BREAK);
 		}
-		evl_release_thread_locked(thread,
-					  EVL_T_SUSP | EVL_T_HALT | EVL_T_PTSYNC,
-					  0);
+		evl_release_thread_locked(thread, EVL_T_SUSP | EVL_T_HALT, 0);
 		if (thread->state & EVL_T_USER)
 			host_mayday(&thread->host);
 	}

@@ -13,11 +13,13 @@
 #include <linux/slab.h>
 #include <evl/process.h>
 #include "core.h"
+#include "ptsync.h"
 
 struct evl_process {
 	struct mm_struct *mm;
 	int refs;			/* threads, not counting the list */
 	struct list_head next;
+	struct evl_process_stop stop;	/* has a lock of its own */
 };
 
 static LIST_HEAD(processes);
@@ -70,6 +72,7 @@ int evl_admit_process(void)
 	}
 	proc->mm = current->mm;
 	mmgrab(proc->mm);
+	evl_init_stop(&proc->stop);
 	list_add(&proc->next, &processes);
 out:
 	mutex_unlock(&lock);
@@ -95,6 +98,11 @@ void evl_put_process(struct evl_process *proc)
 	mutex_lock(&lock);
 	proc->refs--;
 	mutex_unlock(&lock);
+}
+
+struct evl_process_stop *evl_process_stop(struct evl_process *proc)
+{
+	return &proc->stop;
 }
 
 bool evl_process_is_current(struct evl_process *proc)

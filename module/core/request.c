@@ -12,6 +12,7 @@
 #include <evl/syscall-abi.h>
 #include <evl/signal-abi.h>
 #include "core.h"
+#include "ptsync.h"
 #include "trace.h"
 
 atomic_t evl_core_state = ATOMIC_INIT(EVL_CORE_DISABLED);
@@ -108,9 +109,27 @@ int evl_put_off_request(void)
 	return -EINTR;
 }
 
-static bool is_kicked(struct evl_thread *curr)
+/* For a signal, by whoever demotes it, or because its siblings are stopped. */
+static bool is_called_inband(struct evl_thread *curr)
 {
-	return READ_ONCE(curr->info) & EVL_T_KICKED;
+	return READ_ONCE(curr->info) & (EVL_T_KICKED | EVL_T_PTSIG) ||
+		READ_ONCE(curr->moved);
+}
+
+static noinline void leave_request(struct evl_thread *curr)
+{
+	bool demoted;
+
+	if (curr->info & EVL_T_PTSIG)
+		evl_drop_stale_halt(curr);
+
+	demoted = signal_pending(current) || READ_ONCE(curr->info) & EVL_T_KICKED;
+	if (!demoted && !is_called_inband(curr))
+		return;
+
+	if (evl_leave_for_stop(curr, HOST_CAUSE_SIGNAL))
+		demoted = false;
+	evl_switch_inband(demoted ? EVL_HMDIAG_SIGDEMOTE : 0, 0);
 }
 
 /*
@@ -126,10 +145,9 @@ static long finish_request(struct evl_thread *curr, long ret)
 	if (unlikely(evl_is_inband(curr)))
 		return ret;
 
-	if (unlikely(signaled || is_kicked(curr)))
-		evl_switch_inband(EVL_HMDIAG_SIGDEMOTE, 0);
-	else if (unlikely(READ_ONCE(curr->moved)) ||
-		 (curr->state & EVL_T_WEAK && !atomic_read(&curr->held)))
+	if (unlikely(signaled || is_called_inband(curr)))
+		leave_request(curr);
+	else if (curr->state & EVL_T_WEAK && !atomic_read(&curr->held))
 		evl_switch_inband(0, 0);
 
 	return ret;
@@ -233,9 +251,7 @@ void evl_inband_syscall(struct host_task *h, bool oob)
 
 static bool thread_kicked(struct host_task *h)
 {
-	struct evl_thread *thread = evl_thread_of_host(h);
-
-	return is_kicked(thread) || READ_ONCE(thread->moved);
+	return is_called_inband(evl_thread_of_host(h));
 }
 
 static bool thread_waits(struct host_task *h)
@@ -274,6 +290,10 @@ const struct host_ops evl_host_ops = {
 	.signal = evl_signal_thread,
 	.demote = evl_demote_current,
 	.promote = evl_promote_current,
+	.expect_signals = evl_expect_signals,
+	.expect_handler = evl_expect_handler,
+	.comes_back = evl_comes_back,
+	.come_back = evl_come_back,
 	.kicked = thread_kicked,
 	.waits = thread_waits,
 	.weak = thread_is_weak,

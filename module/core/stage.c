@@ -6,6 +6,7 @@
 #include <evl/thread.h>
 #include <evl/signal-abi.h>
 #include "core.h"
+#include "ptsync.h"
 #include "queue.h"
 #include "trace.h"
 
@@ -170,7 +171,7 @@ bool evl_thread_asleep(struct host_task *h, enum host_cause cause,
 		host_leave_oob(h);
 		smp_wmb();
 		evl_hold_thread_locked(thread, EVL_T_INBAND);
-		thread->info &= ~EVL_T_KICKED;
+		thread->info &= ~(EVL_T_KICKED | EVL_T_PTSIG);
 		thread->stat.isw++;
 		evl_tracepoint(evl_switched_inband, thread);
 		evl_vacate_rq_locked(thread);
@@ -184,13 +185,9 @@ bool evl_thread_asleep(struct host_task *h, enum host_cause cause,
 	return left;
 }
 
-int evl_switch_oob(void)
+int evl_go_oob(struct evl_thread *curr)
 {
-	struct evl_thread *curr = evl_current();
 	int ret;
-
-	if (!evl_caller_is_inband_thread(curr))
-		return -EPERM;
 
 	if (signal_pending(current))
 		return -ERESTARTSYS;
@@ -222,6 +219,22 @@ int evl_switch_oob(void)
 
 	return 0;
 }
+
+int evl_switch_oob(void)
+{
+	struct evl_thread *curr = evl_current();
+	int ret;
+
+	if (!evl_caller_is_inband_thread(curr))
+		return -EPERM;
+
+	ret = evl_go_oob(curr);
+	/* Ahead of its siblings, by its own will. */
+	if (!ret && unlikely(curr->info & EVL_T_PTJOIN))
+		evl_forget_stop(curr);
+
+	return ret;
+}
 EXPORT_SYMBOL_GPL(evl_switch_oob);
 
 void evl_switch_inband(int hmdiag, u64 details)
@@ -245,7 +258,7 @@ void evl_switch_inband(int hmdiag, u64 details)
 		evl_hold_thread_locked(curr, EVL_T_INBAND);
 		curr->stat.isw++;
 	}
-	curr->info &= ~EVL_T_KICKED;
+	curr->info &= ~(EVL_T_KICKED | EVL_T_PTSIG);
 	curr->moved = false;
 	if (unlikely(rq != this_evl_rq()))
 		evl_vacate_rq_locked(curr);
@@ -264,7 +277,8 @@ void evl_switch_inband(int hmdiag, u64 details)
 	/* Linux may keep it asleep for long. */
 	if (unlikely(READ_ONCE(curr->hm_pending)) && preemptible())
 		evl_deliver_health(&curr->host);
-	evl_check_owned_inband(curr);
+	if (likely(!(READ_ONCE(curr->info) & EVL_T_PTSTOP)))
+		evl_check_owned_inband(curr);
 	if (hmdiag && curr->state & EVL_T_WOSS)
 		evl_notify_thread(curr, hmdiag, details);
 }
@@ -281,8 +295,14 @@ void evl_demote_current(struct host_task *h, enum host_cause cause,
 		[HOST_CAUSE_PTRACE] = 0,
 	};
 
-	/* Kicked without a signal in user space: nothing to warn of. */
-	if (cause == HOST_CAUSE_SIGNAL && !signal_pending(current))
+	struct evl_thread *curr = evl_thread_of_host(h);
+
+	if (unlikely(evl_is_inband(curr)))
+		return;
+
+	/* Kicked without a signal in user space: nothing to warn of; nor of a stop. */
+	if (evl_leave_for_stop(curr, cause) ||
+	    (cause == HOST_CAUSE_SIGNAL && !signal_pending(current)))
 		cause = HOST_CAUSE_NONE;
 
 	evl_switch_inband(diag[cause], details);

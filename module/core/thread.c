@@ -10,6 +10,7 @@
 #include <evl/thread.h>
 #include <evl/process.h>
 #include "core.h"
+#include "ptsync.h"
 #include "queue.h"
 
 static atomic_t nr_attached;
@@ -186,6 +187,8 @@ int evl_attach_current(struct evl_thread *thread)
 
 	atomic_inc(&nr_attached);
 	thread->state &= ~EVL_T_DORMANT;
+	if (user)
+		evl_enter_process(thread);
 	host_attach_task(&thread->host);
 	evl_sync_window(thread);
 
@@ -227,6 +230,8 @@ void evl_exit_current(struct host_task *h)
 		evl_unblock_thread(curr, EVL_T_BREAK);
 
 	host_detach_task(h);
+	if (curr->process)
+		evl_leave_process(curr);
 	rq = evl_lock_thread_rq_irqsave(curr, flags);
 	evl_hold_thread_locked(curr, EVL_T_ZOMBIE);
 	evl_sched_unlock(&rq->lock, flags);

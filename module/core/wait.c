@@ -367,8 +367,8 @@ static __always_inline void end_block(struct evl_thread *thread, u32 info)
 	if (unlikely(thread->state & EVL_T_DELAY))
 		evl_stop_timer(&thread->rtimer);
 
-	evl_release_thread_locked(thread, EVL_T_PEND | EVL_T_DELAY | EVL_T_WAIT,
-				  info);
+	evl_release_thread_locked(thread, EVL_T_PEND | EVL_T_DELAY | EVL_T_WAIT |
+				  EVL_T_PTSYNC, info);
 }
 
 static __always_inline void wake_up_waiter(struct evl_thread *waiter, int reason)

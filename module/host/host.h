@@ -109,6 +109,14 @@ struct host_ops {
 		       unsigned long details);
 	/* @h, current, must go back out-of-band (in-band task context). */
 	void (*promote)(struct host_task *h);
+	/* Linux is about to look at the signals of @h, current and in-band, with irqs on;
+	 * or is to run a handler for one of them, atomic. */
+	void (*expect_signals)(struct host_task *h);
+	void (*expect_handler)(struct host_task *h);
+	/* What host_ask_return() is about: @h, current and almost in user space, may go
+	 * back out-of-band, and may sleep. Is there anything to do? Atomic. */
+	void (*come_back)(struct host_task *h);
+	bool (*comes_back)(struct host_task *h);
 	/* True if @h was asked to come in-band as soon as possible. */
 	bool (*kicked)(struct host_task *h);
 	/* True if @h sleeps on something which a signal may interrupt. */
@@ -189,6 +197,9 @@ int host_leave_inband(struct host_task *h);
 /* Right after that: did Linux change the CPUs of current on the way, such that it may
  * not stay on this one, without telling so by migrate()? */
 bool host_has_to_move(void);
+/* Have host_ops.come_back() called for @h, which is current, once its signals were
+ * handled and it is about to return to user space in-band. Any context. */
+void host_ask_return(struct host_task *h);
 /*
  * Way back in three steps, all by the task itself. prepare: hard irqs off,
  * before the core marks the thread in-band; leave: hard irqs off, after it

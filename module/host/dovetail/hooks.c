@@ -219,8 +219,6 @@ static void migrate_task(struct task_struct *task)
 	if (!h)
 		return;
 
-	if (test_ti_local_flags(task_thread_info(task), _TLF_OFFSTAGE))
-		dovetail_request_ucall(task);
 	host_core->migrate(h);
 }
 
@@ -244,7 +242,7 @@ static void call_current(void (*fn)(struct host_task *h))
  */
 static void return_to_user(struct host_task *h)
 {
-	host_core->promote(h);
+	host_core->come_back(h);
 	if (running_inband())
 		return;
 
@@ -253,6 +251,21 @@ static void return_to_user(struct host_task *h)
 		hard_local_irq_enable();
 		host_core->demote(h, HOST_CAUSE_SIGNAL, 0);
 	}
+}
+
+/* Dovetail tells of stops by a debugger only, and not of those which are due. */
+static bool notrace before_signals(struct ftrace_regs *fregs)
+{
+	call_current(host_core->expect_signals);
+
+	return false;
+}
+
+static void probe_deliver(void *data, int sig, struct kernel_siginfo *info,
+			  struct k_sigaction *ka)
+{
+	if (ka->sa.sa_handler != SIG_DFL && ka->sa.sa_handler != SIG_IGN)
+		call_current(host_core->expect_handler);
 }
 
 /* In-band. */
@@ -275,7 +288,7 @@ static void inband_event(enum inband_event_type event, void *data)
 		break;
 	default:
 		/*
-		 * A thread which a debugger stops merely stays in-band. The end
+		 * Stops are seen when they are due: see before_signals(). The end
 		 * of an address space tells nothing about its threads.
 		 */
 		break;
@@ -311,6 +324,7 @@ static struct host_redirect hooks[] = {
 	{ .name = "handle_inband_event", .to = inband_event },
 	{ .name = "resume_oob_task", .to = resume_task },
 	{ .name = "inband_clock_was_set", .to = clock_set },
+	{ .name = "get_signal", .match = before_signals },
 	{ .name = "handle_pipelined_syscall", .to = host_pipelined_syscall,
 	  .tramp = host_pipelined_syscall_tramp },
 	{ .name = "handle_oob_syscall", .to = host_oob_syscall,
@@ -339,6 +353,7 @@ static void find_irq_end(void)
 
 static struct host_tracehook probes[] = {
 	{ .name = "sched_process_exec", .probe = probe_exec },
+	{ .name = "signal_deliver", .probe = probe_deliver },
 };
 
 /* --- Accesses which may fail ------------------------------------------------ */

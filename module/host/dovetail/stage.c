@@ -166,12 +166,13 @@ int host_leave_inband(struct host_task *h)
 bool host_has_to_move(void)
 {
 	smp_mb();
-	if (likely(cpumask_test_cpu(raw_smp_processor_id(), current->cpus_ptr)))
-		return false;
 
+	return unlikely(!cpumask_test_cpu(raw_smp_processor_id(), current->cpus_ptr));
+}
+
+void host_ask_return(struct host_task *h)
+{
 	dovetail_request_ucall(current);
-
-	return true;
 }
 
 /* --- Out-of-band to in-band --------------------------------------------------- */

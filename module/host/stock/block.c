@@ -207,6 +207,7 @@ static void run_task_work(struct callback_head *head)
 			host_ops->demote(h, HOST_CAUSE_SIGNAL, 0);
 		host_resched_point();
 		host_ops->deliver(h);
+		host_ops->come_back(h);
 	}
 
 	host_ops->unhold(h);

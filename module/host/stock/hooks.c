@@ -73,7 +73,22 @@ static bool notrace before_signal(struct ftrace_regs *fregs)
 	if (h) {
 		h->trapped = false;
 		stock_queue_work(h);
+		host_ops->expect_signals(h);
 	}
+
+	return false;
+}
+
+/*
+ * Work which is queued from there on runs when signals have been looked at, and maybe
+ * the task was stopped: or else ahead of the next one.
+ */
+static bool notrace before_dequeue(struct ftrace_regs *fregs)
+{
+	struct host_task *h = host_current();
+
+	if (h && host_ops->comes_back(h))
+		stock_queue_work(h);
 
 	return false;
 }
@@ -205,6 +220,10 @@ static struct host_redirect redirects[] = {
 		.match = before_signal,
 	},
 	{
+		.name = "dequeue_signal",
+		.match = before_dequeue,
+	},
+	{
 		.name = "exit_signals",
 		.match = before_exit,
 	},
@@ -291,7 +310,18 @@ static void on_exec(void *data, struct task_struct *task, pid_t old_pid,
 	}
 }
 
+/* The lock of its signal handlers is held. */
+static void on_deliver(void *data, int sig, struct kernel_siginfo *info,
+		       struct k_sigaction *ka)
+{
+	struct host_task *h = host_current();
+
+	if (h && ka->sa.sa_handler != SIG_DFL && ka->sa.sa_handler != SIG_IGN)
+		host_ops->expect_handler(h);
+}
+
 static struct host_tracehook tracehooks[] = {
+	{ .name = "signal_deliver", .probe = on_deliver },
 	{ .name = "page_fault_user", .probe = on_page_fault },
 	{ .name = "signal_generate", .probe = on_signal },
 	{ .name = "sched_migrate_task", .probe = on_migrate },

@@ -139,6 +139,11 @@ void host_prepare_inband(struct host_task *h)
 {
 }
 
+void host_ask_return(struct host_task *h)
+{
+	stock_queue_work(h);
+}
+
 /* Not necessarily by the thread itself: it may be asleep inside Linux. */
 void host_leave_oob(struct host_task *h)
 {

@@ -54,6 +54,7 @@ struct evl_thread {
 	bool in_request;		/* between begin and end of one, owner only */
 	bool not_begun;			/* it was refused a wait, see wait.c; owner only */
 	bool unblocked;			/* its wait was ended for good, see kick.c */
+	bool was_oob;			/* before a stop, see ptsync.c; owner only */
 
 	const struct evl_sched_class *base_class;
 	const struct evl_sched_class *class;	/* effective */
@@ -88,6 +89,7 @@ struct evl_thread {
 	struct evl_file *request_file;	/* pinned by the request in progress */
 	struct evl_user_window *window;	/* NULL for kernel threads */
 	struct evl_process *process;	/* NULL for kernel threads */
+	struct list_head next_sibling;	/* in there, see ptsync.c */
 	fundle_t fundle;		/* as gates record it */
 	const char *name;		/* owned by the element */
 

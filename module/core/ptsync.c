@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Processes which Linux stops, for a debugger or by job control.
+ *
+ * Linux stops threads one by one, each on its way to user space, and only those
+ * which are in-band. So when one thread of a process stops, its siblings which are
+ * out-of-band are halted by us: they pass by in-band before they run any code of the
+ * program again. Whatever they wait for goes on meanwhile, and ends as it would have.
+ *
+ * Whoever left the out-of-band stage for a stop, or was halted, goes back before it
+ * is in user space. There it waits for the others: once all are back, they go on
+ * together, the best first. Nobody waits there for longer than REJOIN_TIMEOUT, since
+ * a debugger may let some go on, and others not; and a signal ends that wait as any
+ * other, to be followed by another one if the thread is still to come back.
+ *
+ * Locking: the channel of evl_process_stop.barrier guards the whole of it, and is
+ * outside of the run queue locks, by which EVL_T_PT* bits are changed.
+ */
+#include <linux/sched/jobctl.h>
+#include <linux/sched/signal.h>
+#include <evl/process.h>
+#include <evl/thread.h>
+#include "core.h"
+#include "ptsync.h"
+#include "queue.h"
+
+/* How long a thread which was stopped waits for its siblings. */
+#define REJOIN_TIMEOUT	(NSEC_PER_SEC / 2)
+
+/* How many threads are halted in one go, with interrupts off. */
+#define HALT_STEP	32
+
+void evl_init_stop(struct evl_process_stop *stop)
+{
+	evl_init_wait(&stop->barrier, &evl_mono_clock, EVL_WAIT_PRIO, "ptsync");
+	INIT_LIST_HEAD(&stop->threads);
+}
+
+static struct evl_process_stop *stop_of(struct evl_thread *thread)
+{
+	return evl_process_stop(thread->process);
+}
+
+void evl_enter_process(struct evl_thread *curr)
+{
+	struct evl_process_stop *stop = stop_of(curr);
+	unsigned long flags;
+
+	evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
+	list_add_tail(&curr->next_sibling, &stop->threads);
+	stop->nr_threads++;
+	evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
+}
+
+/* --- What Linux is about to do ----------------------------------------------- */
+
+static bool has_default_action(int sig)
+{
+	return READ_ONCE(current->sighand->action[sig - 1].sa.sa_handler) == SIG_DFL;
+}
+
+static bool is_pending(int sig)
+{
+	return sigismember(&current->pending.signal, sig) ||
+		sigismember(&current->signal->shared_pending.signal, sig);
+}
+
+/* Is current to stop? It may find later that somebody had it go on before that. */
+static bool stop_is_due(void)
+{
+	static const u8 stoppers[] = { SIGTSTP, SIGTTIN, SIGTTOU };
+	int n;
+
+	if (READ_ONCE(current->jobctl) & (JOBCTL_STOP_PENDING | JOBCTL_TRAP_MASK) ||
+	    is_pending(SIGSTOP))
+		return true;
+
+	/* What debuggers stop a program by, as a rule: others they mostly pass on. */
+	if (current->ptrace && (is_pending(SIGTRAP) || is_pending(SIGINT)))
+		return true;
+
+	for (n = 0; n < ARRAY_SIZE(stoppers); n++)
+		if (is_pending(stoppers[n]) && has_default_action(stoppers[n]))
+			return true;
+
+	return false;
+}
+
+/* --- Halting the others -------------------------------------------------------- */
+
+static void halt_thread(struct evl_thread *thread)
+{
+	struct evl_rq *rq = evl_lock_thread_rq(thread);
+
+	if (!(thread->state & (EVL_T_INBAND | EVL_T_ZOMBIE | EVL_T_DORMANT))) {
+		thread->info |= EVL_T_PTSIG;
+		host_mayday(&thread->host);
+	}
+	raw_spin_unlock(&rq->lock);
+}
+
+/* The next few of the list, which go to its end. Lock held. */
+static int halt_some(struct evl_process_stop *stop, int max)
+{
+	int count;
+
+	for (count = 0; count < max && !list_empty(&stop->threads); count++) {
+		struct evl_thread *thread =
+			list_first_entry(&stop->threads, struct evl_thread, next_sibling);
+
+		list_move_tail(&thread->next_sibling, &stop->threads);
+		if (thread != evl_current())
+			halt_thread(thread);
+	}
+
+	return count;
+}
+
+/* Those who stop by and by each come here: one is enough, until somebody goes on. */
+static void halt_siblings(struct evl_thread *curr)
+{
+	struct evl_process_stop *stop = stop_of(curr);
+	unsigned long flags;
+	int left, count;
+
+	evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
+	left = stop->halting ? 0 : stop->nr_threads;
+	stop->halting = true;
+	while (left > 0) {
+		count = halt_some(stop, min(left, HALT_STEP));
+		if (!count)
+			break;
+		left -= count;
+		evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
+		evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
+	}
+	evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
+}
+
+static bool is_halted(struct evl_thread *curr)
+{
+	return READ_ONCE(curr->info) & EVL_T_PTSIG;
+}
+
+/* --- Leaving -------------------------------------------------------------------- */
+
+static void change_bits(struct evl_thread *curr, u32 set, u32 clear, u32 state)
+{
+	struct evl_rq *rq = evl_lock_thread_rq(curr);
+
+	curr->info = (curr->info & ~clear) | set;
+	curr->state = (curr->state & ~EVL_T_PTRACE) | state;
+	raw_spin_unlock(&rq->lock);
+}
+
+/* Others, who come back, wait for current as well from now on. */
+static void expect_return(struct evl_thread *curr, bool stops)
+{
+	struct evl_process_stop *stop = stop_of(curr);
+	u32 set = EVL_T_PTJOIN | (stops ? EVL_T_PTSTOP : 0);
+	unsigned long flags;
+
+	evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
+	if (!(curr->info & EVL_T_PTJOIN))
+		stop->nr_away++;
+	change_bits(curr, set, 0, stops && current->ptrace ? EVL_T_PTRACE : 0);
+	evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
+
+	host_ask_return(&curr->host);
+}
+
+bool evl_leave_for_stop(struct evl_thread *curr, enum host_cause cause)
+{
+	bool signaled = cause == HOST_CAUSE_SIGNAL && signal_pending(current);
+	bool trapped = cause == HOST_CAUSE_PTRACE;
+	bool stops = (trapped && current->ptrace) || (signaled && stop_is_due());
+
+	/* Kernel threads are not stopped; and a call to Linux, or a fault, has whoever
+	 * makes it stay in-band. */
+	if (!curr->process || cause == HOST_CAUSE_SYSCALL || cause == HOST_CAUSE_TRAP)
+		return false;
+
+	/* In the middle of an exception, on the stock host, it is too early. */
+	if (stops && !hard_irqs_disabled())
+		halt_siblings(curr);
+	stops = stops || is_halted(curr);
+	if (stops || signaled || trapped || curr->moved) {
+		curr->was_oob = true;
+		expect_return(curr, stops);
+	}
+
+	return stops;
+}
+
+void evl_drop_stale_halt(struct evl_thread *curr)
+{
+	struct evl_process_stop *stop = stop_of(curr);
+	unsigned long flags;
+
+	evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
+	if (!stop->halting)
+		change_bits(curr, 0, EVL_T_PTSIG, curr->state & EVL_T_PTRACE);
+	evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
+}
+
+void evl_expect_signals(struct host_task *h)
+{
+	struct evl_thread *curr = evl_thread_of_host(h);
+
+	if (!curr->process || !evl_is_inband(curr))
+		return;
+
+	if (stop_is_due()) {
+		halt_siblings(curr);
+		expect_return(curr, true);
+	} else if (READ_ONCE(curr->info) & EVL_T_PTJOIN) {
+		host_ask_return(h);
+	}
+}
+
+/* What follows is in-band, as the end of it is. */
+void evl_expect_handler(struct host_task *h)
+{
+	evl_thread_of_host(h)->was_oob = false;
+}
+
+/* --- Coming back ------------------------------------------------------------------ */
+
+/* Current is not away any more. True if it was the last one. Lock held. */
+static bool arrive(struct evl_process_stop *stop, struct evl_thread *curr)
+{
+	if (!(curr->info & EVL_T_PTJOIN))
+		return false;
+
+	change_bits(curr, 0, EVL_T_PTJOIN | EVL_T_PTSTOP, 0);
+	curr->was_oob = false;
+	if (--stop->nr_away)
+		return false;
+
+	stop->halting = false;
+
+	return true;
+}
+
+void evl_forget_stop(struct evl_thread *curr)
+{
+	struct evl_process_stop *stop = stop_of(curr);
+	unsigned long flags;
+
+	evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
+	if (arrive(stop, curr))
+		evl_flush_unlock(&stop->barrier.wchan, 0, flags);
+	else
+		evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
+}
+
+void evl_leave_process(struct evl_thread *curr)
+{
+	struct evl_process_stop *stop = stop_of(curr);
+	unsigned long flags;
+
+	evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
+	list_del(&curr->next_sibling);
+	stop->nr_threads--;
+	evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
+	evl_forget_stop(curr);
+}
+
+/* Whoever sees it is told so. Channel locked: nobody has ended the wait yet but by a
+ * kick, after which the thread does not sleep any more. */
+static void show_wait(struct evl_thread *curr)
+{
+	struct evl_rq *rq = evl_lock_thread_rq(curr);
+
+	if (curr->state & EVL_T_PEND)
+		curr->state |= EVL_T_PTSYNC;
+	raw_spin_unlock(&rq->lock);
+}
+
+/* Current, which is out-of-band, goes on alone: who stops next has it halted again. */
+static void go_on_alone(struct evl_process_stop *stop)
+{
+	unsigned long flags;
+
+	evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
+	stop->halting = false;
+	evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
+}
+
+static void wait_for_siblings(struct evl_thread *curr)
+{
+	struct evl_process_stop *stop = stop_of(curr);
+	struct evl_wait_channel *wchan = &stop->barrier.wchan;
+	unsigned long flags;
+	int ret;
+
+	evl_lock_irqsave(&wchan->lock, flags);
+	if (arrive(stop, curr)) {
+		evl_flush_unlock(wchan, 0, flags);
+		return;
+	}
+
+	ret = stop->nr_away ? __evl_sleep_on(wchan, &evl_mono_clock, REJOIN_TIMEOUT,
+					     EVL_REL, true) : -EAGAIN;
+	if (!ret)
+		show_wait(curr);
+	evl_unlock_irqrestore(&wchan->lock, flags);
+
+	if (!ret && evl_wait_schedule(wchan) == -ETIMEDOUT)
+		go_on_alone(stop);
+}
+
+/* A weak thread is out-of-band in requests, or with a mutex. */
+static bool belongs_oob(struct evl_thread *curr)
+{
+	return curr->was_oob &&
+		(!(curr->state & EVL_T_WEAK) || atomic_read(&curr->held));
+}
+
+bool evl_comes_back(struct host_task *h)
+{
+	return READ_ONCE(evl_thread_of_host(h)->info) & EVL_T_PTJOIN;
+}
+
+/*
+ * A single step is made in-band, and belongs to the stop. Signals come first: after
+ * those, we are here again, by evl_expect_signals().
+ */
+void evl_come_back(struct host_task *h)
+{
+	struct evl_thread *curr = evl_thread_of_host(h);
+	int ret;
+
+	if (likely(!evl_comes_back(h)) || !evl_is_inband(curr))
+		return;
+
+	if (signal_pending(current) || test_thread_flag(TIF_SINGLESTEP))
+		return;
+
+	if (!belongs_oob(curr)) {
+		evl_forget_stop(curr);
+		return;
+	}
+
+	ret = evl_go_oob(curr);
+	if (!ret)
+		wait_for_siblings(curr);
+	else if (ret != -ERESTARTSYS)
+		evl_forget_stop(curr);
+	else if (!signal_pending(current))
+		host_ask_return(h);
+}

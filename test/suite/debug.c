@@ -1,0 +1,727 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Stops: a debugger, or SIGSTOP, halts the threads of a process, which come back together on the stage they were on. */
+#include "helpers.h"
+#include <evl/mutex.h>
+#include <evl/sem.h>
+#include <evl/sys.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+
+#ifndef PTRACE_EVENT_STOP
+#define PTRACE_EVENT_STOP	128
+#endif
+
+/* Siblings wait for each other for that long, and then go on alone. */
+#define PATIENCE	(500 * NSEC_PER_MSEC)
+
+/* --- The program which is stopped ------------------------------------------------------------ */
+
+#define NR_SPINNERS	3
+#define NOBODY		(-1)
+
+/* What the threads of it do, for the test to see and to change: in shared memory. */
+static struct stage {
+	atomic_int tids[NR_SPINNERS];
+	atomic_long rounds[NR_SPINNERS];
+	atomic_long inband[NR_SPINNERS];	/* rounds in-band: none, unless told to */
+	atomic_int epoch;			/* after it changed, they sign in one by one */
+	atomic_int nr_back;
+	atomic_int back[NR_SPINNERS];
+	atomic_int trap;			/* whoever is to hit a breakpoint */
+	atomic_int handled;
+	atomic_bool stop;
+	atomic_bool left;			/* the one who waits got what it waits for */
+	atomic_int result;
+	atomic_int ready;
+} *stage;
+
+static int prio_of_spinner(int id)
+{
+	return 10 * (id + 1);
+}
+
+static void sign_in(int id, int *epoch)
+{
+	if (*epoch == atomic_load(&stage->epoch))
+		return;
+	*epoch = atomic_load(&stage->epoch);
+	atomic_store(&stage->back[atomic_fetch_add(&stage->nr_back, 1) % NR_SPINNERS], id);
+}
+
+static void spin_round(int id, int *epoch)
+{
+	int64_t end = now() + NSEC_PER_MSEC;
+
+	do {
+		sign_in(id, epoch);
+		if (evl_is_inband())
+			atomic_fetch_add(&stage->inband[id], 1);
+		atomic_fetch_add(&stage->rounds[id], 1);
+		__builtin_ia32_pause();
+	} while (now() < end);
+}
+
+/* All but the first one, which is the least important, leave the CPU to others for a while. */
+static void spin(struct worker *w)
+{
+	int id = (int)(intptr_t)w->arg, epoch = 0, me;
+
+	attach_worker(w);
+	check_ok(evl_switch_oob());
+	atomic_store(&stage->tids[id], atomic_load(&w->tid));
+	atomic_fetch_add(&stage->ready, 1);
+	while (!atomic_load(&stage->stop)) {
+		me = id;
+		if (atomic_compare_exchange_strong(&stage->trap, &me, NOBODY))
+			__asm__ volatile("int3");
+		spin_round(id, &epoch);
+		evl_usleep(id ? 2000 : 100);
+	}
+}
+
+static void on_usr1(int sig)
+{
+	(void)sig;
+	atomic_fetch_add(&stage->handled, 1);
+}
+
+static void run_spinners(void)
+{
+	static const char *const names[] = { "low", "middle", "high" };
+	static struct worker spinners[NR_SPINNERS];
+
+	check_sys(signal(SIGUSR1, on_usr1) == SIG_ERR ? -1 : 0);
+	check_ok(evl_init());
+	for (int id = 0; id < NR_SPINNERS; id++) {
+		spinners[id] = (struct worker){ .body = spin, .name = names[id], .prio = prio_of_spinner(id),
+						.cpu = other_cpu(), .arg = (void *)(intptr_t)id };
+		start_worker(&spinners[id]);
+	}
+	for (int id = 0; id < NR_SPINNERS; id++)
+		join_worker(&spinners[id]);
+}
+
+static void make_stage(void)
+{
+	if (other_cpu() == 0)
+		check_skip("there is one CPU");
+	stage = mmap(NULL, sizeof(*stage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	check(stage != MAP_FAILED);
+	atomic_store(&stage->trap, NOBODY);
+	check_ok(evl_init());
+}
+
+static pid_t start_program(void)
+{
+	pid_t pid;
+
+	make_stage();
+	pid = check_sys(fork());
+	if (!pid) {
+		run_spinners();
+		_exit(0);
+	}
+	await(atomic_load(&stage->ready) == NR_SPINNERS);
+	return pid;
+}
+
+static void end_program(pid_t pid)
+{
+	atomic_store(&stage->stop, true);
+	wait_success(pid);
+}
+
+static unsigned int bits_of(pid_t pid, const char *name)
+{
+	char full[64];
+
+	snprintf(full, sizeof(full), "%s:%d", name, pid);
+	return strtoul(read_attr("thread", full, "state"), NULL, 0);
+}
+
+static long all_rounds(void)
+{
+	long sum = 0;
+
+	for (int id = 0; id < NR_SPINNERS; id++)
+		sum += atomic_load(&stage->rounds[id]);
+	return sum;
+}
+
+static void check_nobody_runs(void)
+{
+	long before;
+
+	/* One which was told to halt may be on its last instructions. */
+	nap();
+	before = all_rounds();
+	for (int n = 0; n < 30; n++)
+		nap();
+	check_eq(all_rounds(), before);
+}
+
+static void check_all_run_oob(void)
+{
+	long before[NR_SPINNERS];
+
+	for (int id = 0; id < NR_SPINNERS; id++)
+		before[id] = atomic_load(&stage->rounds[id]);
+	for (int id = 0; id < NR_SPINNERS; id++) {
+		await(atomic_load(&stage->rounds[id]) > before[id] + 50);
+		check_eq(atomic_load(&stage->inband[id]), 0);
+	}
+}
+
+/* From now on, they say in which order they go on. */
+static void expect_all(void)
+{
+	atomic_store(&stage->nr_back, 0);
+	atomic_fetch_add(&stage->epoch, 1);
+}
+
+static void check_order(void)
+{
+	await(atomic_load(&stage->nr_back) == NR_SPINNERS);
+	for (int n = 0; n < NR_SPINNERS; n++)
+		check_eq(atomic_load(&stage->back[n]), NR_SPINNERS - 1 - n);
+}
+
+/* --- Job control --------------------------------------------------------------------------------- */
+
+static void stop_program(pid_t pid)
+{
+	int status;
+
+	check_sys(kill(pid, SIGSTOP));
+	check_eq(waitpid(pid, &status, WUNTRACED), pid);
+	check(WIFSTOPPED(status));
+}
+
+static void stopped_by_job_control(void)
+{
+	pid_t pid = start_program();
+
+	for (int n = 0; n < 10; n++) {
+		stop_program(pid);
+		check_nobody_runs();
+		check_sys(kill(pid, SIGCONT));
+		check_all_run_oob();
+	}
+	end_program(pid);
+}
+
+static void stop_and_go_storm(void)
+{
+	pid_t pid = start_program();
+
+	for (int n = 0; n < 300; n++) {
+		check_sys(kill(pid, SIGSTOP));
+		if (n % 3 == 0)
+			nap();
+		check_sys(kill(pid, SIGCONT));
+		if (n % 7 == 0)
+			nap();
+	}
+	check_all_run_oob();
+	end_program(pid);
+}
+
+static void killed_while_stopped(void)
+{
+	pid_t pid = start_program();
+
+	stop_program(pid);
+	check_sys(kill(pid, SIGKILL));
+	wait_signal(pid, SIGKILL);
+}
+
+static void mind_stops(struct worker *w)
+{
+	attach_worker(w);
+	check_ok(evl_set_thread_mode(w->efd, EVL_T_WOSS | EVL_T_HMSIG, NULL));
+	check_ok(evl_switch_oob());
+	atomic_fetch_add(&stage->ready, 1);
+	while (!atomic_load(&stage->stop))
+		atomic_fetch_add(&stage->rounds[0], 1);
+	check(!evl_is_inband());
+	check_eq(take_sigdebug(EVL_HMDIAG_SIGDEMOTE), 0);
+}
+
+static void run_minding(void)
+{
+	struct worker w = { .body = mind_stops, .name = "minds", .prio = 10, .cpu = other_cpu() };
+
+	catch_sigdebug();
+	check_ok(evl_init());
+	start_worker(&w);
+	join_worker(&w);
+}
+
+static void stop_is_no_health_event(void)
+{
+	long before;
+	pid_t pid;
+
+	make_stage();
+	pid = check_sys(fork());
+	if (!pid) {
+		run_minding();
+		_exit(0);
+	}
+	await(atomic_load(&stage->ready) == 1);
+	stop_program(pid);
+	before = atomic_load(&stage->rounds[0]);
+	check_sys(kill(pid, SIGCONT));
+	await(atomic_load(&stage->rounds[0]) > before);
+	end_program(pid);
+}
+
+/* --- Waits which a stop comes upon --------------------------------------------------------------- */
+
+static struct evl_sem sem;
+static struct evl_mutex mutex;
+
+static int get_unit(void)
+{
+	return evl_get_sem(&sem);
+}
+
+static int get_in_time(void)
+{
+	struct timespec date = ns_ts(now() + 50 * NSEC_PER_MSEC);
+
+	return evl_timedget_sem(&sem, &date);
+}
+
+static int get_mutex(void)
+{
+	return evl_lock_mutex(&mutex);
+}
+
+static void wait_for_it(struct worker *w)
+{
+	int (*get)(void) = w->arg;
+
+	attach_worker(w);
+	w->result = get();
+	atomic_store(&stage->left, true);
+	if (get == get_mutex && !w->result)
+		check_ok(evl_unlock_mutex(&mutex));
+}
+
+/* The owner of the mutex is stopped along, out-of-band. */
+static void hold_mutex(struct worker *w)
+{
+	attach_worker(w);
+	check_ok(evl_lock_mutex(&mutex));
+	atomic_fetch_add(&stage->ready, 1);
+	while (!atomic_load(&stage->stop))
+		check_ok(evl_usleep(1000));
+	check(!evl_is_inband());
+	check_ok(evl_unlock_mutex(&mutex));
+}
+
+static void be_stopped_waiting(int (*get)(void))
+{
+	struct worker holder = { .body = hold_mutex, .name = "holder", .prio = 5, .cpu = other_cpu() };
+	struct worker w = { .body = wait_for_it, .name = "waiter", .prio = 10, .cpu = other_cpu(), .arg = get };
+
+	check_ok(evl_init());
+	check_ok(evl_new_sem(&sem, "stopped:%d", getpid()));
+	check_ok(evl_new_mutex(&mutex, "stopped:%d", getpid()));
+	start_worker(&holder);
+	await(atomic_load(&stage->ready) == 1);
+	start_worker(&w);
+	await(worker_sleeps(&w));
+	check_sys(kill(getpid(), SIGSTOP));
+	if (get != get_in_time)
+		check(!atomic_load(&stage->left));
+	check_ok(evl_put_sem(&sem));
+	atomic_store(&stage->stop, true);
+	join_worker(&w);
+	join_worker(&holder);
+	atomic_store(&stage->result, w.result);
+	_exit(0);
+}
+
+static int result_of_stopped(int (*get)(void))
+{
+	int status;
+	pid_t pid;
+
+	make_stage();
+	pid = check_sys(fork());
+	if (!pid)
+		be_stopped_waiting(get);
+	check_eq(waitpid(pid, &status, WUNTRACED), pid);
+	check(WIFSTOPPED(status));
+	spin_until(now() + 100 * NSEC_PER_MSEC);
+	check_sys(kill(pid, SIGCONT));
+	wait_success(pid);
+	return atomic_load(&stage->result);
+}
+
+static void waits_go_on(void)
+{
+	check_eq(result_of_stopped(get_unit), 0);
+	check_eq(result_of_stopped(get_mutex), 0);
+}
+
+static void limit_passes_meanwhile(void)
+{
+	int ret = result_of_stopped(get_in_time);
+
+	/* The unit may be there by the time that it goes on. */
+	if (ret)
+		check_eq(ret, -ETIMEDOUT);
+}
+
+/* --- A debugger ------------------------------------------------------------------------------------ */
+
+static void seize(pid_t tid)
+{
+	check_sys(ptrace(PTRACE_SEIZE, tid, 0, 0));
+}
+
+static int await_stop(pid_t tid)
+{
+	int status;
+
+	check_eq(waitpid(tid, &status, __WALL), tid);
+	if (!WIFSTOPPED(status))
+		check_fail("thread ended with %#x", status);
+	return status >> 8;
+}
+
+static void interrupt(pid_t tid)
+{
+	check_sys(ptrace(PTRACE_INTERRUPT, tid, 0, 0));
+	check_eq(await_stop(tid), SIGTRAP | PTRACE_EVENT_STOP << 8);
+}
+
+static void go_on(pid_t tid)
+{
+	check_sys(ptrace(PTRACE_CONT, tid, 0, 0));
+}
+
+static pid_t tid_of(int id)
+{
+	return atomic_load(&stage->tids[id]);
+}
+
+static void seize_all(pid_t pid)
+{
+	seize(pid);
+	for (int id = 0; id < NR_SPINNERS; id++)
+		seize(tid_of(id));
+}
+
+/* As debuggers do once one has hit a breakpoint, @but. */
+static void interrupt_all(pid_t pid, int but)
+{
+	interrupt(pid);
+	for (int id = 0; id < NR_SPINNERS; id++)
+		if (id != but)
+			interrupt(tid_of(id));
+}
+
+static void go_on_all(pid_t pid)
+{
+	for (int id = 0; id < NR_SPINNERS; id++)
+		go_on(tid_of(id));
+	go_on(pid);
+}
+
+static void detach_all(pid_t pid)
+{
+	for (int id = 0; id < NR_SPINNERS; id++)
+		check_sys(ptrace(PTRACE_DETACH, tid_of(id), 0, 0));
+	check_sys(ptrace(PTRACE_DETACH, pid, 0, 0));
+}
+
+static void hit_breakpoint(int id)
+{
+	atomic_store(&stage->trap, id);
+	check_eq(await_stop(tid_of(id)), SIGTRAP);
+}
+
+static void breakpoint_halts_all(void)
+{
+	pid_t pid = start_program();
+
+	seize_all(pid);
+	for (int n = 0; n < 2 * NR_SPINNERS; n++) {
+		int id = n % NR_SPINNERS;
+
+		/* Nobody but the core stops the others. */
+		hit_breakpoint(id);
+		check_nobody_runs();
+		check(bits_of(pid, id == 0 ? "low" : id == 1 ? "middle" : "high") & EVL_T_PTRACE);
+		interrupt_all(pid, id);
+		check_nobody_runs();
+		go_on_all(pid);
+		check_all_run_oob();
+		check(!(bits_of(pid, "low") & (EVL_T_PTRACE | EVL_T_PTSYNC)));
+	}
+	interrupt_all(pid, NOBODY);
+	detach_all(pid);
+	check_all_run_oob();
+	end_program(pid);
+}
+
+static void back_in_order(void)
+{
+	pid_t pid = start_program();
+	int64_t start;
+
+	seize_all(pid);
+	for (int n = 0; n < 10; n++) {
+		hit_breakpoint(n % NR_SPINNERS);
+		interrupt_all(pid, n % NR_SPINNERS);
+		expect_all();
+		start = now();
+		/* From the least important one on. */
+		for (int id = 0; id < NR_SPINNERS - 1; id++)
+			go_on(tid_of(id));
+		for (int t = 0; t < 20; t++)
+			nap();
+		if (now() - start < PATIENCE / 2) {
+			check_eq(atomic_load(&stage->nr_back), 0);
+			check(bits_of(pid, "low") & EVL_T_PTSYNC);
+		}
+		go_on(tid_of(NR_SPINNERS - 1));
+		go_on(pid);
+		if (now() - start < PATIENCE)
+			check_order();
+		check_all_run_oob();
+	}
+	interrupt_all(pid, NOBODY);
+	detach_all(pid);
+	end_program(pid);
+}
+
+static void single_steps(void)
+{
+	pid_t pid = start_program();
+
+	seize_all(pid);
+	for (int n = 0; n < NR_SPINNERS; n++) {
+		hit_breakpoint(n);
+		interrupt_all(pid, n);
+		/* Far enough to come by a request. */
+		for (int step = 0; step < 300; step++) {
+			check_sys(ptrace(PTRACE_SINGLESTEP, tid_of(n), 0, 0));
+			check_eq(await_stop(tid_of(n)), SIGTRAP);
+		}
+		for (int id = 0; id < NR_SPINNERS; id++)
+			atomic_store(&stage->inband[id], 0);
+		go_on_all(pid);
+		check_all_run_oob();
+	}
+	interrupt_all(pid, NOBODY);
+	detach_all(pid);
+	end_program(pid);
+}
+
+/* As with "scheduler-locking on" in gdb. */
+static void one_goes_on(void)
+{
+	pid_t pid = start_program();
+	long before[NR_SPINNERS];
+
+	seize_all(pid);
+	for (int n = 0; n < NR_SPINNERS; n++) {
+		hit_breakpoint(n);
+		interrupt_all(pid, n);
+		for (int id = 0; id < NR_SPINNERS; id++)
+			before[id] = atomic_load(&stage->rounds[id]);
+		go_on(tid_of(n));
+		await(atomic_load(&stage->rounds[n]) > before[n] + 50);
+		for (int id = 0; id < NR_SPINNERS; id++)
+			if (id != n)
+				check_eq(atomic_load(&stage->rounds[id]), before[id]);
+		interrupt(tid_of(n));
+		go_on_all(pid);
+		check_all_run_oob();
+	}
+	interrupt_all(pid, NOBODY);
+	detach_all(pid);
+	end_program(pid);
+}
+
+/* As in non-stop mode. */
+static void one_is_traced(void)
+{
+	pid_t pid = start_program();
+	long before;
+
+	seize(tid_of(2));
+	hit_breakpoint(2);
+	check_nobody_runs();
+	/* The others do not wait for ever. */
+	before = atomic_load(&stage->rounds[0]);
+	await(atomic_load(&stage->rounds[0]) > before + 50);
+	check_eq(atomic_load(&stage->inband[0]), 0);
+	go_on(tid_of(2));
+	check_all_run_oob();
+	interrupt(tid_of(2));
+	check_sys(ptrace(PTRACE_DETACH, tid_of(2), 0, 0));
+	check_all_run_oob();
+	end_program(pid);
+}
+
+static void handler_stays_inband(void)
+{
+	pid_t pid = start_program();
+
+	seize_all(pid);
+	hit_breakpoint(2);
+	interrupt_all(pid, 2);
+	/* Nobody waits for the one which goes elsewhere. */
+	check_sys(ptrace(PTRACE_CONT, tid_of(2), 0, SIGUSR1));
+	go_on(tid_of(0));
+	go_on(tid_of(1));
+	go_on(pid);
+	await(atomic_load(&stage->handled) == 1);
+	await(atomic_load(&stage->inband[2]) > 0);
+	check_eq(atomic_load(&stage->inband[0]), 0);
+	atomic_store(&stage->inband[2], 0);
+	await(!(bits_of(pid, "high") & EVL_T_INBAND));
+	interrupt_all(pid, NOBODY);
+	detach_all(pid);
+	end_program(pid);
+}
+
+/* --- The end of a debugger in the middle ---------------------------------------------------------- */
+
+static void debug_and_wait(pid_t pid, int options)
+{
+	seize_all(pid);
+	hit_breakpoint(1);
+	interrupt_all(pid, 1);
+	check_sys(ptrace(PTRACE_SETOPTIONS, tid_of(0), 0, options));
+	atomic_store(&stage->left, true);
+	for (;;)
+		pause();
+}
+
+static void kill_debugger(pid_t pid, int options)
+{
+	pid_t debugger = check_sys(fork());
+
+	if (!debugger)
+		debug_and_wait(pid, options);
+	await(atomic_load(&stage->left));
+	expect_all();
+	check_sys(kill(debugger, SIGKILL));
+	wait_signal(debugger, SIGKILL);
+}
+
+static void debugger_is_killed(void)
+{
+	pid_t pid = start_program();
+
+	kill_debugger(pid, 0);
+	await(atomic_load(&stage->nr_back) == NR_SPINNERS);
+	check_all_run_oob();
+	end_program(pid);
+}
+
+static void killed_along_with_debugger(void)
+{
+	pid_t pid = start_program();
+
+	kill_debugger(pid, PTRACE_O_EXITKILL);
+	wait_signal(pid, SIGKILL);
+}
+
+static void killed_under_debugger(void)
+{
+	int status;
+	pid_t pid = start_program();
+
+	seize_all(pid);
+	hit_breakpoint(0);
+	interrupt_all(pid, 0);
+	go_on(tid_of(0));
+	check_sys(kill(pid, SIGKILL));
+	/* Its threads are waited for one by one, the first one being the last. */
+	for (int id = 0; id < NR_SPINNERS; id++)
+		check_eq(waitpid(tid_of(id), &status, __WALL), tid_of(id));
+	wait_signal(pid, SIGKILL);
+}
+
+/* --- Others who wait for a thread which is stopped ----------------------------------------------- */
+
+static struct evl_mutex shared_mutex;
+
+static void own_shared(struct worker *w)
+{
+	int epoch = 0;
+
+	attach_worker(w);
+	check_ok(evl_lock_mutex(&shared_mutex));
+	atomic_fetch_add(&stage->ready, 1);
+	while (!atomic_load(&stage->stop))
+		spin_round(0, &epoch);
+	check(!evl_is_inband());
+	check_ok(evl_unlock_mutex(&shared_mutex));
+}
+
+static void run_owner(void)
+{
+	struct worker w = { .body = own_shared, .name = "owner", .prio = 10, .cpu = other_cpu() };
+
+	check_ok(evl_init());
+	check_ok(evl_create_mutex(&shared_mutex, EVL_CLOCK_MONOTONIC, 0, EVL_MUTEX_NORMAL | EVL_CLONE_PUBLIC,
+				  "/halted:%d", getppid()));
+	start_worker(&w);
+	join_worker(&w);
+}
+
+static void owner_is_stopped(void)
+{
+	struct timespec date;
+	pid_t pid;
+
+	make_stage();
+	pid = check_sys(fork());
+	if (!pid) {
+		run_owner();
+		_exit(0);
+	}
+	await(atomic_load(&stage->ready) == 1);
+	attach_fifo(20);
+	check_ok(evl_open_mutex(&shared_mutex, "/halted:%d", getpid()));
+	check_ok(evl_switch_inband());
+	stop_program(pid);
+	date = ns_ts(now() + 50 * NSEC_PER_MSEC);
+	check_eq(evl_timedlock_mutex(&shared_mutex, &date), -ETIMEDOUT);
+	check_sys(kill(pid, SIGCONT));
+	atomic_store(&stage->stop, true);
+	check_ok(evl_lock_mutex(&shared_mutex));
+	check_ok(evl_unlock_mutex(&shared_mutex));
+	wait_success(pid);
+	check_ok(evl_close_mutex(&shared_mutex));
+}
+
+static const struct CMUnitTest tests[] = {
+	TEST(stopped_by_job_control, "SIGSTOP halts all threads, SIGCONT has them go on where they were"),
+	TEST(stop_and_go_storm, "many stops in a row"),
+	TEST(killed_while_stopped, "SIGKILL ends a stopped program"),
+	TEST(stop_is_no_health_event, "a stop is nothing to tell of"),
+	TEST(waits_go_on, "waits go on after a stop"),
+	TEST(limit_passes_meanwhile, "a wait whose time is over by then ends"),
+	TEST(owner_is_stopped, "who waits for a stopped owner may give up, or get the mutex later"),
+	TEST(breakpoint_halts_all, "a breakpoint halts the siblings, and all come back out-of-band"),
+	TEST(back_in_order, "together, the most important one first"),
+	TEST(single_steps, "a thread is stepped while the others are stopped"),
+	TEST(one_goes_on, "one which goes on alone does so, soon"),
+	TEST(one_is_traced, "siblings which no debugger stops go on, soon"),
+	TEST(handler_stays_inband, "a handler runs in-band, and nobody waits for it"),
+	TEST(debugger_is_killed, "the debugger is killed with all threads stopped"),
+	TEST(killed_along_with_debugger, "it takes the program with it if it wants that"),
+	TEST(killed_under_debugger, "a program under a debugger is killed"),
+};
+
+TEST_MAIN("debug", tests)
