@@ -343,10 +343,12 @@ void evl_come_back(struct host_task *h)
 	}
 
 	ret = evl_go_oob(curr);
-	if (!ret)
+	if (!ret) {
 		wait_for_siblings(curr);
-	else if (ret != -ERESTARTSYS)
+		evl_sync_window(curr);
+	} else if (ret != -ERESTARTSYS) {
 		evl_forget_stop(curr);
-	else if (!signal_pending(current))
+	} else if (!signal_pending(current)) {
 		host_ask_return(h);
+	}
 }
