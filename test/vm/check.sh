@@ -63,6 +63,18 @@ build_programs() {
 	make --no-print-directory -k -j2 -C test BUILD="$build" "${targets[@]}" examples
 }
 
+# A debugger, with what it has loaded by the time that it takes commands: large, so only whoever asks for its suite gets it.
+add_gdb() {
+	local root=$1 file
+	case " ${SUITE:-} " in *" gdb "*) ;; *) return ;; esac
+	command -v gdb >/dev/null || return 0
+	install -D -t "$root/usr/bin" "$(command -v gdb)"
+	gdb -nx -batch -ex 'python import sys; print(*{m.__file__ for m in list(sys.modules.values()) if getattr(m, "__file__", 0)}, sep="\n")' |
+		grep '^/' | while read -r file; do
+		install -D -m 644 "$file" "$root$file"
+	done
+}
+
 # What a guest gets. Programs are the same for all kernels, modules are not.
 stage() {
 	local root=$build/root/$1
@@ -74,6 +86,7 @@ stage() {
 	cp test/suite/*.sh test/suite/limits "$root/test"
 	cp test/suite/parts/*.sh "$root/test/parts"
 	CFLAGS='' DESTDIR=$root PREFIX=/usr tools/install.sh commands
+	add_gdb "$root"
 	[ -z "${LONG:-}" ] || touch "$root/test/thorough"
 	find "$build/$1" -name '*.ko' -exec cp -t "$root/mod" {} +
 	# As they get installed: what debuggers want makes them twenty times as large, which an emulated CPU takes a second
