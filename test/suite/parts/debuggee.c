@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A program to be debugged: a control loop, and a thread which takes the CPU whenever that rests. Fails if one was in-band. */
-#define _GNU_SOURCE
 #include <evl/evl.h>
 #include <pthread.h>
 #include <sched.h>
