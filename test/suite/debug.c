@@ -330,8 +330,8 @@ static void be_stopped_waiting(int (*get)(void))
 	struct worker w = { .body = wait_for_it, .name = "waiter", .prio = 10, .cpu = other_cpu(), .arg = get };
 
 	check_ok(evl_init());
-	check_ok(evl_new_sem(&sem, "stopped:%d", getpid()));
-	check_ok(evl_new_mutex(&mutex, "stopped:%d", getpid()));
+	check_ok(evl_new_sem(&sem, "unit:%d", getpid()));
+	check_ok(evl_new_mutex(&mutex, "held:%d", getpid()));
 	start_worker(&holder);
 	await(atomic_load(&stage->ready) == 1);
 	start_worker(&w);
