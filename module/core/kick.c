@@ -5,6 +5,7 @@
 #include <evl/mutex.h>
 #include <evl/thread.h>
 #include "core.h"
+#include "ptsync.h"
 #include "queue.h"
 #include "trace.h"
 
@@ -71,7 +72,8 @@ static void force_end(struct forced *f)
 
 /*
  * Whoever ends a wait for good, rather than for a signal to be handled, says so: the
- * request is not restarted then, although a signal may have come meanwhile.
+ * request is not restarted then, although a signal may have come meanwhile. What a
+ * stopped process waits for, until all of it is back, is not for others to end.
  */
 bool evl_unblock_thread(struct evl_thread *thread, int reason)
 {
@@ -79,7 +81,7 @@ bool evl_unblock_thread(struct evl_thread *thread, int reason)
 	bool waits;
 
 	force_begin(&f, thread);
-	waits = thread->state & EVL_THREAD_WAIT_BITS;
+	waits = thread->state & EVL_THREAD_WAIT_BITS && !evl_waits_for_siblings(thread);
 	if (waits) {
 		evl_tracepoint(evl_unblock_thread, thread, reason);
 		abort_wait(&f, reason);
@@ -188,8 +190,9 @@ void evl_demote_thread(struct evl_thread *thread)
 {
 	const struct evl_sched_attrs weak = { .sched_policy = SCHED_WEAK };
 
-	kick_thread(thread, true);
+	/* In this order: whoever comes back from a stop looks at the policy. */
 	evl_set_thread_policy(thread, &weak);
+	kick_thread(thread, true);
 }
 
 void evl_signal_thread(struct host_task *h)

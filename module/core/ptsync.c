@@ -11,7 +11,14 @@
  * is in user space. There it waits for the others: once all are back, they go on
  * together, the best first. Nobody waits there for longer than REJOIN_TIMEOUT, since
  * a debugger may let some go on, and others not; and a signal ends that wait as any
- * other, to be followed by another one if the thread is still to come back.
+ * other, to be followed by another one if the thread is still to come back. Whoever
+ * left for a signal, or since Linux moves it, goes back as well, and waits for nobody
+ * but those of a stop which began meanwhile.
+ *
+ * Stops are numbered. One lasts while somebody is away for it, but not for a thread
+ * which went on alone: that one remembers the number, and only the next stop concerns
+ * it again. Each thread which comes out-of-band during a stop has to find out whether
+ * that one concerns it.
  *
  * Locking: the channel of evl_process_stop.barrier guards the whole of it, and is
  * outside of the run queue locks, by which EVL_T_PT* bits are changed.
@@ -59,10 +66,12 @@ static bool has_default_action(int sig)
 	return READ_ONCE(current->sighand->action[sig - 1].sa.sa_handler) == SIG_DFL;
 }
 
+/* What is blocked waits for later. */
 static bool is_pending(int sig)
 {
-	return sigismember(&current->pending.signal, sig) ||
-		sigismember(&current->signal->shared_pending.signal, sig);
+	return !sigismember(&current->blocked, sig) &&
+		(sigismember(&current->pending.signal, sig) ||
+		 sigismember(&current->signal->shared_pending.signal, sig));
 }
 
 /* Is current to stop? It may find later that somebody had it go on before that. */
@@ -116,30 +125,15 @@ static int halt_some(struct evl_process_stop *stop, int max)
 	return count;
 }
 
-/* Those who stop by and by each come here: one is enough, until somebody goes on. */
-static void halt_siblings(struct evl_thread *curr)
-{
-	struct evl_process_stop *stop = stop_of(curr);
-	unsigned long flags;
-	int left, count;
-
-	evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
-	left = stop->halting ? 0 : stop->nr_threads;
-	stop->halting = true;
-	while (left > 0) {
-		count = halt_some(stop, min(left, HALT_STEP));
-		if (!count)
-			break;
-		left -= count;
-		evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
-		evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
-	}
-	evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
-}
-
 static bool is_halted(struct evl_thread *curr)
 {
 	return READ_ONCE(curr->info) & EVL_T_PTSIG;
+}
+
+/* There is a stop which current was not in yet, or is in the middle of. Lock held. */
+static bool stop_concerns(struct evl_process_stop *stop, struct evl_thread *curr)
+{
+	return stop->nr_away && curr->passed_stop != stop->number;
 }
 
 /* --- Leaving -------------------------------------------------------------------- */
@@ -153,20 +147,60 @@ static void change_bits(struct evl_thread *curr, u32 set, u32 clear, u32 state)
 	raw_spin_unlock(&rq->lock);
 }
 
-/* Others, who come back, wait for current as well from now on. */
-static void expect_return(struct evl_thread *curr, bool stops)
+/* Others, who come back, wait for current as well from now on. Lock held. */
+static void count_away(struct evl_process_stop *stop, struct evl_thread *curr)
+{
+	if (!(curr->info & EVL_T_PTSTOP))
+		WRITE_ONCE(stop->nr_away, stop->nr_away + 1);
+	change_bits(curr, EVL_T_PTJOIN | EVL_T_PTSTOP, 0,
+		    current->ptrace ? EVL_T_PTRACE : 0);
+}
+
+/*
+ * Current is to stop. It counts before its siblings are told: they may be back at once.
+ * Those who stop by and by each come here: one is enough, until somebody goes on.
+ */
+static void begin_stop(struct evl_thread *curr)
 {
 	struct evl_process_stop *stop = stop_of(curr);
-	u32 set = EVL_T_PTJOIN | (stops ? EVL_T_PTSTOP : 0);
+	unsigned long flags;
+	int left = 0, count;
+
+	evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
+	count_away(stop, curr);
+	if (!stop->all_told) {
+		stop->all_told = true;
+		stop->number++;
+		left = stop->nr_threads;
+	}
+	while (left > 0) {
+		count = halt_some(stop, min(left, HALT_STEP));
+		if (!count)
+			break;
+		left -= count;
+		evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
+		evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
+	}
+	evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
+}
+
+/* Current is going to come back: from a stop if it stops, or is halted for one. */
+static bool expect_return(struct evl_thread *curr, bool stops)
+{
+	struct evl_process_stop *stop = stop_of(curr);
 	unsigned long flags;
 
 	evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
-	if (!(curr->info & EVL_T_PTJOIN))
-		stop->nr_away++;
-	change_bits(curr, set, 0, stops && current->ptrace ? EVL_T_PTRACE : 0);
+	stops = stops || (is_halted(curr) && stop_concerns(stop, curr));
+	if (stops)
+		count_away(stop, curr);
+	else
+		change_bits(curr, EVL_T_PTJOIN, 0, 0);
 	evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
 
 	host_ask_return(&curr->host);
+
+	return stops;
 }
 
 bool evl_leave_for_stop(struct evl_thread *curr, enum host_cause cause)
@@ -182,11 +216,10 @@ bool evl_leave_for_stop(struct evl_thread *curr, enum host_cause cause)
 
 	/* In the middle of an exception, on the stock host, it is too early. */
 	if (stops && !hard_irqs_disabled())
-		halt_siblings(curr);
-	stops = stops || is_halted(curr);
-	if (stops || signaled || trapped || curr->moved) {
+		begin_stop(curr);
+	if (stops || signaled || trapped || curr->moved || is_halted(curr)) {
 		curr->was_oob = true;
-		expect_return(curr, stops);
+		stops = expect_return(curr, stops);
 	}
 
 	return stops;
@@ -198,7 +231,7 @@ void evl_drop_stale_halt(struct evl_thread *curr)
 	unsigned long flags;
 
 	evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
-	if (!stop->halting)
+	if (!stop_concerns(stop, curr))
 		change_bits(curr, 0, EVL_T_PTSIG, curr->state & EVL_T_PTRACE);
 	evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
 }
@@ -211,7 +244,7 @@ void evl_expect_signals(struct host_task *h)
 		return;
 
 	if (stop_is_due()) {
-		halt_siblings(curr);
+		begin_stop(curr);
 		expect_return(curr, true);
 	} else if (READ_ONCE(curr->info) & EVL_T_PTJOIN) {
 		host_ask_return(h);
@@ -229,17 +262,30 @@ void evl_expect_handler(struct host_task *h)
 /* Current is not away any more. True if it was the last one. Lock held. */
 static bool arrive(struct evl_process_stop *stop, struct evl_thread *curr)
 {
+	bool stopped = curr->info & EVL_T_PTSTOP;
+
 	if (!(curr->info & EVL_T_PTJOIN))
 		return false;
 
 	change_bits(curr, 0, EVL_T_PTJOIN | EVL_T_PTSTOP, 0);
 	curr->was_oob = false;
-	if (--stop->nr_away)
+	if (!stopped)
 		return false;
 
-	stop->halting = false;
+	WRITE_ONCE(stop->nr_away, stop->nr_away - 1);
+	if (stop->nr_away)
+		return false;
+
+	stop->all_told = false;
 
 	return true;
+}
+
+/* Current goes on, whatever others do: who stops next has to tell it. Lock held. */
+static void pass_stop(struct evl_process_stop *stop, struct evl_thread *curr, u32 number)
+{
+	curr->passed_stop = number;
+	stop->all_told = false;
 }
 
 void evl_forget_stop(struct evl_thread *curr)
@@ -248,10 +294,36 @@ void evl_forget_stop(struct evl_thread *curr)
 	unsigned long flags;
 
 	evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
+	if (curr->info & EVL_T_PTSTOP)
+		pass_stop(stop, curr, stop->number);
 	if (arrive(stop, curr))
 		evl_flush_unlock(&stop->barrier.wchan, 0, flags);
 	else
 		evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
+}
+
+/*
+ * A stop which begins from now on finds current out-of-band. One which it came back from
+ * by its own will, ahead of its siblings, is over for it.
+ */
+void evl_join_stop(struct evl_thread *curr)
+{
+	struct evl_process_stop *stop = stop_of(curr);
+	unsigned long flags;
+
+	if (curr->info & EVL_T_PTJOIN)
+		evl_forget_stop(curr);
+
+	evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
+	if (stop_concerns(stop, curr))
+		halt_thread(curr);
+	evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
+}
+
+bool evl_stop_is_on(struct evl_thread *curr)
+{
+	return curr->process && (READ_ONCE(stop_of(curr)->nr_away) ||
+				 READ_ONCE(curr->info) & EVL_T_PTJOIN);
 }
 
 void evl_leave_process(struct evl_thread *curr)
@@ -277,13 +349,14 @@ static void show_wait(struct evl_thread *curr)
 	raw_spin_unlock(&rq->lock);
 }
 
-/* Current, which is out-of-band, goes on alone: who stops next has it halted again. */
-static void go_on_alone(struct evl_process_stop *stop)
+/* Current, which is out-of-band, goes on alone from stop @number. */
+static void go_on_alone(struct evl_thread *curr, u32 number)
 {
+	struct evl_process_stop *stop = stop_of(curr);
 	unsigned long flags;
 
 	evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
-	stop->halting = false;
+	pass_stop(stop, curr, number);
 	evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
 }
 
@@ -292,7 +365,8 @@ static void wait_for_siblings(struct evl_thread *curr)
 	struct evl_process_stop *stop = stop_of(curr);
 	struct evl_wait_channel *wchan = &stop->barrier.wchan;
 	unsigned long flags;
-	int ret;
+	int ret = -EAGAIN;
+	u32 number;
 
 	evl_lock_irqsave(&wchan->lock, flags);
 	if (arrive(stop, curr)) {
@@ -300,21 +374,28 @@ static void wait_for_siblings(struct evl_thread *curr)
 		return;
 	}
 
-	ret = stop->nr_away ? __evl_sleep_on(wchan, &evl_mono_clock, REJOIN_TIMEOUT,
-					     EVL_REL, true) : -EAGAIN;
+	number = stop->number;
+	if (stop_concerns(stop, curr))
+		ret = __evl_sleep_on(wchan, &evl_mono_clock, REJOIN_TIMEOUT, EVL_REL, true);
 	if (!ret)
 		show_wait(curr);
 	evl_unlock_irqrestore(&wchan->lock, flags);
 
 	if (!ret && evl_wait_schedule(wchan) == -ETIMEDOUT)
-		go_on_alone(stop);
+		go_on_alone(curr, number);
+	if (is_halted(curr))
+		evl_drop_stale_halt(curr);
+}
+
+bool evl_waits_for_siblings(struct evl_thread *thread)
+{
+	return thread->process && thread->wchan == &stop_of(thread)->barrier.wchan;
 }
 
 /* A weak thread is out-of-band in requests, or with a mutex. */
-static bool belongs_oob(struct evl_thread *curr)
+static bool may_stay_oob(struct evl_thread *curr)
 {
-	return curr->was_oob &&
-		(!(curr->state & EVL_T_WEAK) || atomic_read(&curr->held));
+	return !(READ_ONCE(curr->state) & EVL_T_WEAK) || atomic_read(&curr->held);
 }
 
 bool evl_comes_back(struct host_task *h)
@@ -337,7 +418,7 @@ void evl_come_back(struct host_task *h)
 	if (signal_pending(current) || test_thread_flag(TIF_SINGLESTEP))
 		return;
 
-	if (!belongs_oob(curr)) {
+	if (!curr->was_oob || !may_stay_oob(curr)) {
 		evl_forget_stop(curr);
 		return;
 	}
@@ -345,6 +426,9 @@ void evl_come_back(struct host_task *h)
 	ret = evl_go_oob(curr);
 	if (!ret) {
 		wait_for_siblings(curr);
+		/* Whoever demoted it meanwhile found it in-band, with nobody to kick. */
+		if (unlikely(!may_stay_oob(curr)))
+			evl_switch_inband(0, 0);
 		evl_sync_window(curr);
 	} else if (ret != -ERESTARTSYS) {
 		evl_forget_stop(curr);

@@ -14,8 +14,9 @@ struct evl_process_stop {
 	struct evl_wait_queue barrier;	/* for those which came back */
 	struct list_head threads;	/* evl_thread.next_sibling */
 	int nr_threads;
-	int nr_away;			/* have EVL_T_PTJOIN: stopped, or on their way */
-	bool halting;			/* all siblings were told, and none goes on yet */
+	int nr_away;			/* have EVL_T_PTSTOP: stopped, or on their way */
+	u32 number;			/* of the last stop, evl_thread.passed_stop */
+	bool all_told;			/* of that one, and none has gone on since */
 };
 
 void evl_init_stop(struct evl_process_stop *stop);
@@ -31,10 +32,16 @@ void evl_leave_process(struct evl_thread *curr);
  * own or of somebody else, which is nothing to tell its health monitor. Any context.
  */
 bool evl_leave_for_stop(struct evl_thread *curr, enum host_cause cause);
-/* Current has EVL_T_PTSIG: not any more, if all went on meanwhile. */
+/* Current has EVL_T_PTSIG: not any more, if that stop is over for it. */
 void evl_drop_stale_halt(struct evl_thread *curr);
 /* Current is not expected to come back any more. */
 void evl_forget_stop(struct evl_thread *curr);
+/* Current came out-of-band by itself: is there a stop which may concern it? Then it
+ * halts for that one before it is in user space. */
+bool evl_stop_is_on(struct evl_thread *curr);
+void evl_join_stop(struct evl_thread *curr);
+/* Does @thread wait for its siblings to be back? Its run queue is locked. */
+bool evl_waits_for_siblings(struct evl_thread *thread);
 
 /* host_ops.expect_signals, .expect_handler, .comes_back and .come_back */
 void evl_expect_signals(struct host_task *h);

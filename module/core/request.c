@@ -116,7 +116,8 @@ static bool is_called_inband(struct evl_thread *curr)
 		READ_ONCE(curr->moved);
 }
 
-static noinline void leave_request(struct evl_thread *curr)
+/* False if all that called it in-band was a stop which is over. */
+static noinline bool leave_request(struct evl_thread *curr)
 {
 	bool demoted;
 
@@ -125,11 +126,13 @@ static noinline void leave_request(struct evl_thread *curr)
 
 	demoted = signal_pending(current) || READ_ONCE(curr->info) & EVL_T_KICKED;
 	if (!demoted && !is_called_inband(curr))
-		return;
+		return false;
 
 	if (evl_leave_for_stop(curr, HOST_CAUSE_SIGNAL))
 		demoted = false;
 	evl_switch_inband(demoted ? EVL_HMDIAG_SIGDEMOTE : 0, 0);
+
+	return true;
 }
 
 /*
@@ -145,9 +148,9 @@ static long finish_request(struct evl_thread *curr, long ret)
 	if (unlikely(evl_is_inband(curr)))
 		return ret;
 
-	if (unlikely(signaled || is_called_inband(curr)))
-		leave_request(curr);
-	else if (curr->state & EVL_T_WEAK && !atomic_read(&curr->held))
+	if (unlikely(signaled || is_called_inband(curr)) && leave_request(curr))
+		return ret;
+	if (curr->state & EVL_T_WEAK && !atomic_read(&curr->held))
 		evl_switch_inband(0, 0);
 
 	return ret;

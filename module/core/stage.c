@@ -229,9 +229,8 @@ int evl_switch_oob(void)
 		return -EPERM;
 
 	ret = evl_go_oob(curr);
-	/* Ahead of its siblings, by its own will. */
-	if (!ret && unlikely(curr->info & EVL_T_PTJOIN))
-		evl_forget_stop(curr);
+	if (!ret && unlikely(evl_stop_is_on(curr)))
+		evl_join_stop(curr);
 
 	return ret;
 }

@@ -90,6 +90,7 @@ struct evl_thread {
 	struct evl_user_window *window;	/* NULL for kernel threads */
 	struct evl_process *process;	/* NULL for kernel threads */
 	struct list_head next_sibling;	/* in there, see ptsync.c */
+	u32 passed_stop;		/* it went on alone from that one */
 	fundle_t fundle;		/* as gates record it */
 	const char *name;		/* owned by the element */
 
