@@ -87,6 +87,9 @@ static bool notrace before_dequeue(struct ftrace_regs *fregs)
 {
 	struct host_task *h = host_current();
 
+	/* Work which ran ahead of that may have brought it back, for a signal to come. */
+	if (h && h->oob)
+		host_ops->demote(h, HOST_CAUSE_SIGNAL, 0);
 	if (h && host_ops->comes_back(h))
 		stock_queue_work(h);
 
@@ -310,14 +313,21 @@ static void on_exec(void *data, struct task_struct *task, pid_t old_pid,
 	}
 }
 
-/* The lock of its signal handlers is held. */
+/*
+ * The lock of its signal handlers is held. A signal which the task raised by itself, an
+ * exception for instance, was not looked for by dequeue_signal().
+ */
 static void on_deliver(void *data, int sig, struct kernel_siginfo *info,
 		       struct k_sigaction *ka)
 {
 	struct host_task *h = host_current();
 
-	if (h && ka->sa.sa_handler != SIG_DFL && ka->sa.sa_handler != SIG_IGN)
-		host_ops->expect_handler(h);
+	if (!h || ka->sa.sa_handler == SIG_DFL || ka->sa.sa_handler == SIG_IGN)
+		return;
+
+	host_ops->expect_handler(h);
+	if (host_ops->comes_back(h))
+		stock_queue_work(h);
 }
 
 static struct host_tracehook tracehooks[] = {
