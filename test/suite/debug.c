@@ -28,7 +28,12 @@ static struct stage {
 	atomic_int nr_back;
 	atomic_int back[NR_SPINNERS];
 	atomic_int trap;			/* whoever is to hit a breakpoint */
+	atomic_int detour;			/* whoever is to be in-band for a while */
+	atomic_bool inband_now;			/* it is, as long as this is set */
+	atomic_int unblock;			/* whoever is to be sent away from a wait */
 	atomic_int handled;
+	atomic_bool hold;			/* handlers do not return */
+	atomic_bool post;
 	atomic_bool stop;
 	atomic_bool left;			/* the one who waits got what it waits for */
 	atomic_int result;
@@ -61,6 +66,19 @@ static void spin_round(int id, int *epoch)
 	} while (now() < end);
 }
 
+static void make_detour(int id)
+{
+	int me = id;
+
+	if (!atomic_compare_exchange_strong(&stage->detour, &me, NOBODY))
+		return;
+	check_ok(evl_switch_inband());
+	atomic_store(&stage->inband_now, true);
+	while (atomic_load(&stage->inband_now))
+		usleep(1000);
+	check_ok(evl_switch_oob());
+}
+
 /* All but the first one, which is the least important, leave the CPU to others for a while. */
 static void spin(struct worker *w)
 {
@@ -74,6 +92,7 @@ static void spin(struct worker *w)
 		me = id;
 		if (atomic_compare_exchange_strong(&stage->trap, &me, NOBODY))
 			__asm__ volatile("int3");
+		make_detour(id);
 		spin_round(id, &epoch);
 		evl_usleep(id ? 2000 : 100);
 	}
@@ -83,6 +102,23 @@ static void on_usr1(int sig)
 {
 	(void)sig;
 	atomic_fetch_add(&stage->handled, 1);
+	while (atomic_load(&stage->hold))
+		usleep(1000);
+}
+
+/* By the first thread, which is not one of ours. */
+static void serve_wishes(struct worker *spinners)
+{
+	int id;
+
+	while (!atomic_load(&stage->stop)) {
+		id = atomic_load(&stage->unblock);
+		if (id != NOBODY) {
+			check_ok(evl_unblock_thread(spinners[id].efd));
+			atomic_store(&stage->unblock, NOBODY);
+		}
+		usleep(1000);
+	}
 }
 
 static void run_spinners(void)
@@ -97,6 +133,7 @@ static void run_spinners(void)
 						.cpu = other_cpu(), .arg = (void *)(intptr_t)id };
 		start_worker(&spinners[id]);
 	}
+	serve_wishes(spinners);
 	for (int id = 0; id < NR_SPINNERS; id++)
 		join_worker(&spinners[id]);
 }
@@ -108,6 +145,8 @@ static void make_stage(void)
 	stage = mmap(NULL, sizeof(*stage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	check(stage != MAP_FAILED);
 	atomic_store(&stage->trap, NOBODY);
+	atomic_store(&stage->detour, NOBODY);
+	atomic_store(&stage->unblock, NOBODY);
 	check_ok(evl_init());
 }
 
@@ -576,25 +615,200 @@ static void one_is_traced(void)
 	end_program(pid);
 }
 
-static void handler_stays_inband(void)
+/* How long others were kept by a thread which runs a handler meanwhile. */
+static int64_t go_on_with_handler(pid_t pid)
 {
-	pid_t pid = start_program();
+	int handled = atomic_load(&stage->handled);
+	long before = atomic_load(&stage->rounds[1]);
+	int64_t start;
 
-	seize_all(pid);
-	hit_breakpoint(2);
-	interrupt_all(pid, 2);
-	/* Nobody waits for the one which goes elsewhere. */
+	atomic_store(&stage->hold, true);
 	check_sys(ptrace(PTRACE_CONT, tid_of(2), 0, SIGUSR1));
+	await(atomic_load(&stage->handled) == handled + 1);
+	start = now();
 	go_on(tid_of(0));
 	go_on(tid_of(1));
 	go_on(pid);
-	await(atomic_load(&stage->handled) == 1);
-	await(atomic_load(&stage->inband[2]) > 0);
-	check_eq(atomic_load(&stage->inband[0]), 0);
-	atomic_store(&stage->inband[2], 0);
-	await(!(bits_of(pid, "high") & EVL_T_INBAND));
+	await(atomic_load(&stage->rounds[1]) > before);
+	start = now() - start;
+	atomic_store(&stage->hold, false);
+	return start;
+}
+
+/* Nobody waits for the one which goes elsewhere. */
+static void handler_stays_inband(void)
+{
+	pid_t pid = start_program();
+	int64_t best = PATIENCE, took;
+
+	seize_all(pid);
+	for (int n = 0; n < 3; n++) {
+		hit_breakpoint(2);
+		interrupt_all(pid, 2);
+		took = go_on_with_handler(pid);
+		if (took < best)
+			best = took;
+		await(atomic_load(&stage->inband[2]) > 0);
+		check_eq(atomic_load(&stage->inband[0]), 0);
+		atomic_store(&stage->inband[2], 0);
+		await(!(bits_of(pid, "high") & EVL_T_INBAND));
+	}
+	check(best < PATIENCE * 3 / 4);
 	interrupt_all(pid, NOBODY);
 	detach_all(pid);
+	end_program(pid);
+}
+
+/* --- Stops which are over, new ones, and what is none ------------------------------------------- */
+
+static void wait_weak(struct worker *w)
+{
+	attach_worker(w);
+	check_ok(evl_get_sem(&sem));
+	atomic_store(&stage->result, evl_is_inband());
+	atomic_store(&stage->left, true);
+}
+
+static void run_weak(void)
+{
+	struct worker sibling = { .body = spin, .name = "low", .prio = 10, .cpu = other_cpu() };
+	struct worker weak = { .body = wait_weak, .name = "weak", .cpu = other_cpu() };
+
+	check_ok(evl_init());
+	check_ok(evl_new_sem(&sem, "weak:%d", getpid()));
+	start_worker(&weak);
+	await(worker_sleeps(&weak));
+	start_worker(&sibling);
+	await(atomic_load(&stage->post));
+	check_ok(evl_put_sem(&sem));
+	join_worker(&weak);
+	join_worker(&sibling);
+}
+
+/* It was told to halt, and sleeps until that is over. */
+static void weak_thread_after_stop(void)
+{
+	pid_t pid;
+
+	make_stage();
+	pid = check_sys(fork());
+	if (!pid) {
+		run_weak();
+		_exit(0);
+	}
+	await(atomic_load(&stage->ready) == 1);
+	seize(tid_of(0));
+	interrupt(tid_of(0));
+	check_sys(ptrace(PTRACE_DETACH, tid_of(0), 0, 0));
+	atomic_store(&stage->post, true);
+	await(atomic_load(&stage->left));
+	check_eq(atomic_load(&stage->result), true);
+	end_program(pid);
+}
+
+/* A stop is not over for all when it is for one, nor is it for those who were in-band. */
+static void who_comes_out_halts(void)
+{
+	pid_t pid = start_program();
+	int64_t start;
+	long before;
+
+	seize(tid_of(2));
+	atomic_store(&stage->detour, 0);
+	await(atomic_load(&stage->inband_now));
+	hit_breakpoint(2);
+	before = atomic_load(&stage->rounds[1]);
+	await(atomic_load(&stage->rounds[1]) > before + 50);
+
+	before = atomic_load(&stage->rounds[0]);
+	start = now();
+	atomic_store(&stage->inband_now, false);
+	for (int n = 0; n < 30; n++)
+		nap();
+	if (now() - start < PATIENCE / 2)
+		check_eq(atomic_load(&stage->rounds[0]), before);
+	await(atomic_load(&stage->rounds[0]) > before + 50);
+	check_eq(atomic_load(&stage->inband[0]), 0);
+
+	seize(tid_of(1));
+	start = now();
+	hit_breakpoint(1);
+	check_nobody_runs(start);
+	go_on(tid_of(1));
+	go_on(tid_of(2));
+	check_all_run_oob();
+	for (int id = 1; id < NR_SPINNERS; id++) {
+		interrupt(tid_of(id));
+		check_sys(ptrace(PTRACE_DETACH, tid_of(id), 0, 0));
+	}
+	end_program(pid);
+}
+
+static void halt_is_not_for_others_to_end(void)
+{
+	pid_t pid = start_program();
+	int64_t start = now();
+
+	seize(tid_of(2));
+	hit_breakpoint(2);
+	await(bits_of(pid, "middle") & EVL_T_PTSYNC || now() - start > PATIENCE);
+	atomic_store(&stage->unblock, 1);
+	await(atomic_load(&stage->unblock) == NOBODY);
+	check_nobody_runs(start);
+	check_sys(ptrace(PTRACE_DETACH, tid_of(2), 0, 0));
+	check_all_run_oob();
+	end_program(pid);
+}
+
+/* Linux moves a thread while another one, which has a signal, is in-band. */
+static void nobody_waits_but_for_stops(void)
+{
+	pid_t pid = start_program();
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	seize(tid_of(0));
+	check_sys(syscall(SYS_tgkill, pid, tid_of(0), SIGUSR1));
+	check_eq(await_stop(tid_of(0)), SIGUSR1);
+	check_sys(sched_setaffinity(tid_of(2), sizeof(set), &set));
+	for (int n = 0; n < 20; n++) {
+		nap();
+		check(!(bits_of(pid, "high") & EVL_T_PTSYNC));
+	}
+	check_sys(ptrace(PTRACE_DETACH, tid_of(0), 0, SIGUSR1));
+	await(atomic_load(&stage->handled) == 1);
+	check_eq(atomic_load(&stage->inband[2]), 0);
+	end_program(pid);
+}
+
+static long switches_of(pid_t pid, const char *name)
+{
+	char full[64];
+
+	snprintf(full, sizeof(full), "%s:%d", name, pid);
+	return strtol(read_attr("thread", full, "stats"), NULL, 10);
+}
+
+/* SIGTSTP would stop the program, if it were not blocked. */
+static void blocked_stop_is_none(void)
+{
+	sigset_t set;
+	long before;
+	pid_t pid;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTSTP);
+	check_sys(sigprocmask(SIG_BLOCK, &set, NULL));
+	pid = start_program();
+	check_sys(sigprocmask(SIG_UNBLOCK, &set, NULL));
+	check_sys(kill(pid, SIGTSTP));
+	before = switches_of(pid, "low");
+	for (int n = 0; n < 10; n++) {
+		check_sys(syscall(SYS_tgkill, pid, tid_of(2), SIGUSR1));
+		await(atomic_load(&stage->handled) == n + 1);
+	}
+	check_eq(switches_of(pid, "low"), before);
 	end_program(pid);
 }
 
@@ -725,6 +939,11 @@ static const struct CMUnitTest tests[] = {
 	TEST(one_goes_on, "one which goes on alone does so, soon"),
 	TEST(one_is_traced, "siblings which no debugger stops go on, soon"),
 	TEST(handler_stays_inband, "a handler runs in-band, and nobody waits for it"),
+	TEST(weak_thread_after_stop, "a weak thread which waited meanwhile is in-band after its request"),
+	TEST(who_comes_out_halts, "whoever comes out-of-band during a stop halts as well"),
+	TEST(halt_is_not_for_others_to_end, "who waits for its siblings is not sent away"),
+	TEST(nobody_waits_but_for_stops, "nobody waits for a thread which has a signal, or is moved"),
+	TEST(blocked_stop_is_none, "a signal which is blocked stops nobody"),
 	TEST(debugger_is_killed, "the debugger is killed with all threads stopped"),
 	TEST(killed_along_with_debugger, "it takes the program with it if it wants that"),
 	TEST(killed_under_debugger, "a program under a debugger is killed"),
