@@ -28,6 +28,7 @@ static struct stage {
 	atomic_int nr_back;
 	atomic_int back[NR_SPINNERS];
 	atomic_int trap;			/* whoever is to hit a breakpoint */
+	atomic_int fork;			/* whoever is to have a child after a breakpoint */
 	atomic_int detour;			/* whoever is to be in-band for a while */
 	atomic_bool inband_now;			/* it is, as long as this is set */
 	atomic_int unblock;			/* whoever is to be sent away from a wait */
@@ -64,6 +65,36 @@ static void spin_round(int id, int *epoch)
 		atomic_fetch_add(&stage->rounds[id], 1);
 		__builtin_ia32_pause();
 	} while (now() < end);
+	/* It may have been over when a stop was. */
+	sign_in(id, epoch);
+}
+
+/* The child has the memory and the stack of the caller, which it leaves alone: pages that were copied would have threads
+ * fault, and be in-band. */
+static void fork_in_place(void)
+{
+	long ret;
+
+	__asm__ volatile("int3\n\t"
+			 "syscall\n\t"
+			 "test %0, %0\n\t"
+			 "jnz 1f\n\t"
+			 "mov %2, %%eax\n\t"
+			 "xor %%edi, %%edi\n\t"
+			 "syscall\n"
+			 "1:"
+			 : "=a" (ret)
+			 : "0" ((long)SYS_clone), "i" (SYS_exit), "D" ((long)CLONE_VM), "S" (0L), "d" (0L)
+			 : "rcx", "r11", "memory");
+	check_ge(ret, 1);
+}
+
+static void fork_traced(int id)
+{
+	int me = id;
+
+	if (atomic_compare_exchange_strong(&stage->fork, &me, NOBODY))
+		fork_in_place();
 }
 
 static void make_detour(int id)
@@ -92,6 +123,7 @@ static void spin(struct worker *w)
 		me = id;
 		if (atomic_compare_exchange_strong(&stage->trap, &me, NOBODY))
 			__asm__ volatile("int3");
+		fork_traced(id);
 		make_detour(id);
 		spin_round(id, &epoch);
 		evl_usleep(id ? 2000 : 100);
@@ -145,6 +177,7 @@ static void make_stage(void)
 	stage = mmap(NULL, sizeof(*stage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	check(stage != MAP_FAILED);
 	atomic_store(&stage->trap, NOBODY);
+	atomic_store(&stage->fork, NOBODY);
 	atomic_store(&stage->detour, NOBODY);
 	atomic_store(&stage->unblock, NOBODY);
 	check_ok(evl_init());
@@ -567,6 +600,38 @@ static void single_steps(void)
 	end_program(pid);
 }
 
+static void step_into_clone(pid_t tid)
+{
+	unsigned long child;
+	int stop;
+
+	check_sys(ptrace(PTRACE_SETOPTIONS, tid, 0, PTRACE_O_TRACECLONE));
+	do {
+		check_sys(ptrace(PTRACE_SINGLESTEP, tid, 0, 0));
+		stop = await_stop(tid);
+	} while (stop == SIGTRAP);
+	check_eq(stop, SIGTRAP | PTRACE_EVENT_CLONE << 8);
+	check_sys(ptrace(PTRACE_GETEVENTMSG, tid, 0, &child));
+	await_stop(child);
+	check_sys(ptrace(PTRACE_DETACH, child, 0, 0));
+}
+
+/* The step does not end: the debugger has the thread go on from the middle of a call. */
+static void step_is_given_up(void)
+{
+	pid_t pid = start_program();
+
+	seize(tid_of(2));
+	atomic_store(&stage->fork, 2);
+	check_eq(await_stop(tid_of(2)), SIGTRAP);
+	step_into_clone(tid_of(2));
+	go_on(tid_of(2));
+	check_all_run_oob();
+	interrupt(tid_of(2));
+	check_sys(ptrace(PTRACE_DETACH, tid_of(2), 0, 0));
+	end_program(pid);
+}
+
 /* As with "scheduler-locking on" in gdb. */
 static void one_goes_on(void)
 {
@@ -936,6 +1001,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(breakpoint_halts_all, "a breakpoint halts the siblings, and all come back out-of-band"),
 	TEST(back_in_order, "together, the most important one first"),
 	TEST(single_steps, "a thread is stepped while the others are stopped"),
+	TEST(step_is_given_up, "a step into a call which is not waited for"),
 	TEST(one_goes_on, "one which goes on alone does so, soon"),
 	TEST(one_is_traced, "siblings which no debugger stops go on, soon"),
 	TEST(handler_stays_inband, "a handler runs in-band, and nobody waits for it"),

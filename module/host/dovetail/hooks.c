@@ -268,6 +268,16 @@ static void probe_deliver(void *data, int sig, struct kernel_siginfo *info,
 		call_current(host_core->expect_handler);
 }
 
+/*
+ * A debugger had current go on, maybe in the middle of a call which it stepped into: no
+ * signal comes of that step any more.
+ */
+static void leave_stop(struct host_task *h)
+{
+	if (host_core->comes_back(h))
+		host_ask_return(h);
+}
+
 /* In-band. */
 static void inband_event(enum inband_event_type event, void *data)
 {
@@ -285,6 +295,9 @@ static void inband_event(enum inband_event_type event, void *data)
 		break;
 	case INBAND_TASK_RETUSER:
 		call_current(return_to_user);
+		break;
+	case INBAND_TASK_PTCONT:
+		call_current(leave_stop);
 		break;
 	default:
 		/*

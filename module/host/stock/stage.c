@@ -77,8 +77,13 @@ static void sched_in(struct preempt_notifier *pn, int cpu)
 
 	if (unlikely(h->asleep))
 		WRITE_ONCE(h->asleep, false);
-	if (!h->oob)
+	if (!h->oob) {
+		/* A debugger may have had it go on in the middle of a call which it stepped
+		 * into: no signal comes of that step any more. */
+		if (unlikely(host_ops->comes_back(h)))
+			stock_queue_work(h);
 		return;
+	}
 	if (unlikely(READ_ONCE(h->home) != cpu))
 		stock_queue_work(h);
 	/* Whoever changed it from outside did so for the in-band stage. */
