@@ -74,6 +74,21 @@ static bool is_pending(int sig)
 		 sigismember(&current->signal->shared_pending.signal, sig));
 }
 
+/* What debuggers stop a program by, or for, as a rule: others they mostly pass on. */
+static bool is_debuggers_signal_pending(void)
+{
+	static const u8 signals[] = {
+		SIGTRAP, SIGINT, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS,
+	};
+	int n;
+
+	for (n = 0; n < ARRAY_SIZE(signals); n++)
+		if (is_pending(signals[n]))
+			return true;
+
+	return false;
+}
+
 /* Is current to stop? It may find later that somebody had it go on before that. */
 static bool stop_is_due(void)
 {
@@ -84,8 +99,7 @@ static bool stop_is_due(void)
 	    is_pending(SIGSTOP))
 		return true;
 
-	/* What debuggers stop a program by, as a rule: others they mostly pass on. */
-	if (current->ptrace && (is_pending(SIGTRAP) || is_pending(SIGINT)))
+	if (current->ptrace && is_debuggers_signal_pending())
 		return true;
 
 	for (n = 0; n < ARRAY_SIZE(stoppers); n++)
@@ -156,6 +170,13 @@ static void count_away(struct evl_process_stop *stop, struct evl_thread *curr)
 		    current->ptrace ? EVL_T_PTRACE : 0);
 }
 
+/* A step which a debugger has current make, which did not come back before, belongs to
+ * the stop that it is in: whoever went on alone from that one is left alone. */
+static bool is_stepped(struct evl_thread *curr)
+{
+	return curr->info & EVL_T_PTSTOP && test_thread_flag(TIF_SINGLESTEP);
+}
+
 /*
  * Current is to stop. It counts before its siblings are told: they may be back at once.
  * Those who stop by and by each come here: one is enough, until somebody goes on.
@@ -163,12 +184,14 @@ static void count_away(struct evl_process_stop *stop, struct evl_thread *curr)
 static void begin_stop(struct evl_thread *curr)
 {
 	struct evl_process_stop *stop = stop_of(curr);
+	bool stepped = is_stepped(curr);
 	unsigned long flags;
 	int left = 0, count;
 
 	evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
 	count_away(stop, curr);
-	if (!stop->all_told) {
+	curr->rejoined_stop = 0;
+	if (!stop->all_told && !stepped) {
 		stop->all_told = true;
 		stop->number++;
 		left = stop->nr_threads;
@@ -214,8 +237,10 @@ bool evl_leave_for_stop(struct evl_thread *curr, enum host_cause cause)
 	if (!curr->process || cause == HOST_CAUSE_SYSCALL || cause == HOST_CAUSE_TRAP)
 		return false;
 
-	/* In the middle of an exception, on the stock host, it is too early. */
-	if (stops && !hard_irqs_disabled())
+	/* In the middle of an exception, or of the look at signals, on the stock host, it is
+	 * too early: evl_expect_signals() is next. */
+	stops = stops && !hard_irqs_disabled();
+	if (stops)
 		begin_stop(curr);
 	if (stops || signaled || trapped || curr->moved || is_halted(curr)) {
 		curr->was_oob = true;
@@ -349,15 +374,15 @@ static void show_wait(struct evl_thread *curr)
 	raw_spin_unlock(&rq->lock);
 }
 
-/* Current, which is out-of-band, goes on alone from stop @number. */
-static void go_on_alone(struct evl_thread *curr, u32 number)
+/* Signals, after which current waits again, do not have it wait for longer. */
+static ktime_t rejoin_date(struct evl_process_stop *stop, struct evl_thread *curr)
 {
-	struct evl_process_stop *stop = stop_of(curr);
-	unsigned long flags;
+	if (curr->rejoined_stop != stop->number) {
+		curr->rejoined_stop = stop->number;
+		curr->rejoin_date = evl_ktime_monotonic() + REJOIN_TIMEOUT;
+	}
 
-	evl_lock_irqsave(&stop->barrier.wchan.lock, flags);
-	pass_stop(stop, curr, number);
-	evl_unlock_irqrestore(&stop->barrier.wchan.lock, flags);
+	return curr->rejoin_date;
 }
 
 static void wait_for_siblings(struct evl_thread *curr)
@@ -365,8 +390,8 @@ static void wait_for_siblings(struct evl_thread *curr)
 	struct evl_process_stop *stop = stop_of(curr);
 	struct evl_wait_channel *wchan = &stop->barrier.wchan;
 	unsigned long flags;
-	int ret = -EAGAIN;
-	u32 number;
+	int ret = 0;
+	u32 number = 0;
 
 	evl_lock_irqsave(&wchan->lock, flags);
 	if (arrive(stop, curr)) {
@@ -374,15 +399,22 @@ static void wait_for_siblings(struct evl_thread *curr)
 		return;
 	}
 
-	number = stop->number;
-	if (stop_concerns(stop, curr))
-		ret = __evl_sleep_on(wchan, &evl_mono_clock, REJOIN_TIMEOUT, EVL_REL, true);
-	if (!ret)
+	/* Those who were woken up may find that another stop has begun meanwhile. */
+	while (!ret && stop_concerns(stop, curr)) {
+		number = stop->number;
+		ret = __evl_sleep_on(wchan, &evl_mono_clock, rejoin_date(stop, curr),
+				     EVL_ABS, true);
+		if (ret)
+			break;
 		show_wait(curr);
+		evl_unlock_irqrestore(&wchan->lock, flags);
+		ret = evl_wait_schedule(wchan);
+		evl_lock_irqsave(&wchan->lock, flags);
+	}
+	if (ret == -ETIMEDOUT)
+		pass_stop(stop, curr, number);
 	evl_unlock_irqrestore(&wchan->lock, flags);
 
-	if (!ret && evl_wait_schedule(wchan) == -ETIMEDOUT)
-		go_on_alone(curr, number);
 	if (is_halted(curr))
 		evl_drop_stale_halt(curr);
 }
@@ -427,7 +459,7 @@ void evl_come_back(struct host_task *h)
 	if (!ret) {
 		wait_for_siblings(curr);
 		/* Whoever demoted it meanwhile found it in-band, with nobody to kick. */
-		if (unlikely(!may_stay_oob(curr)))
+		if (unlikely(!may_stay_oob(curr)) && !evl_is_inband(curr))
 			evl_switch_inband(0, 0);
 		evl_sync_window(curr);
 	} else if (ret != -ERESTARTSYS) {

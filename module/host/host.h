@@ -113,8 +113,9 @@ struct host_ops {
 	 * or is to run a handler for one of them, atomic. */
 	void (*expect_signals)(struct host_task *h);
 	void (*expect_handler)(struct host_task *h);
-	/* What host_ask_return() is about: @h, current and almost in user space, may go
-	 * back out-of-band, and may sleep. Is there anything to do? Atomic. */
+	/* What host_ask_return() is about: @h, current, with nothing but signals to look at
+	 * ahead of user space, may go back out-of-band, and may sleep. Is there anything to
+	 * do? Atomic. */
 	void (*come_back)(struct host_task *h);
 	bool (*comes_back)(struct host_task *h);
 	/* True if @h was asked to come in-band as soon as possible. */

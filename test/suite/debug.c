@@ -4,7 +4,9 @@
 #include <evl/mutex.h>
 #include <evl/sem.h>
 #include <evl/sys.h>
+#include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/user.h>
 
 #ifndef PTRACE_EVENT_STOP
@@ -28,6 +30,7 @@ static struct stage {
 	atomic_int nr_back;
 	atomic_int back[NR_SPINNERS];
 	atomic_int trap;			/* whoever is to hit a breakpoint */
+	atomic_int crash;			/* whoever is to come upon what is no instruction */
 	atomic_int fork;			/* whoever is to have a child after a breakpoint */
 	atomic_int detour;			/* whoever is to be in-band for a while */
 	atomic_bool inband_now;			/* it is, as long as this is set */
@@ -123,6 +126,9 @@ static void spin(struct worker *w)
 		me = id;
 		if (atomic_compare_exchange_strong(&stage->trap, &me, NOBODY))
 			__asm__ volatile("int3");
+		me = id;
+		if (atomic_compare_exchange_strong(&stage->crash, &me, NOBODY))
+			__asm__ volatile("ud2");
 		fork_traced(id);
 		make_detour(id);
 		spin_round(id, &epoch);
@@ -177,6 +183,7 @@ static void make_stage(void)
 	stage = mmap(NULL, sizeof(*stage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	check(stage != MAP_FAILED);
 	atomic_store(&stage->trap, NOBODY);
+	atomic_store(&stage->crash, NOBODY);
 	atomic_store(&stage->fork, NOBODY);
 	atomic_store(&stage->detour, NOBODY);
 	atomic_store(&stage->unblock, NOBODY);
@@ -546,6 +553,30 @@ static void breakpoint_halts_all(void)
 	end_program(pid);
 }
 
+/* The debugger has it go on behind the instruction. */
+static void crash_halts_all(void)
+{
+	struct user_regs_struct regs;
+	pid_t pid = start_program();
+	int64_t start = now();
+
+	seize_all(pid);
+	atomic_store(&stage->crash, 1);
+	check_eq(await_stop(tid_of(1)), SIGILL);
+	check_nobody_runs(start);
+	interrupt_all(pid, 1);
+	check_sys(ptrace(PTRACE_GETREGS, tid_of(1), 0, &regs));
+	regs.rip += 2;
+	check_sys(ptrace(PTRACE_SETREGS, tid_of(1), 0, &regs));
+	go_on_all(pid);
+	await(!(bits_of(pid, "middle") & EVL_T_INBAND));
+	atomic_store(&stage->inband[1], 0);
+	check_all_run_oob();
+	interrupt_all(pid, NOBODY);
+	detach_all(pid);
+	end_program(pid);
+}
+
 static void back_in_order(void)
 {
 	pid_t pid = start_program();
@@ -677,6 +708,65 @@ static void one_is_traced(void)
 	interrupt(tid_of(2));
 	check_sys(ptrace(PTRACE_DETACH, tid_of(2), 0, 0));
 	check_all_run_oob();
+	end_program(pid);
+}
+
+static long switches_of(pid_t pid, const char *name)
+{
+	char full[64];
+
+	snprintf(full, sizeof(full), "%s:%d", name, pid);
+	return strtol(read_attr("thread", full, "stats"), NULL, 10);
+}
+
+/* Those who went on alone are left alone. */
+static void steps_halt_nobody(void)
+{
+	pid_t pid = start_program();
+	long before;
+
+	seize(tid_of(2));
+	hit_breakpoint(2);
+	before = atomic_load(&stage->rounds[0]);
+	await(atomic_load(&stage->rounds[0]) > before + 50);
+	before = switches_of(pid, "low");
+	for (int step = 0; step < 100; step++) {
+		check_sys(ptrace(PTRACE_SINGLESTEP, tid_of(2), 0, 0));
+		check_eq(await_stop(tid_of(2)), SIGTRAP);
+	}
+	check_eq(switches_of(pid, "low"), before);
+	atomic_store(&stage->inband[2], 0);
+	go_on(tid_of(2));
+	check_all_run_oob();
+	interrupt(tid_of(2));
+	check_sys(ptrace(PTRACE_DETACH, tid_of(2), 0, 0));
+	end_program(pid);
+}
+
+/* A debugger may drop many signals for one thread, while another one is stopped. */
+static void signals_do_not_prolong(void)
+{
+	pid_t pid = start_program();
+	int64_t start;
+	long before;
+
+	seize_all(pid);
+	hit_breakpoint(2);
+	interrupt_all(pid, 2);
+	before = atomic_load(&stage->rounds[0]);
+	start = now();
+	while (atomic_load(&stage->rounds[0]) < before + 50) {
+		go_on(tid_of(0));
+		for (int n = 0; n < 100; n++)
+			nap();
+		check_lt(now() - start, 20 * PATIENCE);
+		check_sys(syscall(SYS_tgkill, pid, tid_of(0), SIGUSR1));
+		check_eq(await_stop(tid_of(0)), SIGUSR1);
+	}
+	go_on_all(pid);
+	check_all_run_oob();
+	interrupt_all(pid, NOBODY);
+	detach_all(pid);
 	end_program(pid);
 }
 
@@ -847,14 +937,6 @@ static void nobody_waits_but_for_stops(void)
 	end_program(pid);
 }
 
-static long switches_of(pid_t pid, const char *name)
-{
-	char full[64];
-
-	snprintf(full, sizeof(full), "%s:%d", name, pid);
-	return strtol(read_attr("thread", full, "stats"), NULL, 10);
-}
-
 /* SIGTSTP would stop the program, if it were not blocked. */
 static void blocked_stop_is_none(void)
 {
@@ -945,11 +1027,15 @@ static void own_shared(struct worker *w)
 	int epoch = 0;
 
 	attach_worker(w);
+	check_ok(evl_set_thread_mode(w->efd, EVL_T_WOLI | EVL_T_HMSIG, NULL));
 	check_ok(evl_lock_mutex(&shared_mutex));
 	atomic_fetch_add(&stage->ready, 1);
-	while (!atomic_load(&stage->stop))
+	while (!atomic_load(&stage->stop)) {
 		spin_round(0, &epoch);
+		check_ok(evl_usleep(100));
+	}
 	check(!evl_is_inband());
+	atomic_store(&stage->handled, take_sigdebug(EVL_HMDIAG_LKDEPEND));
 	check_ok(evl_unlock_mutex(&shared_mutex));
 }
 
@@ -957,6 +1043,7 @@ static void run_owner(void)
 {
 	struct worker w = { .body = own_shared, .name = "owner", .prio = 10, .cpu = other_cpu() };
 
+	catch_sigdebug();
 	check_ok(evl_init());
 	check_ok(evl_create_mutex(&shared_mutex, EVL_CLOCK_MONOTONIC, 0, EVL_MUTEX_NORMAL | EVL_CLONE_PUBLIC,
 				  "/halted:%d", getppid()));
@@ -990,6 +1077,106 @@ static void owner_is_stopped(void)
 	check_ok(evl_close_mutex(&shared_mutex));
 }
 
+/* --- The freezer ------------------------------------------------------------------------------------ */
+
+#define CGROUPS	"/tmp/cgroups"
+#define FROZEN	CGROUPS "/frozen"
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = check_sys(open(path, O_WRONLY));
+
+	check_eq(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static bool is_frozen(void)
+{
+	char text[64] = "";
+	int fd = check_sys(open(FROZEN "/cgroup.events", O_RDONLY));
+
+	check_ge(read(fd, text, sizeof(text) - 1), 1);
+	close(fd);
+	return strstr(text, "frozen 1");
+}
+
+static void freeze_and_thaw(pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	write_file(FROZEN "/cgroup.procs", text);
+	write_file(FROZEN "/cgroup.freeze", "1");
+	await(is_frozen());
+	write_file(FROZEN "/cgroup.freeze", "0");
+	await(!is_frozen());
+	write_file(CGROUPS "/cgroup.procs", text);
+}
+
+static void make_freezer(void)
+{
+	check(mkdir(CGROUPS, 0755) == 0 || errno == EEXIST);
+	if (mount("none", CGROUPS, "cgroup2", 0, NULL))
+		check_skip("no cgroups: %s", strerror(errno));
+	check_sys(mkdir(FROZEN, 0755));
+}
+
+static void remove_freezer(void)
+{
+	check_sys(rmdir(FROZEN));
+	check_sys(umount(CGROUPS));
+}
+
+static void frozen_and_thawed(void)
+{
+	pid_t pid;
+
+	make_freezer();
+	pid = start_program();
+	for (int n = 0; n < 10; n++) {
+		freeze_and_thaw(pid);
+		check_all_run_oob();
+	}
+	end_program(pid);
+	remove_freezer();
+}
+
+static void want_shared(struct worker *w)
+{
+	attach_worker(w);
+	check_ok(evl_lock_mutex(&shared_mutex));
+	check_ok(evl_unlock_mutex(&shared_mutex));
+}
+
+/* It is told that somebody waits for its mutex, which it took in-band with it. */
+static void frozen_with_mutex(void)
+{
+	struct worker w = { .body = want_shared, .name = "wants", .prio = 20 };
+	long before;
+	pid_t pid;
+
+	make_freezer();
+	make_stage();
+	pid = check_sys(fork());
+	if (!pid) {
+		run_owner();
+		_exit(0);
+	}
+	await(atomic_load(&stage->ready) == 1);
+	check_ok(evl_open_mutex(&shared_mutex, "/halted:%d", getpid()));
+	start_worker(&w);
+	await(worker_sleeps(&w));
+	freeze_and_thaw(pid);
+	before = atomic_load(&stage->rounds[0]);
+	await(atomic_load(&stage->rounds[0]) > before + 50);
+	atomic_store(&stage->stop, true);
+	join_worker(&w);
+	wait_success(pid);
+	check_ge(atomic_load(&stage->handled), 1);
+	check_ok(evl_close_mutex(&shared_mutex));
+	remove_freezer();
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(stopped_by_job_control, "SIGSTOP halts all threads, SIGCONT has them go on where they were"),
 	TEST(stop_and_go_storm, "many stops in a row"),
@@ -999,8 +1186,11 @@ static const struct CMUnitTest tests[] = {
 	TEST(limit_passes_meanwhile, "a wait whose time is over by then ends"),
 	TEST(owner_is_stopped, "who waits for a stopped owner may give up, or get the mutex later"),
 	TEST(breakpoint_halts_all, "a breakpoint halts the siblings, and all come back out-of-band"),
+	TEST(crash_halts_all, "so does a crash"),
 	TEST(back_in_order, "together, the most important one first"),
 	TEST(single_steps, "a thread is stepped while the others are stopped"),
+	TEST(steps_halt_nobody, "steps halt nobody who went on alone"),
+	TEST(signals_do_not_prolong, "nor does it last longer for signals"),
 	TEST(step_is_given_up, "a step into a call which is not waited for"),
 	TEST(one_goes_on, "one which goes on alone does so, soon"),
 	TEST(one_is_traced, "siblings which no debugger stops go on, soon"),
@@ -1013,6 +1203,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(debugger_is_killed, "the debugger is killed with all threads stopped"),
 	TEST(killed_along_with_debugger, "it takes the program with it if it wants that"),
 	TEST(killed_under_debugger, "a program under a debugger is killed"),
+	TEST(frozen_and_thawed, "the freezer of Linux leaves threads where they were"),
+	TEST(frozen_with_mutex, "one which has a mutex is told of who waits for it"),
 };
 
 TEST_MAIN("debug", tests)

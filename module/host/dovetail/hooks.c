@@ -6,6 +6,9 @@
  * to those below. The three about file descriptors are left alone: the core
  * looks descriptors up by itself. So are those about CPU idling, which a tick
  * proxy governs already, and about forks, since a child inherits nothing.
+ *
+ * It does not tell of stops which are due, nor of handlers: a watch on get_signal() does,
+ * and a tracepoint.
  */
 #include <linux/delay.h>
 #include <linux/rcupdate.h>

@@ -22,6 +22,7 @@
  *
  * so that either the task does not sleep, or it is woken up.
  */
+#include <linux/cgroup.h>
 #include <linux/sched/signal.h>
 #include "stock.h"
 
@@ -190,10 +191,25 @@ void host_resched_point(void)
 }
 EXPORT_SYMBOL_GPL(host_resched_point);
 
-/* On the way to user space. */
+/*
+ * Does nothing but signals come before user space? Linux has work run in the middle of a
+ * stop as well, once woken up in the freezer, or ahead of what it tells a debugger. After
+ * that, work is queued once more, as the task looks at signals, or gets its CPU back.
+ */
+static bool is_way_out(struct host_task *h)
+{
+	bool in_notify = h->in_notify;
+
+	h->in_notify = false;
+
+	return !in_notify && !cgroup_task_frozen(current);
+}
+
+/* On the way to user space, as a rule. */
 static void run_task_work(struct callback_head *head)
 {
 	struct host_task *h = container_of(head, struct host_task, work);
+	bool way_out = is_way_out(h);
 
 	/* From here on, another one may be queued, once this one is. */
 	while (being_queued(h))
@@ -207,7 +223,8 @@ static void run_task_work(struct callback_head *head)
 			host_ops->demote(h, HOST_CAUSE_SIGNAL, 0);
 		host_resched_point();
 		host_ops->deliver(h);
-		host_ops->come_back(h);
+		if (way_out)
+			host_ops->come_back(h);
 	}
 
 	host_ops->unhold(h);

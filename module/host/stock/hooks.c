@@ -5,7 +5,9 @@
  *  - prctl(2), when it carries one of our requests, by redirection;
  *  - system calls of out-of-band threads, by a watch on what Linux has look at them
  *    first (see stage.c), their traps and signals, by tracepoints, a die notifier
- *    and a watch on get_signal(): all send them in-band;
+ *    and a watch on get_signal(): all send them in-band. Stops, after which they come
+ *    back, by watches on that, dequeue_signal() and ptrace_notify(), and handlers, by a
+ *    tracepoint;
  *  - exit of attached tasks, by a watch on exit_signals(), which is early enough
  *    for nobody to know of it yet (a joiner may reuse the name of the thread);
  *  - the CPUs which they may use, by a watch on what sets them in the end, and
@@ -87,11 +89,32 @@ static bool notrace before_dequeue(struct ftrace_regs *fregs)
 {
 	struct host_task *h = host_current();
 
-	/* Work which ran ahead of that may have brought it back, for a signal to come. */
-	if (h && h->oob)
+	/*
+	 * Work which ran ahead of that may have brought it back, for a signal to come. The
+	 * lock of its signal handlers is held, which sleeps on PREEMPT_RT: whatever takes it
+	 * has to wait.
+	 */
+	if (h && h->oob) {
+		preempt_disable();
 		host_ops->demote(h, HOST_CAUSE_SIGNAL, 0);
+		preempt_enable();
+	}
 	if (h && host_ops->comes_back(h))
 		stock_queue_work(h);
+
+	return false;
+}
+
+/*
+ * The task is about to stop in the middle of a call, of its end for instance, and runs
+ * what work there is ahead of that.
+ */
+static bool notrace before_notify(struct ftrace_regs *fregs)
+{
+	struct host_task *h = host_current();
+
+	if (h)
+		h->in_notify = READ_ONCE(h->queued);
 
 	return false;
 }
@@ -225,6 +248,10 @@ static struct host_redirect redirects[] = {
 	{
 		.name = "dequeue_signal",
 		.match = before_dequeue,
+	},
+	{
+		.name = "ptrace_notify",
+		.match = before_notify,
 	},
 	{
 		.name = "exit_signals",

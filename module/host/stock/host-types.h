@@ -40,6 +40,7 @@ struct host_task {
 	bool asleep;			/* inside Linux, while out-of-band */
 	bool busy;			/* sees to what is due; may sleep for that */
 	bool trapped;			/* a signal of an exception is pending */
+	bool in_notify;			/* it tells a debugger, and runs work ahead of that */
 	bool own_dispatch;		/* the task has its system calls dispatched */
 	int home;			/* CPU whose run queue it is on */
 	unsigned long due;		/* DUE_*, see stock.h */

@@ -91,6 +91,8 @@ struct evl_thread {
 	struct evl_process *process;	/* NULL for kernel threads */
 	struct list_head next_sibling;	/* in there, see ptsync.c */
 	u32 passed_stop;		/* it went on alone from that one */
+	u32 rejoined_stop;		/* it waits in that one until: */
+	ktime_t rejoin_date;
 	fundle_t fundle;		/* as gates record it */
 	const char *name;		/* owned by the element */
 
