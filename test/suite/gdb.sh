@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A real debugger: guests have one if this suite is asked for by name, on a machine where there is gdb.
 
+export PATH=/usr/bin:$PATH
 command -v gdb >/dev/null || {
 	echo "no gdb in the guest: ask for it by SUITE=gdb, where gdb is installed"
 	exit 77
