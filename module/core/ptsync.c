@@ -231,20 +231,23 @@ bool evl_leave_for_stop(struct evl_thread *curr, enum host_cause cause)
 	bool signaled = cause == HOST_CAUSE_SIGNAL && signal_pending(current);
 	bool trapped = cause == HOST_CAUSE_PTRACE;
 	bool stops = (trapped && current->ptrace) || (signaled && stop_is_due());
+	bool early = hard_irqs_disabled();
 
 	/* Kernel threads are not stopped; and a call to Linux, or a fault, has whoever
 	 * makes it stay in-band. */
 	if (!curr->process || cause == HOST_CAUSE_SYSCALL || cause == HOST_CAUSE_TRAP)
 		return false;
 
-	/* In the middle of an exception, or of the look at signals, on the stock host, it is
-	 * too early: evl_expect_signals() is next. */
-	stops = stops && !hard_irqs_disabled();
-	if (stops)
+	/*
+	 * On the stock host, it is too early in the middle of an exception, for which
+	 * evl_expect_signals() is next. In the middle of the look at signals it is too
+	 * late: such a stop does not count, and the siblings go on until they are stopped.
+	 */
+	if (stops && !early)
 		begin_stop(curr);
 	if (stops || signaled || trapped || curr->moved || is_halted(curr)) {
 		curr->was_oob = true;
-		stops = expect_return(curr, stops);
+		stops |= expect_return(curr, stops && (trapped || !early));
 	}
 
 	return stops;

@@ -242,16 +242,20 @@ static void check_nobody_runs(int64_t since)
 	check_eq(all_rounds(), before);
 }
 
+static void check_runs_oob(int id, long before)
+{
+	await(atomic_load(&stage->rounds[id]) > before + 50);
+	check_eq(atomic_load(&stage->inband[id]), 0);
+}
+
 static void check_all_run_oob(void)
 {
 	long before[NR_SPINNERS];
 
 	for (int id = 0; id < NR_SPINNERS; id++)
 		before[id] = atomic_load(&stage->rounds[id]);
-	for (int id = 0; id < NR_SPINNERS; id++) {
-		await(atomic_load(&stage->rounds[id]) > before[id] + 50);
-		check_eq(atomic_load(&stage->inband[id]), 0);
-	}
+	for (int id = 0; id < NR_SPINNERS; id++)
+		check_runs_oob(id, before[id]);
 }
 
 /* From now on, they say in which order they go on. */
@@ -1029,8 +1033,11 @@ static void own_shared(struct worker *w)
 	attach_worker(w);
 	check_ok(evl_set_thread_mode(w->efd, EVL_T_WOLI | EVL_T_HMSIG, NULL));
 	check_ok(evl_lock_mutex(&shared_mutex));
+	atomic_store(&stage->tids[0], atomic_load(&w->tid));
 	atomic_fetch_add(&stage->ready, 1);
 	while (!atomic_load(&stage->stop)) {
+		if (atomic_exchange(&stage->trap, NOBODY) == 0)
+			__asm__ volatile("int3");
 		spin_round(0, &epoch);
 		check_ok(evl_usleep(100));
 	}
@@ -1075,6 +1082,60 @@ static void owner_is_stopped(void)
 	check_ok(evl_unlock_mutex(&shared_mutex));
 	wait_success(pid);
 	check_ok(evl_close_mutex(&shared_mutex));
+}
+
+static void want_shared(struct worker *w)
+{
+	attach_worker(w);
+	check_ok(evl_lock_mutex(&shared_mutex));
+	check_ok(evl_unlock_mutex(&shared_mutex));
+}
+
+/* Somebody of this process waits for its mutex. */
+static pid_t start_wanted_owner(struct worker *w)
+{
+	pid_t pid;
+
+	make_stage();
+	pid = check_sys(fork());
+	if (!pid) {
+		run_owner();
+		_exit(0);
+	}
+	await(atomic_load(&stage->ready) == 1);
+	check_ok(evl_open_mutex(&shared_mutex, "/halted:%d", getpid()));
+	start_worker(w);
+	await(worker_sleeps(w));
+	return pid;
+}
+
+static void end_wanted_owner(pid_t pid, struct worker *w)
+{
+	long before = atomic_load(&stage->rounds[0]);
+
+	await(atomic_load(&stage->rounds[0]) > before + 50);
+	atomic_store(&stage->stop, true);
+	join_worker(w);
+	wait_success(pid);
+	check_ok(evl_close_mutex(&shared_mutex));
+}
+
+/* It is not told of that, although it goes in-band. */
+static void breakpoint_with_mutex(void)
+{
+	struct worker w = { .body = want_shared, .name = "wants", .prio = 20 };
+	pid_t pid = start_wanted_owner(&w);
+
+	seize(tid_of(0));
+	for (int n = 0; n < 5; n++) {
+		hit_breakpoint(0);
+		go_on(tid_of(0));
+		check_runs_oob(0, atomic_load(&stage->rounds[0]));
+	}
+	interrupt(tid_of(0));
+	check_sys(ptrace(PTRACE_DETACH, tid_of(0), 0, 0));
+	end_wanted_owner(pid, &w);
+	check_eq(atomic_load(&stage->handled), 0);
 }
 
 /* --- The freezer ------------------------------------------------------------------------------------ */
@@ -1141,39 +1202,17 @@ static void frozen_and_thawed(void)
 	remove_freezer();
 }
 
-static void want_shared(struct worker *w)
-{
-	attach_worker(w);
-	check_ok(evl_lock_mutex(&shared_mutex));
-	check_ok(evl_unlock_mutex(&shared_mutex));
-}
-
 /* It is told that somebody waits for its mutex, which it took in-band with it. */
 static void frozen_with_mutex(void)
 {
 	struct worker w = { .body = want_shared, .name = "wants", .prio = 20 };
-	long before;
 	pid_t pid;
 
 	make_freezer();
-	make_stage();
-	pid = check_sys(fork());
-	if (!pid) {
-		run_owner();
-		_exit(0);
-	}
-	await(atomic_load(&stage->ready) == 1);
-	check_ok(evl_open_mutex(&shared_mutex, "/halted:%d", getpid()));
-	start_worker(&w);
-	await(worker_sleeps(&w));
+	pid = start_wanted_owner(&w);
 	freeze_and_thaw(pid);
-	before = atomic_load(&stage->rounds[0]);
-	await(atomic_load(&stage->rounds[0]) > before + 50);
-	atomic_store(&stage->stop, true);
-	join_worker(&w);
-	wait_success(pid);
+	end_wanted_owner(pid, &w);
 	check_ge(atomic_load(&stage->handled), 1);
-	check_ok(evl_close_mutex(&shared_mutex));
 	remove_freezer();
 }
 
@@ -1203,8 +1242,9 @@ static const struct CMUnitTest tests[] = {
 	TEST(debugger_is_killed, "the debugger is killed with all threads stopped"),
 	TEST(killed_along_with_debugger, "it takes the program with it if it wants that"),
 	TEST(killed_under_debugger, "a program under a debugger is killed"),
+	TEST(breakpoint_with_mutex, "one which has a mutex is not told of who waits for it at a breakpoint"),
 	TEST(frozen_and_thawed, "the freezer of Linux leaves threads where they were"),
-	TEST(frozen_with_mutex, "one which has a mutex is told of who waits for it"),
+	TEST(frozen_with_mutex, "and one which has a mutex is told"),
 };
 
 TEST_MAIN("debug", tests)

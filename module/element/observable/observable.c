@@ -68,10 +68,11 @@ static int wait_inband(struct evl_observable *o, struct evl_observer *observer,
 static int wait_notices(struct evl_observable *o, struct evl_observer *observer,
 			int mode, unsigned long *flags)
 {
+	u64 round = mode & READ_NONBLOCK ? evl_next_round(o) : EVL_ALL_ROUNDS;
 	int ret = 0;
 
 	for (;;) {
-		evl_catch_up(o, observer, flags);
+		evl_catch_up(o, observer, round, flags);
 		if (ret || observer->fill)
 			break;
 		if (mode & READ_NONBLOCK)
@@ -197,7 +198,7 @@ static __poll_t current_events(struct evl_observable *o)
 
 	evl_lock_irqsave(observable_lock(o), flags);
 	observer = evl_find_observer(o);
-	evl_catch_up(o, observer, &flags);
+	evl_catch_up(o, observer, evl_next_round(o), &flags);
 	if (!observer)
 		ready |= EPOLLERR;
 	else if (observer->fill)

@@ -118,11 +118,18 @@ void evl_announce(struct evl_observable *observable, __poll_t events);
  * Go on with what is being sent, until there is something to read for @observer, that of
  * current: it does not depend on a sender who may be the least important of all. Who is
  * called away takes one step of it, so that whoever asks again and again gets somewhere.
+ * What begins in round @round or later is left alone: others may go on sending for ever.
  * @observer is NULL for who did not subscribe, and waits for nothing. Lock held, dropped
  * meanwhile; may schedule.
  */
 void evl_catch_up(struct evl_observable *observable, const struct evl_observer *observer,
-		  unsigned long *flags);
+		  u64 round, unsigned long *flags);
+#define EVL_ALL_ROUNDS	U64_MAX		/* for who waits, and has nothing else to do */
+/* That of the next one. Lock held. */
+static inline u64 evl_next_round(const struct evl_observable *observable)
+{
+	return observable->readers.wchan.round;
+}
 /* Is it time for current to return from a long request? May schedule. */
 bool evl_is_wanted_elsewhere(void);
 

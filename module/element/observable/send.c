@@ -234,13 +234,14 @@ void evl_announce(struct evl_observable *o, __poll_t events)
 	evl_wake_inband_waiters(&o->inband);
 }
 
-void evl_catch_up(struct evl_observable *o, const struct evl_observer *observer,
+void evl_catch_up(struct evl_observable *o, const struct evl_observer *observer, u64 round,
 		  unsigned long *flags)
 {
 	struct evl_wait_channel *wchan = &o->readers.wchan;
 	bool away = false;
 
-	while (unlikely(wchan->flush) && observer && !observer->fill) {
+	while (unlikely(wchan->flush) && wchan->flush->round < round &&
+	       observer && !observer->fill) {
 		evl_flush_some(wchan);
 		evl_sched_unlock(&wchan->lock, *flags);
 		away = evl_is_wanted_elsewhere();

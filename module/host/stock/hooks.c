@@ -17,6 +17,7 @@
 #include <linux/kdebug.h>
 #include <linux/sched/signal.h>
 #include <linux/syscalls.h>
+#include <linux/task_work.h>
 #include <linux/unistd.h>
 #include <asm/syscall.h>
 #include <evl/syscall-abi.h>
@@ -88,16 +89,17 @@ static bool notrace before_signal(struct ftrace_regs *fregs)
 static bool notrace before_dequeue(struct ftrace_regs *fregs)
 {
 	struct host_task *h = host_current();
+	unsigned long flags;
 
 	/*
 	 * Work which ran ahead of that may have brought it back, for a signal to come. The
-	 * lock of its signal handlers is held, which sleeps on PREEMPT_RT: whatever takes it
-	 * has to wait.
+	 * lock of its signal handlers is held, with irqs on if that is PREEMPT_RT: whatever
+	 * takes it, or takes long, has to wait.
 	 */
 	if (h && h->oob) {
-		preempt_disable();
+		flags = hard_local_irq_save();
 		host_ops->demote(h, HOST_CAUSE_SIGNAL, 0);
-		preempt_enable();
+		hard_local_irq_restore(flags);
 	}
 	if (h && host_ops->comes_back(h))
 		stock_queue_work(h);
@@ -114,7 +116,7 @@ static bool notrace before_notify(struct ftrace_regs *fregs)
 	struct host_task *h = host_current();
 
 	if (h)
-		h->in_notify = READ_ONCE(h->queued);
+		h->in_notify = READ_ONCE(h->queued) && task_work_pending(current);
 
 	return false;
 }

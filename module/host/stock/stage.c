@@ -77,6 +77,7 @@ static void sched_in(struct preempt_notifier *pn, int cpu)
 
 	if (unlikely(h->asleep))
 		WRITE_ONCE(h->asleep, false);
+	h->in_notify = false;
 	if (!h->oob) {
 		/* A debugger may have had it go on in the middle of a call which it stepped
 		 * into: no signal comes of that step any more. */
