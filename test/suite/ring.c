@@ -20,11 +20,12 @@ struct drop {
 static struct drop drops[NR_PRODUCERS][NR_DROPS];
 static atomic_int producing;
 
-/* In-band for who is not attached. */
+/* In-band for who is not attached. Out-of-band, long enough for Linux to get the CPU on a slow machine, too: the
+ * watchdog would see to that otherwise. */
 static void wait_a_bit(struct worker *w)
 {
 	if (w->prio)
-		sleep_until(now() + 50000);
+		sleep_until(now() + 500000);
 	else
 		nap();
 }
