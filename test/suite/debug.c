@@ -518,11 +518,23 @@ static void go_on_all(pid_t pid)
 	go_on(pid);
 }
 
-static void detach_all(pid_t pid)
+static void detach(pid_t tid)
 {
+	check_sys(ptrace(PTRACE_DETACH, tid, 0, 0));
+}
+
+static void let_go(pid_t tid)
+{
+	interrupt(tid);
+	detach(tid);
+}
+
+static void let_all_go(pid_t pid)
+{
+	interrupt_all(pid, NOBODY);
 	for (int id = 0; id < NR_SPINNERS; id++)
-		check_sys(ptrace(PTRACE_DETACH, tid_of(id), 0, 0));
-	check_sys(ptrace(PTRACE_DETACH, pid, 0, 0));
+		detach(tid_of(id));
+	detach(pid);
 }
 
 static void hit_breakpoint(int id)
@@ -551,8 +563,7 @@ static void breakpoint_halts_all(void)
 		check_all_run_oob();
 		check(!(bits_of(pid, "low") & (EVL_T_PTRACE | EVL_T_PTSYNC)));
 	}
-	interrupt_all(pid, NOBODY);
-	detach_all(pid);
+	let_all_go(pid);
 	check_all_run_oob();
 	end_program(pid);
 }
@@ -576,8 +587,7 @@ static void crash_halts_all(void)
 	await(!(bits_of(pid, "middle") & EVL_T_INBAND));
 	atomic_store(&stage->inband[1], 0);
 	check_all_run_oob();
-	interrupt_all(pid, NOBODY);
-	detach_all(pid);
+	let_all_go(pid);
 	end_program(pid);
 }
 
@@ -607,8 +617,7 @@ static void back_in_order(void)
 			check_order();
 		check_all_run_oob();
 	}
-	interrupt_all(pid, NOBODY);
-	detach_all(pid);
+	let_all_go(pid);
 	end_program(pid);
 }
 
@@ -630,8 +639,7 @@ static void single_steps(void)
 		go_on_all(pid);
 		check_all_run_oob();
 	}
-	interrupt_all(pid, NOBODY);
-	detach_all(pid);
+	let_all_go(pid);
 	end_program(pid);
 }
 
@@ -648,7 +656,7 @@ static void step_into_clone(pid_t tid)
 	check_eq(stop, SIGTRAP | PTRACE_EVENT_CLONE << 8);
 	check_sys(ptrace(PTRACE_GETEVENTMSG, tid, 0, &child));
 	await_stop(child);
-	check_sys(ptrace(PTRACE_DETACH, child, 0, 0));
+	detach(child);
 }
 
 /* The step does not end: the debugger has the thread go on from the middle of a call. */
@@ -662,8 +670,7 @@ static void step_is_given_up(void)
 	step_into_clone(tid_of(2));
 	go_on(tid_of(2));
 	check_all_run_oob();
-	interrupt(tid_of(2));
-	check_sys(ptrace(PTRACE_DETACH, tid_of(2), 0, 0));
+	let_go(tid_of(2));
 	end_program(pid);
 }
 
@@ -688,8 +695,7 @@ static void one_goes_on(void)
 		go_on_all(pid);
 		check_all_run_oob();
 	}
-	interrupt_all(pid, NOBODY);
-	detach_all(pid);
+	let_all_go(pid);
 	end_program(pid);
 }
 
@@ -709,8 +715,7 @@ static void one_is_traced(void)
 	check_eq(atomic_load(&stage->inband[0]), 0);
 	go_on(tid_of(2));
 	check_all_run_oob();
-	interrupt(tid_of(2));
-	check_sys(ptrace(PTRACE_DETACH, tid_of(2), 0, 0));
+	let_go(tid_of(2));
 	check_all_run_oob();
 	end_program(pid);
 }
@@ -742,8 +747,7 @@ static void steps_halt_nobody(void)
 	atomic_store(&stage->inband[2], 0);
 	go_on(tid_of(2));
 	check_all_run_oob();
-	interrupt(tid_of(2));
-	check_sys(ptrace(PTRACE_DETACH, tid_of(2), 0, 0));
+	let_go(tid_of(2));
 	end_program(pid);
 }
 
@@ -769,8 +773,7 @@ static void signals_do_not_prolong(void)
 	}
 	go_on_all(pid);
 	check_all_run_oob();
-	interrupt_all(pid, NOBODY);
-	detach_all(pid);
+	let_all_go(pid);
 	end_program(pid);
 }
 
@@ -813,8 +816,7 @@ static void handler_stays_inband(void)
 		await(!(bits_of(pid, "high") & EVL_T_INBAND));
 	}
 	check(best < PATIENCE * 3 / 4);
-	interrupt_all(pid, NOBODY);
-	detach_all(pid);
+	let_all_go(pid);
 	end_program(pid);
 }
 
@@ -857,8 +859,7 @@ static void weak_thread_after_stop(void)
 	}
 	await(atomic_load(&stage->ready) == 1);
 	seize(tid_of(0));
-	interrupt(tid_of(0));
-	check_sys(ptrace(PTRACE_DETACH, tid_of(0), 0, 0));
+	let_go(tid_of(0));
 	atomic_store(&stage->post, true);
 	await(atomic_load(&stage->left));
 	check_eq(atomic_load(&stage->result), true);
@@ -896,10 +897,8 @@ static void who_comes_out_halts(void)
 	go_on(tid_of(1));
 	go_on(tid_of(2));
 	check_all_run_oob();
-	for (int id = 1; id < NR_SPINNERS; id++) {
-		interrupt(tid_of(id));
-		check_sys(ptrace(PTRACE_DETACH, tid_of(id), 0, 0));
-	}
+	for (int id = 1; id < NR_SPINNERS; id++)
+		let_go(tid_of(id));
 	end_program(pid);
 }
 
@@ -914,7 +913,7 @@ static void halt_is_not_for_others_to_end(void)
 	atomic_store(&stage->unblock, 1);
 	await(atomic_load(&stage->unblock) == NOBODY);
 	check_nobody_runs(start);
-	check_sys(ptrace(PTRACE_DETACH, tid_of(2), 0, 0));
+	detach(tid_of(2));
 	check_all_run_oob();
 	end_program(pid);
 }
@@ -1132,8 +1131,7 @@ static void breakpoint_with_mutex(void)
 		go_on(tid_of(0));
 		check_runs_oob(0, atomic_load(&stage->rounds[0]));
 	}
-	interrupt(tid_of(0));
-	check_sys(ptrace(PTRACE_DETACH, tid_of(0), 0, 0));
+	let_go(tid_of(0));
 	end_wanted_owner(pid, &w);
 	check_eq(atomic_load(&stage->handled), 0);
 }
