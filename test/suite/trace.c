@@ -668,11 +668,10 @@ static void toggled_under_load(void)
 	stop_recording();
 }
 
-/* With all of those of Linux which come often, and the ways to print more with each. Not with those of interrupts: on a
- * slow machine, the next one would come before the stacks of the last one are written down. */
+/* With all of those of Linux which come often, and the ways to print more with each. */
 static void storm(void)
 {
-	static const char *const others[] = { "sched", "raw_syscalls" };
+	static const char *const others[] = { "sched", "irq", "timer", "raw_syscalls" };
 	struct pair p[2];
 	char path[128];
 	int64_t end;
