@@ -556,17 +556,19 @@ struct pair {
 	struct worker workers[2];
 	char names[2][16];
 	atomic_int rounds;
-	atomic_bool stop;
+	atomic_bool stop, over;
 };
 
+/* Until the player says that it was the last time: it may be in the middle of a round when it is told to stop. */
 static void serve(struct worker *w)
 {
 	struct pair *p = w->arg;
 
 	attach_worker(w);
-	while (!atomic_load(&p->stop)) {
-		check_ok(evl_get_sem(&p->ping));
+	check_ok(evl_get_sem(&p->ping));
+	while (!atomic_load(&p->over)) {
 		check_ok(evl_put_sem(&p->pong));
+		check_ok(evl_get_sem(&p->ping));
 	}
 }
 
@@ -588,6 +590,7 @@ static void play(struct worker *w)
 		syscall(SYS_getppid);
 		rest_from(start, 2, false);
 	}
+	atomic_store(&p->over, true);
 	check_ok(evl_put_sem(&p->ping));
 }
 
