@@ -110,16 +110,15 @@ beat() {
 	fi
 }
 
-# Starts the guest with its report on file descriptor 3.
+# Starts the guest with its report on file descriptor 3. It goes to a file, for QEMU drops what a pipe does not take at once.
 boot() {
-	rm -f "$work/report"
-	mkfifo "$work/report"
+	: >"$work/report"
 	${command:+timeout "$limit"} qemu-system-x86_64 "${machine[@]}" -accel "$accel" -kernel "$image" -initrd "$work/image.cpio" \
 		-serial "file:$work/console" -serial stdio \
 		-append "console=ttyS0 panic=-1 report=ttyS1 $append" \
-		< <(beat) >"$work/report" 2>"$work/qemu.err" &
+		< <(beat) >>"$work/report" 2>"$work/qemu.err" &
 	qemu_pid=$!
-	exec 3<"$work/report"
+	exec 3< <(tail -n +1 -f --pid="$qemu_pid" "$work/report" 2>/dev/null)
 }
 
 # Copies the report, and ends the guest if it says nothing for longer than what it does may take.
