@@ -20,19 +20,6 @@ static void let_ports_wake(void)
 	globfree(&ports);
 }
 
-static bool kernel_has_dovetail(void)
-{
-	FILE *symbols = fopen("/proc/kallsyms", "re");
-	char line[256];
-	bool found = false;
-
-	check(symbols);
-	while (!found && fgets(line, sizeof(line), symbols))
-		found = strstr(line, " dovetail_start\n");
-	fclose(symbols);
-	return found;
-}
-
 static void suspend_machine(void)
 {
 	int fd = open("/sys/power/state", O_WRONLY | O_CLOEXEC);

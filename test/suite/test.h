@@ -152,6 +152,20 @@ static void nap(void)
 }
 
 __attribute__((unused))
+static bool kernel_has_dovetail(void)
+{
+	FILE *symbols = fopen("/proc/kallsyms", "re");
+	char line[256];
+	bool found = false;
+
+	check(symbols);
+	while (!found && fgets(line, sizeof(line), symbols))
+		found = strstr(line, " dovetail_start\n");
+	fclose(symbols);
+	return found;
+}
+
+__attribute__((unused))
 static void pin_to(int cpu)
 {
 	cpu_set_t set;
