@@ -228,12 +228,24 @@ static void end_program(pid_t pid)
 }
 
 __attribute__((unused))
-static unsigned int bits_of(pid_t pid, const char *name)
+static const char *attr_of(pid_t pid, const char *name, const char *attr)
 {
 	char full[64];
 
 	snprintf(full, sizeof(full), "%s:%d", name, pid);
-	return strtoul(read_attr("thread", full, "state"), NULL, 0);
+	return read_attr("thread", full, attr);
+}
+
+__attribute__((unused))
+static unsigned int bits_of(pid_t pid, const char *name)
+{
+	return strtoul(attr_of(pid, name, "state"), NULL, 0);
+}
+
+__attribute__((unused))
+static long switches_of(pid_t pid, const char *name)
+{
+	return strtol(attr_of(pid, name, "stats"), NULL, 10);
 }
 
 __attribute__((unused))
@@ -435,15 +447,6 @@ static void hit_breakpoint(int id)
 {
 	atomic_store(&stage->trap, id);
 	check_eq(await_stop(tid_of(id)), SIGTRAP);
-}
-
-__attribute__((unused))
-static long switches_of(pid_t pid, const char *name)
-{
-	char full[64];
-
-	snprintf(full, sizeof(full), "%s:%d", name, pid);
-	return strtol(read_attr("thread", full, "stats"), NULL, 10);
 }
 
 #endif /* EVL_TEST_STOPS_H */
