@@ -114,6 +114,8 @@ static void signal_twice(void)
 	check_eq(result(&seen), -EINTR);
 	expect_told(EVL_HMDIAG_SIGDEMOTE, NULL);
 
+	/* It leaves Linux nothing of its CPU. */
+	pin_to(0);
 	atomic_store(&spins, false);
 	begin(&seen, spin, NULL);
 	await(atomic_load(&spins));

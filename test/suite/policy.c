@@ -343,7 +343,7 @@ static void moves_a_spinner(void)
 	struct worker w = { .body = spin_and_be_moved, .name = "moved", .prio = 10, .cpu = 1 };
 
 	need_two_cpus();
-	start_worker(&w);
+	start_hog(&w);
 	await(atomic_load(&spinning));
 	pin_task(atomic_load(&w.tid), 0);
 	join_worker(&w);

@@ -177,7 +177,8 @@ static void fatal_signal_kills(void)
 
 static void stop_and_continue(void *arg)
 {
-	int64_t date = now() + 300 * NSEC_PER_MSEC;
+	/* Not over by the time that a slow machine sees it asleep. */
+	int64_t date = now() + NSEC_PER_SEC;
 	struct sleeper s;
 	struct worker w;
 
@@ -228,7 +229,7 @@ static void signal_reaches_spinner(void)
 	struct sigaction sa = { .sa_handler = stop_spinner };
 
 	check_sys(sigaction(SIGUSR1, &sa, NULL));
-	start_worker(&w);
+	start_hog(&w);
 	await(atomic_load(&spins) > 0);
 	signal_worker(&w, SIGUSR1);
 	join_worker(&w);
@@ -403,7 +404,7 @@ static void demote_stops_spinner(void)
 {
 	struct worker w = { .body = spin_until_inband, .name = "spinner", .prio = 10, .cpu = other_cpu() };
 
-	start_worker(&w);
+	start_hog(&w);
 	await(atomic_load(&spins) > 0);
 	check_ok(evl_demote_thread(w.efd));
 	join_worker(&w);
