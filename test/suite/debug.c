@@ -3,6 +3,90 @@
 #include "stops.h"
 #include <sys/user.h>
 
+/* --- All threads at once ------------------------------------------------------------------------- */
+
+static unsigned int bits_of(pid_t pid, const char *name)
+{
+	return strtoul(attr_of(pid, name, "state"), NULL, 0);
+}
+
+/* From now on, they say in which order they go on. */
+static void expect_all(void)
+{
+	atomic_store(&stage->nr_back, 0);
+	atomic_fetch_add(&stage->epoch, 1);
+}
+
+static void check_order(void)
+{
+	await(atomic_load(&stage->nr_back) == NR_SPINNERS);
+	for (int n = 0; n < NR_SPINNERS; n++)
+		check_eq(atomic_load(&stage->back[n]), NR_SPINNERS - 1 - n);
+}
+
+static void seize_all(pid_t pid)
+{
+	seize(pid);
+	for (int id = 0; id < NR_SPINNERS; id++)
+		seize(tid_of(id));
+}
+
+/* As debuggers do once one has hit a breakpoint, @but. */
+static void interrupt_all(pid_t pid, int but)
+{
+	interrupt(pid);
+	for (int id = 0; id < NR_SPINNERS; id++)
+		if (id != but)
+			interrupt(tid_of(id));
+}
+
+static void go_on_all(pid_t pid)
+{
+	for (int id = 0; id < NR_SPINNERS; id++)
+		go_on(tid_of(id));
+	go_on(pid);
+}
+
+static void let_all_go(pid_t pid)
+{
+	interrupt_all(pid, NOBODY);
+	for (int id = 0; id < NR_SPINNERS; id++)
+		detach(tid_of(id));
+	detach(pid);
+}
+
+/* All threads of it are traced. */
+static pid_t start_seized(void)
+{
+	pid_t pid = start_program();
+
+	seize_all(pid);
+	return pid;
+}
+
+static void end_seized(pid_t pid)
+{
+	let_all_go(pid);
+	end_program(pid);
+}
+
+/* One thread of it is. */
+static pid_t start_one_seized(int id)
+{
+	pid_t pid = start_program();
+
+	seize(tid_of(id));
+	return pid;
+}
+
+static void end_one_seized(pid_t pid, int id)
+{
+	let_go(tid_of(id));
+	end_program(pid);
+}
+
+/* --- Halting, and coming back ------------------------------------------------------------------- */
+
 static void breakpoint_halts_all(void)
 {
 	pid_t pid = start_seized();

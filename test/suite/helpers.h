@@ -213,13 +213,20 @@ static const char *read_attr(const char *class, const char *name, const char *at
 	return buf;
 }
 
+/* Of a thread which is a worker of process @pid. */
+__attribute__((unused))
+static const char *attr_of(pid_t pid, const char *name, const char *attr)
+{
+	char full[64];
+
+	snprintf(full, sizeof(full), "%s:%d", name, pid);
+	return read_attr("thread", full, attr);
+}
+
 __attribute__((unused))
 static const char *worker_attr(struct worker *w, const char *attr)
 {
-	char name[64];
-
-	snprintf(name, sizeof(name), "%s:%d", w->name, getpid());
-	return read_attr("thread", name, attr);
+	return attr_of(getpid(), w->name, attr);
 }
 
 /* EVL_T_* state bits, as sysfs has them. */

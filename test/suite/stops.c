@@ -8,6 +8,15 @@
 
 /* --- Job control --------------------------------------------------------------------------------- */
 
+static void stop_program(pid_t pid)
+{
+	int status;
+
+	check_sys(kill(pid, SIGSTOP));
+	check_eq(waitpid(pid, &status, WUNTRACED), pid);
+	check(WIFSTOPPED(status));
+}
+
 static void stopped_by_job_control(void)
 {
 	pid_t pid = start_program();

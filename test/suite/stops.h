@@ -41,13 +41,11 @@ static struct stage {
 	atomic_int ready;
 } *stage;
 
-__attribute__((unused))
 static int prio_of_spinner(int id)
 {
 	return 10 * (id + 1);
 }
 
-__attribute__((unused))
 static void sign_in(int id, int *epoch)
 {
 	if (*epoch == atomic_load(&stage->epoch))
@@ -56,25 +54,29 @@ static void sign_in(int id, int *epoch)
 	atomic_store(&stage->back[atomic_fetch_add(&stage->nr_back, 1) % NR_SPINNERS], id);
 }
 
-__attribute__((unused))
+/* Where is it, and is it the first time since the epoch changed? */
+static void look_around(int id, int *epoch)
+{
+	sign_in(id, epoch);
+	if (evl_is_inband())
+		atomic_fetch_add(&stage->inband[id], 1);
+}
+
 static void spin_round(int id, int *epoch)
 {
 	int64_t end = now() + NSEC_PER_MSEC;
 
 	do {
-		sign_in(id, epoch);
-		if (evl_is_inband())
-			atomic_fetch_add(&stage->inband[id], 1);
+		look_around(id, epoch);
 		atomic_fetch_add(&stage->rounds[id], 1);
 		__builtin_ia32_pause();
 	} while (now() < end);
 	/* It may have been over when a stop was. */
-	sign_in(id, epoch);
+	look_around(id, epoch);
 }
 
 /* The child has the memory and the stack of the caller, which it leaves alone: pages that were copied would have threads
  * fault, and be in-band. */
-__attribute__((unused))
 static void fork_in_place(void)
 {
 	long ret;
@@ -93,7 +95,6 @@ static void fork_in_place(void)
 	check_ge(ret, 1);
 }
 
-__attribute__((unused))
 static void fork_traced(int id)
 {
 	int me = id;
@@ -102,7 +103,6 @@ static void fork_traced(int id)
 		fork_in_place();
 }
 
-__attribute__((unused))
 static void make_detour(int id)
 {
 	int me = id;
@@ -117,7 +117,6 @@ static void make_detour(int id)
 }
 
 /* All but the first one, which is the least important, leave the CPU to others for a while. */
-__attribute__((unused))
 static void spin(struct worker *w)
 {
 	int id = (int)(intptr_t)w->arg, epoch = 0, me;
@@ -140,7 +139,6 @@ static void spin(struct worker *w)
 	}
 }
 
-__attribute__((unused))
 static void on_usr1(int sig)
 {
 	(void)sig;
@@ -150,7 +148,6 @@ static void on_usr1(int sig)
 }
 
 /* By the first thread, which is not one of ours. */
-__attribute__((unused))
 static void serve_wishes(struct worker *spinners)
 {
 	int id;
@@ -165,7 +162,6 @@ static void serve_wishes(struct worker *spinners)
 	}
 }
 
-__attribute__((unused))
 static void run_spinners(void)
 {
 	static const char *const names[] = { "low", "middle", "high" };
@@ -183,7 +179,6 @@ static void run_spinners(void)
 		join_worker(&spinners[id]);
 }
 
-__attribute__((unused))
 static void make_stage(void)
 {
 	if (other_cpu() == 0)
@@ -199,7 +194,6 @@ static void make_stage(void)
 }
 
 /* A program of our own, which has @nr threads out-of-band. */
-__attribute__((unused))
 static pid_t start_running(void (*run)(void), int nr)
 {
 	pid_t pid;
@@ -214,41 +208,22 @@ static pid_t start_running(void (*run)(void), int nr)
 	return pid;
 }
 
-__attribute__((unused))
 static pid_t start_program(void)
 {
 	return start_running(run_spinners, NR_SPINNERS);
 }
 
-__attribute__((unused))
 static void end_program(pid_t pid)
 {
 	atomic_store(&stage->stop, true);
 	wait_success(pid);
 }
 
-__attribute__((unused))
-static const char *attr_of(pid_t pid, const char *name, const char *attr)
-{
-	char full[64];
-
-	snprintf(full, sizeof(full), "%s:%d", name, pid);
-	return read_attr("thread", full, attr);
-}
-
-__attribute__((unused))
-static unsigned int bits_of(pid_t pid, const char *name)
-{
-	return strtoul(attr_of(pid, name, "state"), NULL, 0);
-}
-
-__attribute__((unused))
 static long switches_of(pid_t pid, const char *name)
 {
 	return strtol(attr_of(pid, name, "stats"), NULL, 10);
 }
 
-__attribute__((unused))
 static long all_rounds(void)
 {
 	long sum = 0;
@@ -259,7 +234,6 @@ static long all_rounds(void)
 }
 
 /* Who halts because of a thread which stopped after @since does not do so for ever. */
-__attribute__((unused))
 static void check_nobody_runs(int64_t since)
 {
 	long before;
@@ -274,7 +248,6 @@ static void check_nobody_runs(int64_t since)
 	check_eq(all_rounds(), before);
 }
 
-__attribute__((unused))
 static void await_rounds(int id)
 {
 	long before = atomic_load(&stage->rounds[id]);
@@ -282,55 +255,25 @@ static void await_rounds(int id)
 	await(atomic_load(&stage->rounds[id]) > before + 50);
 }
 
-__attribute__((unused))
 static void check_runs_oob(int id)
 {
 	await_rounds(id);
 	check_eq(atomic_load(&stage->inband[id]), 0);
 }
 
-__attribute__((unused))
 static void check_all_run_oob(void)
 {
 	for (int id = 0; id < NR_SPINNERS; id++)
 		check_runs_oob(id);
 }
 
-/* From now on, they say in which order they go on. */
-__attribute__((unused))
-static void expect_all(void)
-{
-	atomic_store(&stage->nr_back, 0);
-	atomic_fetch_add(&stage->epoch, 1);
-}
-
-__attribute__((unused))
-static void check_order(void)
-{
-	await(atomic_load(&stage->nr_back) == NR_SPINNERS);
-	for (int n = 0; n < NR_SPINNERS; n++)
-		check_eq(atomic_load(&stage->back[n]), NR_SPINNERS - 1 - n);
-}
-
-__attribute__((unused))
-static void stop_program(pid_t pid)
-{
-	int status;
-
-	check_sys(kill(pid, SIGSTOP));
-	check_eq(waitpid(pid, &status, WUNTRACED), pid);
-	check(WIFSTOPPED(status));
-}
-
 /* --- A debugger ------------------------------------------------------------------------------------ */
 
-__attribute__((unused))
 static void seize(pid_t tid)
 {
 	check_sys(ptrace(PTRACE_SEIZE, tid, 0, 0));
 }
 
-__attribute__((unused))
 static int await_stop(pid_t tid)
 {
 	int status;
@@ -341,108 +284,33 @@ static int await_stop(pid_t tid)
 	return status >> 8;
 }
 
-__attribute__((unused))
 static void interrupt(pid_t tid)
 {
 	check_sys(ptrace(PTRACE_INTERRUPT, tid, 0, 0));
 	check_eq(await_stop(tid), SIGTRAP | PTRACE_EVENT_STOP << 8);
 }
 
-__attribute__((unused))
 static void go_on(pid_t tid)
 {
 	check_sys(ptrace(PTRACE_CONT, tid, 0, 0));
 }
 
-__attribute__((unused))
 static pid_t tid_of(int id)
 {
 	return atomic_load(&stage->tids[id]);
 }
 
-__attribute__((unused))
-static void seize_all(pid_t pid)
-{
-	seize(pid);
-	for (int id = 0; id < NR_SPINNERS; id++)
-		seize(tid_of(id));
-}
-
-/* As debuggers do once one has hit a breakpoint, @but. */
-__attribute__((unused))
-static void interrupt_all(pid_t pid, int but)
-{
-	interrupt(pid);
-	for (int id = 0; id < NR_SPINNERS; id++)
-		if (id != but)
-			interrupt(tid_of(id));
-}
-
-__attribute__((unused))
-static void go_on_all(pid_t pid)
-{
-	for (int id = 0; id < NR_SPINNERS; id++)
-		go_on(tid_of(id));
-	go_on(pid);
-}
-
-__attribute__((unused))
 static void detach(pid_t tid)
 {
 	check_sys(ptrace(PTRACE_DETACH, tid, 0, 0));
 }
 
-__attribute__((unused))
 static void let_go(pid_t tid)
 {
 	interrupt(tid);
 	detach(tid);
 }
 
-__attribute__((unused))
-static void let_all_go(pid_t pid)
-{
-	interrupt_all(pid, NOBODY);
-	for (int id = 0; id < NR_SPINNERS; id++)
-		detach(tid_of(id));
-	detach(pid);
-}
-
-/* All threads of it are traced. */
-__attribute__((unused))
-static pid_t start_seized(void)
-{
-	pid_t pid = start_program();
-
-	seize_all(pid);
-	return pid;
-}
-
-__attribute__((unused))
-static void end_seized(pid_t pid)
-{
-	let_all_go(pid);
-	end_program(pid);
-}
-
-/* One thread of it is. */
-__attribute__((unused))
-static pid_t start_one_seized(int id)
-{
-	pid_t pid = start_program();
-
-	seize(tid_of(id));
-	return pid;
-}
-
-__attribute__((unused))
-static void end_one_seized(pid_t pid, int id)
-{
-	let_go(tid_of(id));
-	end_program(pid);
-}
-
-__attribute__((unused))
 static void hit_breakpoint(int id)
 {
 	atomic_store(&stage->trap, id);

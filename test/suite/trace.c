@@ -675,6 +675,7 @@ static void toggled_under_load(void)
 static void storm(void)
 {
 	static const char *const others[] = { "sched", "irq", "timer", "raw_syscalls" };
+	bool dovetail = kernel_has_dovetail();
 	struct pair p[2];
 	char path[128];
 	int64_t end;
@@ -688,7 +689,7 @@ static void storm(void)
 	}
 	check_ok(write_file(INSTANCE "/options/stacktrace", "1"));
 	/* There, a stack of a user which is none may hang Linux, with the core or without (doc/tracing.md). */
-	if (!kernel_has_dovetail())
+	if (!dovetail)
 		write_file(INSTANCE "/options/userstacktrace", "1");
 	start_pair(&p[0], 0);
 	start_pair(&p[1], other_cpu());
