@@ -243,9 +243,9 @@ static bool worker_sleeps(struct worker *w)
 	       (worker_bits(w) & (EVL_T_PEND | EVL_T_DELAY | EVL_T_WAIT));
 }
 
-/* True once a thread of this process sleeps in a system call, as a plain one does. 0 is a thread yet to start. */
+/* Is a thread of this process in @state, as proc(5) has it? 0 is a thread yet to start. */
 __attribute__((unused))
-static bool task_sleeps(pid_t tid)
+static bool task_is(pid_t tid, char state)
 {
 	char path[64], stat[256], *p;
 	ssize_t len;
@@ -263,7 +263,14 @@ static bool task_sleeps(pid_t tid)
 		return false;
 	stat[len] = '\0';
 	p = strrchr(stat, ')');
-	return p && p[2] == 'S';
+	return p && p[2] == state;
+}
+
+/* True once it sleeps in a system call, as a plain thread does. */
+__attribute__((unused))
+static bool task_sleeps(pid_t tid)
+{
+	return task_is(tid, 'S');
 }
 
 __attribute__((unused))

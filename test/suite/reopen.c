@@ -18,21 +18,6 @@ static pthread_t closer;
 static atomic_int closer_tid;
 static atomic_bool closed;
 
-static char task_state(pid_t tid)
-{
-	char path[64], stat[256] = "", *p;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	fd = open(path, O_RDONLY);
-	if (fd < 0)
-		return 0;
-	check(read(fd, stat, sizeof(stat) - 1) >= 0);
-	close(fd);
-	p = strrchr(stat, ')');
-	return p ? p[2] : 0;
-}
-
 static void *close_slowly(void *arg)
 {
 	atomic_store(&closer_tid, get_tid());
@@ -51,7 +36,7 @@ static void begin_close(int fd, int (*hang)(struct puppet *))
 	begin(&stuck, hang, (void *)(intptr_t)fd);
 	await_fault(&page);
 	check_eq(pthread_create(&closer, NULL, close_slowly, (void *)(intptr_t)fd), 0);
-	await(atomic_load(&closed) || (atomic_load(&closer_tid) && task_state(atomic_load(&closer_tid)) == 'D'));
+	await(atomic_load(&closed) || task_is(atomic_load(&closer_tid), 'D'));
 }
 
 static void end_close(void)
