@@ -414,8 +414,10 @@ static void keep_busy(struct worker *w)
 	attach_worker(w);
 	widen();
 	while (!atomic_load(&stop)) {
-		spin_until(now() + 3 * NSEC_PER_MSEC);
-		evl_usleep(500);
+		int64_t start = now();
+
+		spin_until(start + 3 * NSEC_PER_MSEC);
+		rest_from(start, 2, true);
 	}
 }
 
